@@ -1,0 +1,107 @@
+//! Named points at which a test can make the world fail.
+//!
+//! In builds with debug assertions, `CARRY_FAULT=NAME[#N]=ACTION[,…]` arms the N-th passage (from
+//! 1, default 1) of the point `NAME`; `ACTION` is `kill` (the process dies as by `SIGKILL`),
+//! `error` (an I/O error), `enospc` (disk full) or `torn` (the caller writes half and then dies).
+//! `CARRY_FAULT_TRACE=FILE` appends every passage, so that a test can list the points there are.
+//! Release builds contain none of it.
+
+use std::io;
+
+/// Passes the point `name`. Returns the armed failure, or does not return at all.
+///
+/// # Errors
+/// The I/O error a test armed for this point.
+#[inline]
+pub fn point(name: &str) -> io::Result<()> {
+    #[cfg(debug_assertions)]
+    return armed::point(name).map(drop);
+    #[cfg(not(debug_assertions))]
+    {
+        let _ = name;
+        Ok(())
+    }
+}
+
+/// Like [`point`] for a write of `len` bytes: returns how many the caller must write before it
+/// calls [`die`] when torn, or `len` when nothing is armed.
+///
+/// # Errors
+/// The I/O error a test armed for this point.
+#[inline]
+pub fn write_point(name: &str, len: usize) -> io::Result<usize> {
+    #[cfg(debug_assertions)]
+    return Ok(if armed::point(name)? { len / 2 } else { len });
+    #[cfg(not(debug_assertions))]
+    {
+        let _ = name;
+        Ok(len)
+    }
+}
+
+/// Ends the process at once, as `SIGKILL` does: no destructors, no buffers flushed.
+pub fn die() -> ! {
+    // A process can always signal itself; abort is the fallback the type asks for.
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    std::process::abort()
+}
+
+#[cfg(debug_assertions)]
+mod armed {
+    use std::collections::HashMap;
+    use std::io::{self, Write as _};
+    use std::sync::{LazyLock, Mutex};
+
+    struct Plan {
+        armed: Vec<(String, u32, String)>,
+        trace: Option<String>,
+        passed: Mutex<HashMap<String, u32>>,
+    }
+
+    static PLAN: LazyLock<Plan> = LazyLock::new(|| Plan {
+        armed: std::env::var("CARRY_FAULT").map(|s| parse(&s)).unwrap_or_default(),
+        trace: std::env::var("CARRY_FAULT_TRACE").ok(),
+        passed: Mutex::default(),
+    });
+
+    fn parse(spec: &str) -> Vec<(String, u32, String)> {
+        spec.split(',')
+            .filter_map(|one| {
+                let (at, action) = one.split_once('=')?;
+                let (name, nth) = at.split_once('#').unwrap_or((at, "1"));
+                Some((name.to_owned(), nth.parse().ok()?, action.to_owned()))
+            })
+            .collect()
+    }
+
+    /// Whether the caller must tear its write.
+    pub(super) fn point(name: &str) -> io::Result<bool> {
+        let plan = &*PLAN;
+        if plan.armed.is_empty() && plan.trace.is_none() {
+            return Ok(false);
+        }
+        let nth = {
+            let mut passed = plan.passed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let n = passed.entry(name.to_owned()).or_insert(0);
+            *n += 1;
+            *n
+        };
+        if let Some(file) = &plan.trace
+            && let Ok(mut f) = std::fs::OpenOptions::new().append(true).create(true).open(file)
+        {
+            // A trace that cannot be written only makes the test that asked for it fail.
+            let _ = writeln!(f, "{name}");
+        }
+        for (at, n, action) in &plan.armed {
+            if at == name && *n == nth {
+                match action.as_str() {
+                    "kill" => super::die(),
+                    "torn" => return Ok(true),
+                    "enospc" => return Err(io::Error::from(io::ErrorKind::StorageFull)),
+                    _ => return Err(io::Error::other(format!("fault armed at {name}"))),
+                }
+            }
+        }
+        Ok(false)
+    }
+}
