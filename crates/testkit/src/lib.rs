@@ -1,0 +1,27 @@
+//! What the tests of every crate build on: real Git repositories in temporary folders, isolated from the machine.
+//!
+//! [`repo::TestRepo`] makes repositories, [`home::TestHome`] runs the program under test, [`fingerprint::Fingerprint`] proves that
+//! nothing of the user's was touched, [`git_tree::git_tree_of`] asks Git itself what a snapshot should hold,
+//! [`synthetic::Synthetic`] makes large trees from a seed, [`tmpfs::Tmpfs`] is a disk that can be filled.
+//!
+//! Everything here panics when it cannot do its work: a test that cannot be set up has failed.
+//!
+//! ```
+//! use carry_testkit::{fingerprint::Fingerprint, git_tree::git_tree_of, repo::TestRepo};
+//!
+//! let repo = TestRepo::new();
+//! repo.write("a.txt", "one\n").commit_all("first").write("a.txt", "two\n");
+//! let before = Fingerprint::of(repo.root());
+//! let tree = git_tree_of(repo.root());
+//! assert_eq!(tree.entries[0].1, repo.git(["hash-object", "a.txt"]).trim_end());
+//! Fingerprint::of(repo.root()).assert_same_as(&before);
+//! ```
+
+pub mod fingerprint;
+pub mod git;
+pub mod git_tree;
+pub mod home;
+pub mod repo;
+pub mod rng;
+pub mod synthetic;
+pub mod tmpfs;
