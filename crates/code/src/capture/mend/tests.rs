@@ -1,0 +1,69 @@
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use crate::capture::{CaptureError, Capturer, Look, Outcome, Request};
+use crate::git::ObjectId;
+use crate::prune::fixture::{Made, NOW, World};
+use crate::registry::Registry;
+use crate::{history, refs};
+
+fn capture(world: &World) -> Result<Outcome, CaptureError> {
+    let tree = Registry::open(&world.ctx.home).unwrap().trees().unwrap().remove(0);
+    let request = Request {
+        look: Look::Everything,
+        may_commit: &|| true,
+        cancel: &AtomicBool::new(false),
+        progress: &|_, _, _| {},
+        force: false,
+    };
+    Capturer::new(world.ctx.clone(), tree).capture(&request).map(|report| report.outcome)
+}
+
+fn line(world: &World) -> Option<ObjectId> {
+    history::lines(&world.repo()).unwrap().first().map(|line| line.keeper)
+}
+
+/// A line of two snapshots; the file that only the newest has is taken away. Returns its keepers, newest first.
+fn torn(world: &World) -> [ObjectId; 2] {
+    world.write("file", "first\n");
+    world.made(Made::default());
+    let first = line(world).unwrap();
+    world.write("file", "second\n");
+    world.made(Made::default());
+    let blob = world.git.git(&["hash-object", "file"]);
+    std::fs::remove_file(world.path(".git/objects").join(&blob[..2]).join(&blob[2..])).unwrap();
+    world.write("file", "third\n");
+    world.clock.advance(Duration::from_secs(60));
+    [line(world).unwrap(), first]
+}
+
+#[test]
+fn a_torn_snapshot_that_nobody_was_told_of_is_taken_back() {
+    let world = World::new();
+    let [_, first] = torn(&world);
+    assert!(matches!(capture(&world).unwrap(), Outcome::Captured(_)));
+    let before = history::keeper(&world.repo().gix(), line(&world).unwrap()).unwrap().1;
+    assert_eq!(before, Some(first));
+}
+
+#[test]
+fn a_torn_snapshot_that_was_reported_stays() {
+    let world = World::new();
+    let [newest, _] = torn(&world);
+    let captured = Some(NOW.after(Duration::from_secs(1)));
+    Registry::open(&world.ctx.home).unwrap().update_state(&world.tree, |state| state.captured = captured).unwrap();
+    assert!(matches!(capture(&world), Err(CaptureError::Git { .. })));
+    assert_eq!(line(&world), Some(newest));
+}
+
+#[test]
+fn a_disk_that_is_not_there_takes_nothing_away() {
+    let world = World::new();
+    let [newest, _] = torn(&world);
+    crate::prune::pin(&world.repo(), &world.tree, "undo", newest).unwrap();
+    let before = refs::list(&world.repo(), "refs/").unwrap();
+    std::fs::create_dir_all(world.path(".git/objects/info")).unwrap();
+    world.write(".git/objects/info/alternates", "/nonexistent/carry/objects\n");
+    assert!(capture(&world).is_err());
+    assert_eq!(refs::list(&world.repo(), "refs/").unwrap(), before);
+}

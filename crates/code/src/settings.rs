@@ -1,0 +1,243 @@
+//! The settings of code capture, and what they mean together.
+
+use std::time::Duration;
+
+use carry_kernel::config::{Config, Key, Kind, RepoRule};
+
+const PRESETS: &[&str] = &["paranoid", "aggressive", "balanced", "lazy"];
+
+/// Every setting of this strand. Git-pulsar's names are accepted; each doc says with which reading.
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "code.enabled",
+        aliases: &[],
+        kind: Kind::Bool,
+        default: "true",
+        repo: RepoRule::OffOnly,
+        doc: "Whether working trees are captured at all. A repository may switch itself off.",
+    },
+    Key {
+        name: "code.quiet",
+        aliases: &[],
+        kind: Kind::Duration,
+        default: "\"2s\"",
+        repo: RepoRule::Raise,
+        doc: "How long a working tree must be quiet before it is captured.",
+    },
+    Key {
+        name: "code.max_wait",
+        aliases: &[],
+        kind: Kind::Duration,
+        default: "\"10s\"",
+        repo: RepoRule::Raise,
+        doc: "The longest a change waits for quiet.",
+    },
+    Key {
+        name: "code.in_progress",
+        aliases: &[],
+        kind: Kind::Choice(&["capture", "wait"]),
+        default: "\"capture\"",
+        repo: RepoRule::Ignored,
+        doc: "During a merge, rebase, cherry-pick, revert or bisect: capture and mark the snapshot, or wait until it is over.",
+    },
+    Key {
+        name: "code.poll",
+        aliases: &[],
+        kind: Kind::Duration,
+        default: "\"30s\"",
+        repo: RepoRule::Raise,
+        doc: "How often a working tree is scanned that cannot be watched (network file systems, watch limits).",
+    },
+    Key {
+        name: "daemon.preset",
+        aliases: &[],
+        kind: Kind::Choice(PRESETS),
+        default: "",
+        repo: RepoRule::Ignored,
+        doc: "Makes capture rarer: paranoid as when unset, aggressive every 10 minutes, balanced 15, lazy 60. An explicit interval in the same file or a nearer one wins.",
+    },
+    Key {
+        name: "daemon.commit_interval",
+        aliases: &[],
+        kind: Kind::Duration,
+        default: "",
+        repo: RepoRule::Raise,
+        doc: "The least time between two captures of one working tree. Unset: only code.quiet and code.max_wait count.",
+    },
+    Key {
+        name: "daemon.push_interval",
+        aliases: &[],
+        kind: Kind::Duration,
+        default: "",
+        repo: RepoRule::Raise,
+        doc: "The least time between two pushes to a Git remote. Accepted now; takes effect with pushing.",
+    },
+    Key {
+        name: "daemon.sync_enabled",
+        aliases: &[],
+        kind: Kind::Bool,
+        default: "false",
+        repo: RepoRule::Ignored,
+        doc: "Accepted for git-pulsar's users; takes effect with pushing.",
+    },
+    Key {
+        name: "core.remote_name",
+        aliases: &[],
+        kind: Kind::Text,
+        default: "",
+        repo: RepoRule::Ignored,
+        doc: "The Git remote to push to. Accepted now; takes effect with pushing.",
+    },
+    Key {
+        name: "core.backup_branch",
+        aliases: &[],
+        kind: Kind::Text,
+        default: "",
+        repo: RepoRule::Ignored,
+        doc: "Accepted for git-pulsar's users, without effect: lines live below refs/carry/.",
+    },
+    Key {
+        name: "limits.large_file",
+        aliases: &["limits.large_file_threshold"],
+        kind: Kind::Size,
+        default: "\"100 MiB\"",
+        repo: RepoRule::Lower,
+        doc: "Files larger than this are skipped one by one, and named.",
+    },
+    Key {
+        name: "files.ignore",
+        aliases: &[],
+        kind: Kind::List,
+        default: "[]",
+        repo: RepoRule::Append,
+        doc: "Further patterns to leave out, in .gitignore's syntax, besides Git's own ignore rules. Tracked files are captured all the same.",
+    },
+    Key {
+        name: "files.manage_gitignore",
+        aliases: &[],
+        kind: Kind::Bool,
+        default: "false",
+        repo: RepoRule::Ignored,
+        doc: "Accepted for git-pulsar's users, without effect: Carry never edits .gitignore.",
+    },
+    Key {
+        name: "budget.repository",
+        aliases: &[],
+        kind: Kind::Size,
+        default: "",
+        repo: RepoRule::Lower,
+        doc: "Most bytes the snapshots of one repository may take. Unset: the smaller of 2 GiB and 5 % of the free disk. A repository that sets less has less captured; what is thinned to make room is decided by your own setting alone.",
+    },
+    Key {
+        name: "budget.total",
+        aliases: &[],
+        kind: Kind::Size,
+        default: "",
+        repo: RepoRule::Ignored,
+        doc: "Most bytes all snapshots on this device may take. Unset: the smaller of 2 GiB and 5 % of the free disk.",
+    },
+    Key {
+        name: "retention.all",
+        aliases: &[],
+        kind: Kind::Duration,
+        default: "\"24h\"",
+        repo: RepoRule::Ignored,
+        doc: "Every snapshot younger than this is kept. How long snapshots are kept is yours to say: a repository's own file has no say in it.",
+    },
+    Key {
+        name: "retention.hourly",
+        aliases: &[],
+        kind: Kind::Duration,
+        default: "\"7d\"",
+        repo: RepoRule::Ignored,
+        doc: "Up to this age one snapshot an hour is kept.",
+    },
+    Key {
+        name: "retention.daily",
+        aliases: &[],
+        kind: Kind::Duration,
+        default: "\"30d\"",
+        repo: RepoRule::Ignored,
+        doc: "Up to this age one snapshot a day is kept.",
+    },
+    Key {
+        name: "retention.weekly",
+        aliases: &[],
+        kind: Kind::Duration,
+        default: "\"1y\"",
+        repo: RepoRule::Ignored,
+        doc: "Up to this age one snapshot a week is kept; older ones go. The newest snapshot of a line never goes.",
+    },
+];
+
+/// What to do while Git is in the middle of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InProgress {
+    /// Capture and mark.
+    Capture,
+    /// Wait until it is over.
+    Wait,
+}
+
+/// The settings that one capture obeys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// See `code.enabled`.
+    pub enabled: bool,
+    /// See `code.quiet`.
+    pub quiet: Duration,
+    /// See `code.max_wait`.
+    pub max_wait: Duration,
+    /// Least time between two captures, from `daemon.commit_interval` and `daemon.preset`.
+    pub min_interval: Duration,
+    /// See `code.poll`.
+    pub poll: Duration,
+    /// See `code.in_progress`.
+    pub in_progress: InProgress,
+    /// See `limits.large_file`, in bytes.
+    pub large_file: u64,
+    /// See `files.ignore`.
+    pub ignore: Vec<String>,
+}
+
+impl Settings {
+    /// Reads them off a configuration loaded with [`KEYS`].
+    pub fn new(config: &Config) -> Self {
+        let duration = |name| config.duration(name).expect("declared with a default");
+        Self {
+            enabled: config.bool("code.enabled"),
+            quiet: duration("code.quiet"),
+            max_wait: duration("code.max_wait"),
+            min_interval: min_interval(config),
+            poll: duration("code.poll"),
+            in_progress: match config.text("code.in_progress") {
+                Some("wait") => InProgress::Wait,
+                _ => InProgress::Capture,
+            },
+            large_file: config.size("limits.large_file").expect("declared with a default"),
+            ignore: config.list("files.ignore").to_vec(),
+        }
+    }
+}
+
+/// The nearer of preset and explicit interval; on the same layer the explicit one.
+fn min_interval(config: &Config) -> Duration {
+    let preset = config.text("daemon.preset").map(|name| match name {
+        "aggressive" => Duration::from_secs(600),
+        "balanced" => Duration::from_secs(900),
+        "lazy" => Duration::from_secs(3600),
+        _ => Duration::ZERO,
+    });
+    let explicit = config.duration("daemon.commit_interval");
+    match (preset, explicit) {
+        (Some(p), Some(e)) => {
+            if config.layer("daemon.preset") > config.layer("daemon.commit_interval") {
+                p
+            } else {
+                e
+            }
+        }
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => Duration::ZERO,
+    }
+}
