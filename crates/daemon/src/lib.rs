@@ -1,0 +1,11 @@
+//! The background process: runs the workers, owns the control socket.
+//!
+//! [`run::run`] is the daemon itself; [`handle`] is how commands reach it; [`control`] starts and stops it;
+//! [`service`] installs it with the system's service manager; [`log`] writes and shows its log.
+
+pub mod control;
+pub mod handle;
+pub mod log;
+pub mod run;
+pub mod service;
+pub mod socket;

@@ -1,0 +1,61 @@
+//! Everything that can wake the daemon.
+
+use std::sync::mpsc::Sender;
+
+use carry_code::upkeep::{UpkeepError, UpkeepReport};
+use carry_code::watch;
+use carry_kernel::id::TreeId;
+
+use super::pool::Ended;
+use crate::handle::{Answer, Request};
+
+/// What happened.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The watcher says something.
+    Watch(watch::Event),
+    /// A tree is watched now, or cannot be, and why.
+    Watching {
+        tree: TreeId,
+        /// The number of the attempt: answers to earlier ones mean nothing.
+        attempt: u64,
+        outcome: Result<(), String>,
+    },
+    /// A thread begins what it was given for a tree.
+    Begun(TreeId),
+    /// A capture takes a step.
+    Progress { tree: TreeId, step: String, done: u64, total: u64 },
+    /// A capture ended.
+    Ended(Box<Ended>),
+    /// Upkeep of a tree ended; `Err` holds a panic's message.
+    Kept(TreeId, Box<Result<Result<UpkeepReport, UpkeepError>, String>>),
+    /// Somebody asks.
+    Asked { request: Request, reply: Sender<Answer> },
+    /// The system, or the user through it, says something.
+    Signal(Signal),
+}
+
+/// What a signal means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// End gracefully.
+    Stop,
+    /// Look again.
+    Reload,
+}
+
+impl Event {
+    /// For the log.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Watch(_) => "watch",
+            Self::Watching { .. } => "watching",
+            Self::Begun(_) => "begun",
+            Self::Progress { .. } => "progress",
+            Self::Ended(_) => "ended",
+            Self::Kept(..) => "kept",
+            Self::Asked { .. } => "asked",
+            Self::Signal(_) => "signal",
+        }
+    }
+}
