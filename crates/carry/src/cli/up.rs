@@ -1,0 +1,91 @@
+//! `carry up`: register, start the daemon, show how things stand.
+
+use std::path::{Path, PathBuf};
+
+use carry_code::registry::Tree;
+use carry_daemon::control;
+
+use super::now;
+use super::status::{self, Scope};
+use crate::failure::Failure;
+use crate::output::style;
+use crate::take;
+use crate::targets::{self, Place};
+use crate::wire::Shell;
+
+/// Capture this repository from now on
+///
+/// Registers the working tree you stand in (or PATH), starts the daemon if none runs, waits for the first snapshot and
+/// shows how things stand. Running it again does no harm. Outside a repository it starts the daemon for all that are
+/// registered.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Working tree to capture; the one you stand in by default
+    path: Option<PathBuf>,
+    /// Register your home directory or the root of the file system too
+    #[arg(long)]
+    force: bool,
+}
+
+pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
+    let mut scope = Scope::All;
+    let mut new: Option<Tree> = None;
+    if is_outside_of_all(shell, args.path.as_deref())? {
+        if shell.registry_to_read()?.map(|registry| registry.trees()).transpose()?.unwrap_or_default().is_empty() {
+            return Err(Failure::failed("this is not inside a Git working tree, and none is registered yet")
+                .hint("Go into one and run `carry up` there. Carry never runs `git init` for you."));
+        }
+    } else {
+        let path = args.path.as_deref().unwrap_or(Path::new("."));
+        let registered = targets::register(shell, path, args.force)?;
+        registered.say(shell)?;
+        scope = Scope::Root(registered.tree().root.clone());
+        new = Some(registered.tree().clone());
+    }
+    match shell.daemon()? {
+        Some(pid) => shell.out.say(format_args!("The daemon runs already (process {pid})."))?,
+        None => {
+            let pid = control::start(&shell.home, &shell.program()?)?;
+            shell.out.say(format_args!("Started the daemon (process {pid})."))?;
+        }
+    }
+    if let Some(failure) = new.as_ref().and_then(|tree| now::held_back(shell, tree)) {
+        // Nothing may be promised that will not come.
+        shell.out.warn(format_args!("{}: nothing of it is captured", failure.in_one_line()));
+        for hint in failure.hints() {
+            shell.out.problem(style::HINT, "Hint", hint);
+        }
+        shell.out.say("")?;
+        return status::show(shell, &scope);
+    }
+    if let Some(tree) = &new {
+        first_snapshot(shell, tree)?;
+    }
+    shell.out.say(
+        "From now on every change is captured within seconds. `carry log` lists the snapshots, `carry restore PATH` brings \
+         files back.\nThe daemon ends with this machine's session; `carry service install` starts it by itself.",
+    )?;
+    shell.out.say("")?;
+    status::show(shell, &scope)
+}
+
+/// Waits for the first snapshot, so that what is said next is true.
+fn first_snapshot(shell: &Shell, tree: &Tree) -> Result<(), Failure> {
+    let registry = shell.registry()?;
+    if registry.state(&tree.id)?.captured.is_some() {
+        return Ok(());
+    }
+    for (tree, taken) in take::each(shell, vec![tree.clone()], true) {
+        now::report(shell, &tree, &taken, false)?;
+        taken?;
+    }
+    Ok(())
+}
+
+fn is_outside_of_all(shell: &Shell, path: Option<&Path>) -> Result<bool, Failure> {
+    if path.is_some() || !matches!(targets::place(None, &shell.cwd)?, Place::Outside) {
+        return Ok(false);
+    }
+    // Inside a bare repository registering fails with the reason.
+    Ok(targets::discover(shell, Path::new(".")).is_err_and(|failure| failure.is_outside()))
+}

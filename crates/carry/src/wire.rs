@@ -1,0 +1,200 @@
+//! Where everything comes together: the one place that reads environment, flags, clock and identity.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use carry_code::context::Context;
+use carry_code::history::{self, HistoryError};
+use carry_code::registry::Registry;
+use carry_code::repo::Repo;
+use carry_code::snapshot::Snapshot;
+use carry_daemon::control::{self, Liveness};
+use carry_daemon::handle::{Handle as _, Request};
+use carry_daemon::socket::Remote;
+use carry_kernel::clock::{Clock, SystemClock, Timestamp};
+use carry_kernel::config::{Config, Key, Origin, Sources};
+use carry_kernel::device::{self, Device};
+use carry_kernel::home::Home;
+use carry_kernel::id::TreeId;
+
+use crate::cli::Options;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::text;
+
+/// Every table of settings there is.
+pub(crate) const KEYS: &[&[Key]] = &[carry_kernel::config::KEYS, carry_code::settings::KEYS];
+
+/// What a command has at hand. Databases, identity and configuration are opened when asked for, so that a command
+/// that needs none starts at once.
+pub(crate) struct Shell {
+    /// What was asked for besides the command.
+    pub(crate) options: Options,
+    /// Where to speak.
+    pub(crate) out: Output,
+    /// Where Carry keeps its things.
+    pub(crate) home: Home,
+    /// `CARRY_HOME`, when that is what says so.
+    pub(crate) carry_home: Option<PathBuf>,
+    /// The user's home directory.
+    pub(crate) user_home: Option<PathBuf>,
+    /// Where we stand; absolute, links resolved.
+    pub(crate) cwd: PathBuf,
+    /// What time it is.
+    pub(crate) clock: Arc<dyn Clock>,
+    sources: Sources,
+}
+
+impl Shell {
+    /// Puts it together from flags and environment. Opens nothing.
+    pub(crate) fn new(options: Options, out: Output) -> Result<Self, Failure> {
+        let var = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        if let Some(directory) = &options.directory {
+            // The process itself moves, so that programs it starts stand there too.
+            std::env::set_current_dir(directory)
+                .map_err(|e| Failure::usage(format!("cannot go to {}: {e}", directory.display())))?;
+        }
+        let cwd = std::env::current_dir()
+            .map_err(|e| Failure::from_error(e).hint("The folder you are in is gone; go to another one."))?;
+        let home = Home::from_env(var)?;
+        let sources = Sources {
+            user: Some(home.config_file()),
+            repository: None,
+            environment: environment(std::env::vars_os()),
+            flags: options.config.clone(),
+        };
+        check_flags(&sources)?;
+        Ok(Self {
+            options,
+            out,
+            home,
+            carry_home: var("CARRY_HOME").map(PathBuf::from),
+            user_home: var("HOME").map(PathBuf::from),
+            cwd,
+            clock: Arc::new(SystemClock),
+            sources,
+        })
+    }
+
+    /// What captures and restores need; makes the device's identity when there is none.
+    pub(crate) fn context(&self) -> Result<Context, Failure> {
+        Ok(self.context_of(Device::load_or_create(&self.home, &device::host_name())?))
+    }
+
+    /// The same, if this device has an identity. Makes nothing.
+    pub(crate) fn existing_context(&self) -> Result<Option<Context>, Failure> {
+        Ok(Device::load(&self.home)?.map(|device| self.context_of(device)))
+    }
+
+    fn context_of(&self, device: Device) -> Context {
+        Context {
+            home: self.home.clone(),
+            device: Arc::new(device),
+            clock: self.clock.clone(),
+            sources: self.sources.clone(),
+        }
+    }
+
+    /// The configuration that holds for the working tree at `root`, or the user's alone. What is wrong with it is said
+    /// by `config` and `doctor`.
+    pub(crate) fn config(&self, root: Option<&Path>) -> Config {
+        let mut sources = self.sources.clone();
+        sources.repository = root.map(Path::to_owned);
+        Config::load(KEYS, &sources)
+    }
+
+    /// Whether flags or variables of this run say otherwise than the files that a daemon reads.
+    pub(crate) fn has_overrides(&self) -> bool {
+        let is_ours = |origin: &Origin| matches!(origin, Origin::Environment(_) | Origin::Flag);
+        self.config(None).iter().any(|resolved| resolved.origins.iter().any(is_ours))
+    }
+
+    /// Whether the working tree at `root` may be captured.
+    pub(crate) fn is_enabled(&self, root: &Path) -> bool {
+        self.config(Some(root)).bool("code.enabled")
+    }
+
+    /// The snapshot of `tree` that `spec` names.
+    pub(crate) fn find(&self, repo: &Repo, tree: &TreeId, spec: &str) -> Result<Snapshot, Failure> {
+        history::find(repo, tree, spec, self.now()).map_err(|error| match error {
+            HistoryError::TooEarly { spec, oldest } => {
+                let (at, age) = (text::local_time(oldest), carry_code::time::age(oldest, self.now()));
+                Failure::failed(format!("no snapshot is as old as {spec:?}; the oldest was made {age}, at {at}"))
+                    .hint("`carry log` lists the snapshots.")
+            }
+            other => other.into(),
+        })
+    }
+
+    /// The registry, made when missing.
+    pub(crate) fn registry(&self) -> Result<Registry, Failure> {
+        Ok(Registry::open(&self.home)?)
+    }
+
+    /// The registry, if anything was ever registered. Writes nothing.
+    pub(crate) fn registry_to_read(&self) -> Result<Option<Registry>, Failure> {
+        Ok(Registry::open_read_only(&self.home)?)
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The process of the running daemon.
+    pub(crate) fn daemon(&self) -> Result<Option<u32>, Failure> {
+        Ok(match control::liveness(&self.home)? {
+            Liveness::Alive { pid } => Some(pid),
+            Liveness::Dead => None,
+        })
+    }
+
+    /// Tells a running daemon that repositories or settings changed. It would notice by itself before long, so that
+    /// failing is only worth a note.
+    pub(crate) fn reload_daemon(&self) {
+        match self.daemon() {
+            Ok(Some(_)) => {}
+            _ => return,
+        }
+        if let Err(error) = Remote::new(&self.home).ask(&Request::Reload, &mut |_| {}) {
+            self.out.note(format_args!(
+                "The daemon could not be told ({error}); `carry daemon restart` makes it look again."
+            ));
+        }
+    }
+
+    /// The program that a daemon or service runs: `carry`, also when this is `git-carry`.
+    pub(crate) fn program(&self) -> Result<PathBuf, Failure> {
+        let this = std::env::current_exe()?;
+        let carry = this.with_file_name("carry");
+        Ok(if carry.is_file() { carry } else { this })
+    }
+
+    /// A folder for people.
+    pub(crate) fn folder(&self, folder: &Path) -> String {
+        text::folder(folder, self.user_home.as_deref())
+    }
+}
+
+/// A mistyped `--config` is wrong usage, whether or not the command reads that setting.
+fn check_flags(sources: &Sources) -> Result<(), Failure> {
+    if sources.flags.is_empty() {
+        return Ok(());
+    }
+    let flags = Sources { flags: sources.flags.clone(), ..Sources::default() };
+    match Config::load(KEYS, &flags).warnings().first() {
+        Some(warning) => {
+            Err(Failure::usage(warning.to_string().trim_end_matches('.'))
+                .hint("`carry config list` lists the settings."))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Our variables. One that is not text names nothing of ours.
+fn environment(vars: impl Iterator<Item = (OsString, OsString)>) -> Vec<(String, String)> {
+    vars.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("CARRY_"))
+        .collect()
+}

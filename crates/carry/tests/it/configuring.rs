@@ -1,0 +1,192 @@
+//! `config`, `ignore`, `prune`, `doctor`, `completions`, `man`.
+
+use crate::world::{World, field};
+
+#[test]
+fn a_value_is_set_shown_with_its_place_and_unset() {
+    let world = World::new();
+    assert_eq!(world.ok(&["config", "get", "limits.large_file"]).raw, "100 MiB\n");
+    world.ok(&["config", "set", "limits.large_file", "7 MiB"]);
+    assert_eq!(world.ok(&["config", "get", "limits.large_file"]).raw, "7 MiB\n");
+    let ran = world.ok(&["config", "show", "--origin"]);
+    let line = ran.raw.lines().find(|line| line.starts_with("limits.large_file ")).unwrap_or_default();
+    assert!(line.contains("\"7 MiB\"") && line.ends_with("config.toml:2"), "{line}");
+    world.ok(&["config", "unset", "limits.large_file"]);
+    assert_eq!(world.ok(&["config", "get", "limits.large_file"]).raw, "100 MiB\n");
+}
+
+#[test]
+fn flags_and_environment_outweigh_the_file() {
+    let world = World::new();
+    world.ok(&["config", "set", "code.quiet", "3s"]);
+    let carry = env!("CARGO_BIN_EXE_carry");
+    let mut command = world.command(carry.as_ref(), &world.repo());
+    command.args(["config", "get", "code.quiet"]).env("CARRY_CODE_QUIET", "4s");
+    assert_eq!(world.run(&mut command).stdout, "4s\n");
+    command.args(["--config", "code.quiet=5s"]);
+    assert_eq!(world.run(&mut command).stdout, "5s\n");
+    let ran = world.carry(&["--config", "code.quiett=5s", "status"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.starts_with("Error: --config: "), "{ran:?}");
+}
+
+#[test]
+fn what_a_file_says_without_effect_is_named_with_its_line() {
+    let world = World::new();
+    world.file("carry.toml", "\n[core]\nremote_name = \"evil\"\n");
+    let ran = world.ok(&["config", "show"]);
+    assert!(ran.stderr.contains("carry.toml:3: "), "{ran:?}");
+}
+
+#[test]
+fn an_unknown_setting_fails() {
+    let world = World::new();
+    assert_eq!(world.carry(&["config", "get", "no.such"]).code, 1);
+    assert_eq!(world.carry(&["config", "set", "no.such", "1"]).code, 1);
+    assert_eq!(world.carry(&["config", "set", "code.quiet", "soon"]).code, 1);
+}
+
+#[test]
+fn config_edit_opens_the_editor_on_a_template() {
+    let world = World::new();
+    let carry = env!("CARGO_BIN_EXE_carry");
+    let mut command = world.command(carry.as_ref(), &world.repo());
+    command.args(["config", "edit"]).env("EDITOR", "sed -i -e 's/^#quiet = .*/quiet = \"9s\"/' -e 's/^#\\[/[/'");
+    let ran = world.run(&mut command);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(world.ok(&["config", "get", "code.quiet"]).stdout, "9s\n");
+    let ran = world.carry(&["config", "edit"]);
+    assert_eq!(ran.code, 1, "without an editor: {ran:?}");
+}
+
+#[test]
+fn config_lists_every_setting_and_prints_a_template() {
+    let world = World::new();
+    let ran = world.ok(&["config", "list"]);
+    assert!(ran.stdout.contains("retention.all = \"24h\"\n"), "{}", ran.stdout);
+    assert!(world.ok(&["config", "template"]).stdout.contains("#quiet = \"2s\"\n"));
+    assert_eq!(world.ok(&["config", "path"]).stdout, "<DIR>/carry/config/config.toml\n");
+    assert_eq!(field(&world.ok(&["config", "list", "--json"]).raw, "type"), "key");
+    assert_eq!(field(&world.ok(&["config", "show", "--json"]).raw, "type"), "setting");
+}
+
+#[test]
+fn ignored_patterns_are_left_out_and_can_be_taken_back() {
+    let world = World::with_commit();
+    world.ok(&["now"]);
+    world.carry(&["ignore", "*.iso"]).is(0, "*.iso is left out from now on, in every repository.\n", "");
+    world.file("disk.iso", "x\n");
+    assert!(world.ok(&["now"]).stdout.starts_with("nothing new"));
+    assert_eq!(world.ok(&["ignore", "--list"]).stdout, "*.iso  (<DIR>/carry/config/config.toml:2)\n");
+    world.ok(&["ignore", "*.iso", "--remove"]);
+    assert!(world.ok(&["now"]).stdout.starts_with("captured"));
+    assert_eq!(world.carry(&["ignore", "*.iso", "--remove"]).code, 1);
+    assert_eq!(world.read(".gitignore"), None, ".gitignore is not ours");
+}
+
+#[test]
+fn ignoring_tracked_files_is_said_to_be_without_effect() {
+    let world = World::with_commit();
+    let ran = world.ok(&["ignore", "*.txt"]);
+    assert_eq!(ran.stderr, "Warning: Git tracks a.txt: captured all the same.\n");
+}
+
+#[test]
+fn prune_finds_nothing_among_young_snapshots() {
+    let world = World::with_commit();
+    world.ok(&["now"]);
+    world.carry(&["prune"]).is(0, "There is nothing to thin.\n", "");
+}
+
+/// Makes one snapshot a second old and a newer one, which short retention would thin.
+fn thinnable() -> (World, Vec<&'static str>) {
+    let world = World::with_commit();
+    for text in ["two\n", "three\n", "four\n"] {
+        world.ok(&["now"]);
+        world.file("a.txt", text);
+    }
+    world.ok(&["now"]);
+    let mut policy = Vec::new();
+    for key in ["all=0s", "hourly=0s", "daily=0s", "weekly=1y"] {
+        policy.extend(["--config".to_owned(), format!("retention.{key}")]);
+    }
+    (world, policy.into_iter().map(|word| &*word.leak()).collect())
+}
+
+#[test]
+fn prune_shows_asks_and_thins() {
+    let (world, policy) = thinnable();
+    let run = |arguments: &[&str]| world.carry(&[&policy[..], arguments].concat());
+    let ran = run(&["prune", "--dry-run", "--json"]);
+    assert_eq!(field(&ran.raw, "type"), "prune-plan");
+    let ran = run(&["prune"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("Hint: Pass --yes to agree"), "{ran:?}");
+    assert_eq!(world.ok(&["log", "--json"]).raw.lines().count(), 4);
+    let newest = world.newest();
+    let ran = run(&["prune", "--yes", "--gc"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(world.ok(&["log", "--json"]).raw.lines().count() < 4);
+    assert_eq!(world.newest(), newest);
+    world.git(&["fsck", "--strict"]);
+}
+
+#[test]
+fn doctor_names_a_missing_daemon() {
+    let world = World::with_commit();
+    assert_eq!(world.carry(&["doctor"]).code, 0);
+    world.ok(&["now"]);
+    let ran = world.carry(&["doctor"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stdout.contains("error: No daemon runs. [daemon-not-running]\n"), "{ran:?}");
+    let ran = world.carry(&["doctor", "--json"]);
+    assert!(ran.raw.contains("\"code\":\"daemon-not-running\",\"severity\":\"error\""), "{ran:?}");
+}
+
+#[test]
+fn doctor_needs_consent_to_mend() {
+    let world = World::with_commit();
+    world.ok(&["now"]);
+    let ran = world.carry(&["doctor", "--fix"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("there is no terminal to ask on"), "{ran:?}");
+}
+
+#[test]
+fn completions_and_manual_pages_are_made() {
+    let world = World::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = world.ok(&["completions", shell]);
+        assert!(ran.stdout.contains("restore"), "{shell}");
+    }
+    let ran = world.ok(&["man", "pages"]);
+    assert!(ran.stdout.starts_with("Wrote "), "{ran:?}");
+    for page in ["carry.1", "git-carry.1", "carry-restore.1", "carry-daemon.1"] {
+        assert!(world.read(&format!("pages/{page}")).is_some_and(|text| text.contains("Exit codes")), "{page}");
+    }
+    world.ok(&["man", "--install"]);
+    assert!(world.home().join(".local/share/man/man1/git-carry.1").is_file());
+}
+
+#[test]
+fn the_template_comes_as_an_object() {
+    let world = World::new();
+    let ran = world.ok(&["config", "template", "--json"]);
+    assert_eq!(field(&ran.raw, "type"), "config-template");
+    assert!(field(&ran.raw, "text").contains("#quiet = \"2s\"\n"));
+}
+
+#[test]
+fn manual_pages_are_installed_beside_the_folder_of_programs() {
+    let world = World::new();
+    let bin = world.root().join("prefix/bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    let carry = env!("CARGO_BIN_EXE_carry");
+    // Not copied by this process: a fork of another test would hold the file open, and it could not be run.
+    let made = std::process::Command::new("cp").arg(carry).arg(bin.join("carry")).status().unwrap();
+    assert!(made.success());
+    let ran = world.run(world.command(&bin.join("carry"), &world.repo()).args(["man", "--install"]));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.ends_with(" pages to <DIR>/prefix/share/man/man1.\n"), "{ran:?}");
+    assert!(world.root().join("prefix/share/man/man1/git-carry.1").is_file());
+}
