@@ -1,0 +1,99 @@
+//! What the tests need from the machine, and getting it.
+//!
+//! Only the distribution's own packages, only with the right to install them, and never without saying so.
+
+use std::process::{Command, Stdio};
+
+use crate::run::{captured, find, shown};
+use crate::{Outcome, out};
+
+/// A program that tests cannot do without.
+struct Need {
+    program: &'static str,
+    /// Debian's package.
+    package: &'static str,
+    /// Least version, as `--version` prints it; empty: any.
+    version: &'static str,
+    why: &'static str,
+}
+
+/// Grows with the strands; what one of them needs stands here and nowhere else.
+const NEEDS: &[Need] = &[
+    Need { program: "git", package: "git", version: "2.38", why: "captures are checked against Git itself" },
+    Need { program: "cc", package: "gcc", version: "", why: "SQLite is built from source" },
+    Need { program: "mkfifo", package: "coreutils", version: "", why: "tests capture around special files" },
+];
+
+/// Installs what is missing.
+pub(crate) fn install_missing() -> Outcome {
+    let missing: Vec<&Need> = NEEDS.iter().filter(|need| find(need.program).is_none()).collect();
+    if !missing.is_empty() {
+        for need in &missing {
+            out::note(&format!("{} is missing ({}).", need.program, need.why));
+        }
+        install(&missing.iter().map(|need| need.package).collect::<Vec<_>>())?;
+    }
+    NEEDS.iter().try_for_each(check_version)
+}
+
+fn install(packages: &[&str]) -> Outcome {
+    let by_hand = format!("install these packages and run this again: {}", packages.join(" "));
+    let Some(mut apt) = apt_get() else { return Err(by_hand.into()) };
+    out::note(&format!("Installing with apt-get: {}", packages.join(" ")));
+    let arguments = ["install", "--yes", "--no-install-recommends"];
+    if shown(apt.args(arguments).args(packages)).is_ok() {
+        return Ok(());
+    }
+    // The machine's package lists may be older than the mirror, or not there at all.
+    let mut update = apt_get().ok_or_else(|| by_hand.clone())?;
+    shown(update.arg("update"))?;
+    let mut again = apt_get().ok_or(by_hand)?;
+    shown(again.args(arguments).args(packages))
+}
+
+/// `apt-get` with the right to install; `None` when there is none, or a password would be asked for.
+fn apt_get() -> Option<Command> {
+    find("apt-get")?;
+    let is_root = captured(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    let mut apt = if is_root {
+        Command::new("apt-get")
+    } else {
+        captured(Command::new("sudo").args(["-n", "true"]).stdin(Stdio::null())).ok()?;
+        let mut sudo = Command::new("sudo");
+        sudo.args(["-n", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+        sudo
+    };
+    apt.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+    Some(apt)
+}
+
+fn check_version(need: &Need) -> Outcome {
+    if need.version.is_empty() {
+        return Ok(());
+    }
+    let text = captured(Command::new(need.program).arg("--version"))?;
+    let found = text.split_whitespace().find_map(numbers).unwrap_or_default();
+    if found < numbers(need.version).unwrap_or_default() {
+        return Err(format!("{} {} or newer is needed; this is {}", need.program, need.version, text.trim()).into());
+    }
+    Ok(())
+}
+
+/// The numbers of a version such as `2.47.3`; `None` when there are none.
+fn numbers(word: &str) -> Option<Vec<u32>> {
+    let numbers: Vec<u32> = word.split('.').map_while(|part| part.parse().ok()).collect();
+    (!numbers.is_empty()).then_some(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        assert!(numbers("2.9") < numbers("2.38"));
+        assert!(numbers("2.38") <= numbers("2.38.0"));
+        assert_eq!(numbers("version"), None);
+        assert_eq!("git version 2.47.3.windows".split_whitespace().find_map(numbers), Some(vec![2, 47, 3]));
+    }
+}

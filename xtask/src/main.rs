@@ -1,0 +1,55 @@
+//! The project's own chores: `cargo xtask COMMAND`.
+//!
+//! `test` runs every test and says what it came to, `ci` checks all that needs no test, `bench` measures, `docs` writes the
+//! parts of the documents that come from the program, `dist` builds what is handed out.
+
+use std::process::ExitCode;
+
+mod apt;
+mod bench;
+mod ci;
+mod dist;
+mod docs;
+mod out;
+mod run;
+mod test;
+
+/// What a chore comes to. The message is for people.
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+const HELP: &str = "\
+Usage: cargo xtask COMMAND
+
+  test [ARGS]   Install what tests need, run all tests (ARGS go to `cargo test`), count them
+  ci            Check formatting, lints, documents, layers, licences
+  docs          Write the generated parts of docs/
+  bench code [--sizes N,N] [--rounds N] [--idle SECONDS] [--real PATH] [--dir PATH] [--program PATH]
+                Measure captures against Git and git-pulsar's plumbing; prints a table
+  dist          Build the program as it is handed out";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = args.split_first().map_or(("help", &[][..]), |(first, rest)| (first.as_str(), rest));
+    let outcome = match command {
+        "test" => test::run(rest),
+        "ci" => ci::run(),
+        "docs" => docs::write(),
+        "bench" => bench::run(rest),
+        "dist" => dist::run(),
+        "help" | "--help" | "-h" => {
+            out::line(HELP);
+            Ok(())
+        }
+        other => {
+            out::note(&format!("Error: there is no chore {other:?}.\n\n{HELP}"));
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            out::note(&format!("Error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Running other programs.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::Outcome;
+
+/// The root of the workspace.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
+}
+
+/// Where cargo builds, as seen from our own program: `<target>/debug/xtask`.
+pub(crate) fn target() -> Outcome<PathBuf> {
+    let program = std::env::current_exe()?;
+    Ok(program.ancestors().nth(2).ok_or("xtask must be run by cargo")?.to_owned())
+}
+
+/// The cargo that runs us, in the root of the workspace.
+pub(crate) fn cargo(args: &[&str]) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root()).args(args).stdin(Stdio::null());
+    // What cargo told us about xtask must not reach the build scripts of others.
+    for (name, _) in std::env::vars_os() {
+        let ours = name.to_string_lossy();
+        if ours.starts_with("CARGO_PKG_") || ours.starts_with("CARGO_MANIFEST_") || ours == "CARGO_CRATE_NAME" {
+            cargo.env_remove(&name);
+        }
+    }
+    cargo
+}
+
+/// Runs to the end with output shown; an exit code other than 0 is an error.
+pub(crate) fn shown(command: &mut Command) -> Outcome {
+    let status = command.status().map_err(|error| format!("cannot run {}: {error}", name(command)))?;
+    if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", name(command)).into()) }
+}
+
+/// Runs to the end and returns standard output; on failure the error holds what it said.
+pub(crate) fn captured(command: &mut Command) -> Outcome<String> {
+    let output = command.output().map_err(|error| format!("cannot run {}: {error}", name(command)))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(format!("{} ended with {}: {said}", name(command), output.status).into());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Where `program` lies on the search path.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// The program and its first arguments, for messages.
+fn name(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args().take(3));
+    let words: Vec<_> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    format!("`{}`", words.join(" "))
+}

@@ -1,0 +1,72 @@
+//! `cargo xtask test`: every test there is, and one line that says what came of them.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use crate::run::cargo;
+use crate::{Outcome, apt, out};
+
+/// What the lines of one run add up to.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Count {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+/// Runs `cargo test --workspace` with `args`, and counts.
+pub(crate) fn run(args: &[String]) -> Outcome {
+    apt::install_missing()?;
+    let mut test = cargo(&["test", "--workspace", "--locked"]);
+    // One failure must not hide the next, unless the caller asked for less.
+    let (ours, theirs) = args.split_at(args.iter().position(|arg| arg == "--").unwrap_or(args.len()));
+    if !ours.iter().any(|arg| arg.contains("fail-fast")) {
+        test.arg("--no-fail-fast");
+    }
+    let mut child = test.args(ours).args(theirs).stdout(Stdio::piped()).spawn()?;
+    let mut count = Count::default();
+    for line in BufReader::new(child.stdout.take().expect("asked for a pipe")).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        out::line(&line);
+        count.add(&line);
+    }
+    let status = child.wait()?;
+    let ignored = if count.ignored > 0 { format!(", {} ignored", count.ignored) } else { String::new() };
+    out::line(&format!("\n{} passed, {} failed{ignored}", count.passed, count.failed));
+    if status.success() { Ok(()) } else { Err(format!("cargo test ended with {status}").into()) }
+}
+
+impl Count {
+    /// Adds a summary line of the test harness, `test result: ok. 3 passed; 0 failed; 0 ignored; …`. Other lines count nothing.
+    fn add(&mut self, line: &str) {
+        let Some(rest) = line.strip_prefix("test result: ") else { return };
+        let of = |what: &str| -> u64 {
+            let words: Vec<&str> = rest.split([' ', ';', '.']).filter(|word| !word.is_empty()).collect();
+            let at = words.iter().position(|word| *word == what);
+            at.and_then(|at| words.get(at.checked_sub(1)?)?.parse().ok()).unwrap_or(0)
+        };
+        self.passed += of("passed");
+        self.failed += of("failed");
+        self.ignored += of("ignored");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_add_up() {
+        let mut count = Count::default();
+        for line in [
+            "running 3 tests",
+            "test result: ok. 21 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.62s",
+            "test passed ... ok",
+            "test result: FAILED. 5 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1.00s",
+        ] {
+            count.add(line);
+        }
+        assert_eq!(count, Count { passed: 26, failed: 2, ignored: 1 });
+    }
+}
