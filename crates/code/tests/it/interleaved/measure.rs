@@ -74,7 +74,15 @@ pub(super) fn expected(root: &Path) -> Option<GitTree> {
     if !listing.status.success() || (is_sparse(root) && !listing.stdout.is_empty()) {
         return None;
     }
-    Some(git_tree_of(root)).filter(|tree| !tree.complaints.iter().any(|line| line.starts_with("fatal: ")))
+    let tree = git_tree_of(root);
+    let gave_up = tree.complaints.iter().any(|line| line.starts_with("fatal: "));
+    (!gave_up && !tree.nested.iter().any(|folder| leads_nowhere(&root.join(folder).join(".git")))).then_some(tree)
+}
+
+/// Whether a `.git` file names a git directory that is gone. What lies beside it is then captured like anything else.
+fn leads_nowhere(dot_git: &Path) -> bool {
+    let named = std::fs::read_to_string(dot_git).ok();
+    named.and_then(|text| Some(!Path::new(text.strip_prefix("gitdir: ")?.trim_end()).exists())).unwrap_or(false)
 }
 
 /// What Git does not look at: flagged paths, and in a sparse checkout whatever lies outside.
