@@ -29,6 +29,16 @@ pub struct Device {
     id: DeviceId,
     label: String,
     key: SigningKey,
+    former: Vec<Former>,
+}
+
+/// Who this device was before its identity was renewed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Former {
+    /// The id.
+    pub id: DeviceId,
+    /// The public key.
+    pub public_key: [u8; 32],
 }
 
 /// Why the identity could not be had.
@@ -61,6 +71,16 @@ struct File {
     label: String,
     /// The 32-byte seed in hex.
     key: String,
+    /// Identities before this one, oldest first.
+    #[serde(default)]
+    formerly: Vec<FormerlyEntry>,
+}
+
+/// An identity that was given up. Its seed is kept: with it alone can be shown that it was ours.
+#[derive(Deserialize)]
+struct FormerlyEntry {
+    id: DeviceId,
+    key: String,
 }
 
 impl Device {
@@ -75,22 +95,19 @@ impl Device {
             close_to_others(&home.device_file());
             return Ok(device);
         }
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(random_failed)?;
-        let key = SigningKey::from_bytes(&seed);
-        let id = DeviceId::new(host, key.verifying_key().as_bytes());
+        let (id, key) = fresh(host)?;
         // A host's name may be anything; what cannot be shown gives way to the id.
         let label = checked_label(host).unwrap_or_else(|_| id.as_str().to_owned());
         let mut file = toml_edit::DocumentMut::new();
         file["version"] = toml_edit::value(i64::from(VERSION));
         file["id"] = toml_edit::value(id.as_str());
         file["label"] = toml_edit::value(label.as_str());
-        file["key"] = toml_edit::value(crate::id::hex(&seed));
+        file["key"] = toml_edit::value(crate::id::hex(key.as_bytes()));
         // The date a person may look up; nothing is decided by it.
         file["created"] = toml_edit::value(SystemClock.now().to_rfc3339());
         let path = home.device_file();
         if disk::create_new(&path, file.to_string().as_bytes())? {
-            return Ok(Self { id, label, key });
+            return Ok(Self { id, label, key, former: Vec::new() });
         }
         Self::load(home)?.ok_or_else(|| damaged(&path, &"it vanished while it was read"))
     }
@@ -106,12 +123,44 @@ impl Device {
         if file.version != VERSION {
             return Err(damaged(&path, &format!("it has version {}, this Carry knows {VERSION}", file.version)));
         }
-        let seed = unhex(&file.key).ok_or_else(|| damaged(&path, &"its key is not 64 hex digits"))?;
-        let key = SigningKey::from_bytes(&seed);
-        if !file.id.belongs_to(key.verifying_key().as_bytes()) {
-            return Err(damaged(&path, &"its id does not belong to its key"));
+        let key = key_of(&path, &file.id, &file.key)?;
+        let former = file.formerly.into_iter().map(|entry| {
+            let public_key = key_of(&path, &entry.id, &entry.key)?.verifying_key().to_bytes();
+            Ok(Former { id: entry.id, public_key })
+        });
+        let former = former.collect::<Result<_, DeviceError>>()?;
+        Ok(Some(Self { id: file.id, label: file.label, key, former }))
+    }
+
+    /// Goes on as a new device, with a new key and id and the old label: for when another machine was found to be this
+    /// one, too. The old identity stays in the file as a former one. `host` names the new one. In one step: whoever reads
+    /// the file finds the old identity or the new one.
+    ///
+    /// # Errors
+    /// [`DeviceError`]; then nothing changed.
+    pub fn renew(home: &Home, host: &str) -> Result<Self, DeviceError> {
+        let path = home.device_file();
+        let mut file = document(&path)?;
+        let old = Self::load(home)?.ok_or_else(|| damaged(&path, &"it is gone"))?;
+        if file.get("id").and_then(|id| id.as_str()) != Some(old.id.as_str()) {
+            return Err(damaged(&path, &"it changed while it was read"));
         }
-        Ok(Some(Self { id: file.id, label: file.label, key }))
+        let (id, key) = fresh(host)?;
+        let mut entry = toml_edit::Table::new();
+        entry["id"] = toml_edit::value(old.id.as_str());
+        entry["key"] = toml_edit::value(crate::id::hex(old.key.as_bytes()));
+        entry["until"] = toml_edit::value(SystemClock.now().to_rfc3339());
+        let formerly = file.entry("formerly").or_insert(toml_edit::Item::ArrayOfTables(Default::default()));
+        match formerly.as_array_of_tables_mut() {
+            Some(formerly) => formerly.push(entry),
+            None => return Err(damaged(&path, &"its former identities are no tables")),
+        }
+        file["id"] = toml_edit::value(id.as_str());
+        file["key"] = toml_edit::value(crate::id::hex(key.as_bytes()));
+        disk::write_atomic(&path, file.to_string().as_bytes())?;
+        let mut former = old.former;
+        former.push(Former { id: old.id, public_key: old.key.verifying_key().to_bytes() });
+        Ok(Self { id, label: old.label, key, former })
     }
 
     /// Changes the label, here and in the file.
@@ -122,9 +171,7 @@ impl Device {
     pub fn set_label(&mut self, home: &Home, label: &str) -> Result<(), DeviceError> {
         let label = checked_label(label)?;
         let path = home.device_file();
-        let text = read(&path)?.ok_or_else(|| damaged(&path, &"it is gone"))?;
-        let mut file: toml_edit::DocumentMut =
-            text.parse().map_err(|e: toml_edit::TomlError| damaged(&path, &e.message()))?;
+        let mut file = document(&path)?;
         if file.get("id").and_then(|id| id.as_str()) != Some(self.id.as_str()) {
             return Err(damaged(&path, &"it is another device's by now"));
         }
@@ -146,6 +193,17 @@ impl Device {
     pub fn public_key(&self) -> [u8; 32] {
         self.key.verifying_key().to_bytes()
     }
+    /// Who this device was before, oldest first. Lines under those ids are its own too, unless others wrote them.
+    pub fn former(&self) -> &[Former] {
+        &self.former
+    }
+    /// The public key that belongs to `id`, if that is this device's, now or formerly.
+    pub fn public_key_of(&self, id: &DeviceId) -> Option<[u8; 32]> {
+        if *id == self.id {
+            return Some(self.public_key());
+        }
+        self.former.iter().find(|former| former.id == *id).map(|former| former.public_key)
+    }
     /// Signs `message`.
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         use ed25519_dalek::Signer as _;
@@ -162,6 +220,30 @@ impl std::fmt::Debug for Device {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Device").field("id", &self.id).field("label", &self.label).finish_non_exhaustive()
     }
+}
+
+/// A new key, and the id that is made of it.
+fn fresh(host: &str) -> Result<(DeviceId, SigningKey), DeviceError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(random_failed)?;
+    let key = SigningKey::from_bytes(&seed);
+    Ok((DeviceId::new(host, key.verifying_key().as_bytes()), key))
+}
+
+/// The key of the identity `id` in the file.
+fn key_of(path: &Path, id: &DeviceId, hex: &str) -> Result<SigningKey, DeviceError> {
+    let seed = unhex(hex).ok_or_else(|| damaged(path, &"its key is not 64 hex digits"))?;
+    let key = SigningKey::from_bytes(&seed);
+    if !id.belongs_to(key.verifying_key().as_bytes()) {
+        return Err(damaged(path, &"its id does not belong to its key"));
+    }
+    Ok(key)
+}
+
+/// The file, to be changed where it must be and left as it is elsewhere.
+fn document(path: &Path) -> Result<toml_edit::DocumentMut, DeviceError> {
+    let text = read(path)?.ok_or_else(|| damaged(path, &"it is gone"))?;
+    text.parse().map_err(|e: toml_edit::TomlError| damaged(path, &e.message()))
 }
 
 /// The file's text.

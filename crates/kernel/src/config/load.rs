@@ -27,7 +27,7 @@ const NAME_BYTES_MAX: usize = 200;
 const PYPROJECT_TABLE: &str = "tool.carry";
 
 /// Variables with meanings of their own, whatever a key is called.
-const RESERVED: &[&str] = &["CARRY_HOME", "CARRY_LOG"];
+const RESERVED: &[&str] = &["CARRY_HOME", "CARRY_LOG", "CARRY_CLOCK_OFFSET"];
 /// Beginnings of further such variables.
 const RESERVED_PREFIXES: &[&str] = &["CARRY_FAULT", "CARRY_CONFIG"];
 

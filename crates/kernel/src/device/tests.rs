@@ -140,3 +140,55 @@ fn the_key_is_not_shown_when_debugging() {
     let key = text.lines().find_map(|l| l.strip_prefix("key = ")).unwrap().trim_matches('"').to_owned();
     assert!(!format!("{device:?}").contains(&key[..16]));
 }
+
+#[test]
+fn a_renewed_device_is_another_that_knows_who_it_was() {
+    let (_dir, home) = home();
+    let mut first = Device::load_or_create(&home, "Laptop").unwrap();
+    first.set_label(&home, "Anna's laptop").unwrap();
+    assert_eq!(first.former(), []);
+    edit(&home, "version = 1", "# mine\nversion = 1\nfuture = true");
+    let second = Device::renew(&home, "Laptop").unwrap();
+    let third = Device::renew(&home, "other").unwrap();
+    assert!(second.id() != first.id() && second.public_key() != first.public_key());
+    assert!(third.id().as_str().starts_with("other-"), "{}", third.id());
+    let former = |device: &Device| Former { id: device.id().clone(), public_key: device.public_key() };
+    for device in [&third, &Device::load(&home).unwrap().unwrap(), &Device::load_or_create(&home, "x").unwrap()] {
+        assert_eq!((device.id(), device.public_key()), (third.id(), third.public_key()));
+        assert_eq!(device.label(), "Anna's laptop");
+        assert_eq!(device.former(), [former(&first), former(&second)]);
+        assert_eq!(device.public_key_of(first.id()), Some(first.public_key()));
+        assert_eq!(device.public_key_of(third.id()), Some(third.public_key()));
+        assert_eq!(device.public_key_of(&DeviceId::new("x", &[0; 32])), None);
+    }
+    let text = std::fs::read_to_string(home.device_file()).unwrap();
+    assert!(text.contains("# mine") && text.contains("future = true") && text.contains("created = "), "{text}");
+    assert_eq!(mode(&home), 0o600);
+}
+
+#[test]
+fn a_renewed_device_can_be_renamed() {
+    let (_dir, home) = home();
+    Device::load_or_create(&home, "h").unwrap();
+    let mut device = Device::renew(&home, "h").unwrap();
+    device.set_label(&home, "new").unwrap();
+    assert_eq!(Device::load(&home).unwrap().unwrap().former(), device.former());
+}
+
+#[test]
+fn a_damaged_file_is_not_renewed() {
+    let (_dir, home) = home();
+    assert!(matches!(Device::renew(&home, "h"), Err(DeviceError::Damaged { .. })), "nothing is there");
+    let first = Device::load_or_create(&home, "h").unwrap();
+    let second = Device::renew(&home, "h").unwrap();
+    for (from, to) in [(first.id().as_str(), second.id().as_str()), ("[[formerly]]\nid", "[[formerly]]\nname")] {
+        let whole = std::fs::read(home.device_file()).unwrap();
+        edit(&home, from, to);
+        let before = std::fs::read(home.device_file()).unwrap();
+        for result in [Device::renew(&home, "h").map(drop), Device::load(&home).map(drop)] {
+            assert!(matches!(result, Err(DeviceError::Damaged { .. })), "{to}: {result:?}");
+        }
+        assert_eq!(std::fs::read(home.device_file()).unwrap(), before);
+        disk::write_cache(&home.device_file(), &whole).unwrap();
+    }
+}
