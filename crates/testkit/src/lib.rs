@@ -4,6 +4,9 @@
 //! nothing of the user's was touched, [`git_tree::git_tree_of`] asks Git itself what a snapshot should hold,
 //! [`synthetic::Synthetic`] makes large trees from a seed, [`tmpfs::Tmpfs`] is a disk that can be filled.
 //!
+//! [`http_git::HttpGit`] and [`ssh_git::SshGit`] are Git servers on the loopback interface, [`fleet::Fleet`] is several
+//! devices that share a remote, [`pulsar::Pulsar`] does what git-pulsar does.
+//!
 //! Everything here panics when it cannot do its work: a test that cannot be set up has failed.
 //!
 //! ```
@@ -18,10 +21,14 @@
 //! ```
 
 pub mod fingerprint;
+pub mod fleet;
 pub mod git;
 pub mod git_tree;
 pub mod home;
+pub mod http_git;
+pub mod pulsar;
 pub mod repo;
 pub mod rng;
+pub mod ssh_git;
 pub mod synthetic;
 pub mod tmpfs;
