@@ -14,9 +14,13 @@ use crate::wire::Shell;
 mod add;
 mod completions;
 mod config;
+mod conflicts;
 mod daemon;
+mod devices;
 mod diff;
 mod doctor;
+mod finalize;
+mod finalize_json;
 mod here;
 mod ignore;
 mod list;
@@ -25,7 +29,10 @@ mod logs;
 mod man;
 mod now;
 mod pause;
+mod prompt;
 mod prune;
+mod publish;
+mod push;
 mod remove;
 mod restore;
 mod restore_json;
@@ -34,13 +41,19 @@ mod show;
 mod snapshot_json;
 mod staging;
 mod status;
+mod status_json;
+mod sync;
+mod sync_json;
+mod takeover;
+mod theirs;
 mod undo;
 mod up;
 
 /// Keep everything you work on
 ///
-/// Carry captures the uncommitted work in your Git working trees as you write it. It never touches your index, your
-/// branches or your files. Without a command it registers the repository you stand in and shows how it stands.
+/// Carry captures the uncommitted work in your Git working trees as you write it, and brings it to your other devices. It
+/// touches your index, your branches and your files only when you say so. Without a command it registers the repository
+/// you stand in and shows how it stands.
 #[derive(Debug, Parser)]
 #[command(name = "carry", version, after_help = EXIT_CODES, disable_help_subcommand = true, max_term_width = 100)]
 struct App {
@@ -105,6 +118,10 @@ enum Command {
     Show(show::Args),
     Restore(restore::Args),
     Undo(undo::Args),
+    Publish(publish::Args),
+    Sync(sync::Args),
+    Finalize(finalize::Args),
+    Devices(devices::Args),
     Ignore(ignore::Args),
     Prune(prune::Args),
     Config(config::Args),
@@ -112,6 +129,7 @@ enum Command {
     Daemon(daemon::Args),
     Service(service::Args),
     Logs(logs::Args),
+    Prompt(prompt::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -119,6 +137,9 @@ enum Command {
 /// Parses the process's arguments, runs the command, reports how it ended.
 pub(crate) fn main(program: &'static str) -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    if prompt::at_once(&arguments) {
+        return ExitCode::SUCCESS;
+    }
     let var = |name: &str| std::env::var_os(name);
     let app = match parse(program, &arguments) {
         Ok(app) => app,
@@ -158,6 +179,10 @@ fn run(shell: &Shell, program: &'static str, command: Option<Command>) -> Result
         Some(Command::Show(args)) => show::run(shell, &args),
         Some(Command::Restore(args)) => restore::run(shell, &args),
         Some(Command::Undo(args)) => undo::run(shell, &args),
+        Some(Command::Publish(args)) => publish::run(shell, &args),
+        Some(Command::Sync(args)) => sync::run(shell, &args),
+        Some(Command::Finalize(args)) => finalize::run(shell, &args),
+        Some(Command::Devices(args)) => devices::run(shell, &args),
         Some(Command::Ignore(args)) => ignore::run(shell, &args),
         Some(Command::Prune(args)) => prune::run(shell, &args),
         Some(Command::Config(args)) => config::run(shell, &args),
@@ -165,6 +190,7 @@ fn run(shell: &Shell, program: &'static str, command: Option<Command>) -> Result
         Some(Command::Daemon(args)) => daemon::run(shell, &args),
         Some(Command::Service(args)) => service::run(shell, &args),
         Some(Command::Logs(args)) => logs::run(shell, &args),
+        Some(Command::Prompt(args)) => prompt::run(shell, &args),
         Some(Command::Completions(args)) => completions::run(shell, program, &args),
         Some(Command::Man(args)) => man::run(shell, program, &args),
     }

@@ -26,6 +26,8 @@ use serde::Serialize;
 use crate::output::{Output, style};
 use crate::text;
 
+mod between;
+
 /// Exit code for a mistake of ours.
 pub(crate) const EXIT_BUG: u8 = 70;
 
@@ -266,11 +268,12 @@ impl From<RegistryError> for Failure {
 impl From<HistoryError> for Failure {
     fn from(error: HistoryError) -> Self {
         let hint = match &error {
+            HistoryError::Db(_) => None,
             HistoryError::NoMatch { .. } | HistoryError::TooEarly { .. } | HistoryError::BadSpec { .. } => {
                 Some("`carry log` lists the snapshots.")
             }
             HistoryError::Ambiguous { .. } => Some("Give more digits of the id; `carry log` lists the snapshots."),
-            HistoryError::Git { .. } | HistoryError::NotASnapshot(_) => {
+            HistoryError::Git { .. } | HistoryError::NotASnapshot(_) | HistoryError::NotASeal(_) => {
                 Some("`carry doctor` finds and mends damaged lines.")
             }
         };
@@ -284,6 +287,7 @@ impl From<CaptureError> for Failure {
             CaptureError::Open(error) => return error.into(),
             CaptureError::Db(error) => return error.into(),
             CaptureError::History(error) => return error.into(),
+            CaptureError::Device(error) => return error.into(),
             CaptureError::OverBudget { .. } => Some(OVER_BUDGET),
             CaptureError::DiskFull { .. } => Some(DISK_FULL),
             CaptureError::Vanished { .. } => {

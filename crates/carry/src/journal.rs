@@ -56,6 +56,7 @@ mod tests {
                 before: ObjectId::empty_tree(carry_code::git::HashKind::Sha1),
                 paths: Touched { files: paths(files), index: paths(index) }.into_paths(),
                 staged: !index.is_empty(),
+                handoff: None,
             };
             assert_eq!(Touched::of(&entry), Touched { files: paths(files), index: paths(index) });
         }

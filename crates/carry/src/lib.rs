@@ -7,18 +7,24 @@ use std::process::ExitCode;
 
 mod cli;
 mod failure;
+mod far;
 mod journal;
+mod lease;
+mod links;
+mod merge_tool;
 mod output;
 mod overview;
 mod pager;
 mod paths;
 mod progress;
 mod prompt;
+mod size;
 mod take;
 mod targets;
 mod text;
 mod tree_diff;
 mod wire;
+mod writers;
 
 /// Runs the program with the process's arguments and environment. `program` is how help texts call it.
 pub fn main_with(program: &'static str) -> ExitCode {

@@ -56,17 +56,18 @@ pub(crate) fn look(
     trees: Vec<Tree>,
 ) -> Result<(Option<u32>, Vec<Overview>), Failure> {
     let daemon = shell.daemon()?;
-    let rows = match daemon {
-        // Rows of another process describe the past.
-        Some(pid) => {
-            let board = StatusBoard::open_read_only(&shell.home)?;
-            let rows = board.map(|board| board.rows()).transpose()?.unwrap_or_default();
-            rows.into_iter().filter(|row| row.pid == pid).collect()
-        }
-        None => Vec::new(),
-    };
+    let rows = rows(shell, daemon)?;
     let overviews = trees.into_iter().map(|tree| overview(shell, registry, &rows, tree)).collect::<Result<_, _>>()?;
     Ok((daemon, overviews))
+}
+
+/// What the workers of the running daemon say of themselves.
+pub(crate) fn rows(shell: &Shell, daemon: Option<u32>) -> Result<Vec<Row>, Failure> {
+    // Rows of another process describe the past.
+    let Some(pid) = daemon else { return Ok(Vec::new()) };
+    let board = StatusBoard::open_read_only(&shell.home)?;
+    let rows = board.map(|board| board.rows()).transpose()?.unwrap_or_default();
+    Ok(rows.into_iter().filter(|row| row.pid == pid).collect())
 }
 
 fn overview(shell: &Shell, registry: &Registry, rows: &[Row], tree: Tree) -> Result<Overview, Failure> {

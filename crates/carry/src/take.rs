@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use carry_code::capture::{Capturer, Look, Outcome, Report, Request as CaptureRequest};
 use carry_code::context::Context;
@@ -14,19 +13,14 @@ use carry_code::snapshot::Snapshot;
 use carry_daemon::handle::{Answer, CaptureResult, Handle as _, Request, reason};
 use carry_daemon::socket::Remote;
 use carry_kernel::id::TreeId;
-use carry_kernel::lease::{Held, Lease, Outcome as LeaseOutcome, Owner};
+use carry_kernel::lease::{Held, Lease, Owner};
 
 use crate::failure::Failure;
+use crate::lease::{self, LEASE};
 use crate::progress::Progress;
 use crate::text;
 use crate::wire::Shell;
 
-/// How long a capture's lease is taken for; renewed at a third of it. One whose owner died is free at once.
-const LEASE: Duration = Duration::from_secs(60);
-/// How long to wait for another process that captures the same tree.
-const LEASE_WAIT: Duration = Duration::from_secs(60);
-/// How often to try again meanwhile.
-const LEASE_RETRY: Duration = Duration::from_millis(100);
 /// Packs of ours in one repository above which a capture is followed by folding them.
 const PACKS_MAX: usize = 12;
 
@@ -49,7 +43,7 @@ pub(crate) fn each(shell: &Shell, trees: Vec<Tree>, watched: bool) -> Vec<(Tree,
         let answer = answers.iter().position(|answer| answer.tree == tree.id).map(|at| answers.swap_remove(at));
         let taken = match answer {
             Some(answer) => understand(&tree, answer),
-            None => in_process(shell, &mut ctx, &tree),
+            None => in_process(shell, &mut ctx, &tree, false),
         };
         (tree, taken)
     });
@@ -58,14 +52,29 @@ pub(crate) fn each(shell: &Shell, trees: Vec<Tree>, watched: bool) -> Vec<(Tree,
 
 /// Captures `tree` and returns the snapshot of what is there now: what an undo goes back to.
 pub(crate) fn one(shell: &Shell, tree: &Tree) -> Result<Snapshot, Failure> {
+    taken(shell, tree)?.snapshot.ok_or_else(nothing)
+}
+
+/// The same also where there is nothing yet, no file and no commit: an undo goes back to that, too.
+pub(crate) fn one_even_empty(shell: &Shell, tree: &Tree) -> Result<Snapshot, Failure> {
+    match taken(shell, tree)?.snapshot {
+        Some(snapshot) => Ok(snapshot),
+        // Nobody else captures nothing.
+        None => in_process(shell, &mut None, tree, true)?.snapshot.ok_or_else(nothing),
+    }
+}
+
+fn taken(shell: &Shell, tree: &Tree) -> Result<Taken, Failure> {
     let mut taken = each(shell, vec![tree.clone()], false).into_iter().map(|(_, taken)| taken);
     let taken = taken.next().expect("one answer for one tree")?;
     for (path, reason) in &taken.skipped {
         shell.out.note(format_args!("Not in the snapshot taken first: {} ({reason}).", text::path(path.as_ref())));
     }
-    taken
-        .snapshot
-        .ok_or_else(|| Failure::failed("nothing was ever captured here").hint("There are no files and no commits yet."))
+    Ok(taken)
+}
+
+fn nothing() -> Failure {
+    Failure::failed("nothing was ever captured here").hint("There are no files and no commits yet.")
 }
 
 /// Reads a snapshot by its commit.
@@ -136,16 +145,16 @@ fn understand(tree: &Tree, answer: CaptureResult) -> Result<Taken, Failure> {
     Ok(Taken { snapshot, new: answer.new, skipped })
 }
 
-fn in_process(shell: &Shell, ctx: &mut Option<Context>, tree: &Tree) -> Result<Taken, Failure> {
+fn in_process(shell: &Shell, ctx: &mut Option<Context>, tree: &Tree, even_empty: bool) -> Result<Taken, Failure> {
     let ctx = match ctx {
         Some(ctx) => ctx,
         None => ctx.insert(shell.context()?),
     };
     let name = format!("code/{}", tree.id);
     let mut lease = Lease::open(&shell.home, Owner::this_process())?;
-    let held = acquire(shell, &mut lease, &name)?;
+    let held = lease::acquire(shell, &mut lease, &name, "capturing this working tree")?;
     let (lease, held) = (RefCell::new(lease), RefCell::new(held));
-    let result = capture(shell, ctx, tree, &lease, &held);
+    let result = capture(shell, ctx, tree, even_empty, &lease, &held);
     if result.is_ok() && matches!(shell.daemon(), Ok(None)) {
         tidy(shell, ctx, tree);
     }
@@ -166,6 +175,7 @@ fn capture(
     shell: &Shell,
     ctx: &Context,
     tree: &Tree,
+    even_empty: bool,
     lease: &RefCell<Lease>,
     held: &RefCell<Held>,
 ) -> Result<Report, Failure> {
@@ -190,35 +200,9 @@ fn capture(
         },
         force: true,
     };
-    Ok(Capturer::new(ctx.clone(), tree.clone()).capture(&request)?)
-}
-
-/// Takes the lease, waiting for whoever has it.
-fn acquire(shell: &Shell, lease: &mut Lease, name: &str) -> Result<Held, Failure> {
-    let since = shell.clock.steady();
-    let mut was_told = false;
-    loop {
-        let now = shell.clock.steady();
-        match lease.acquire(name, LEASE, now)? {
-            LeaseOutcome::Granted(held) => return Ok(held),
-            LeaseOutcome::Refused { owner, .. } if now.since(since) >= LEASE_WAIT => {
-                return Err(Failure::failed(format!(
-                    "process {} on {} has been capturing this working tree for more than a minute",
-                    owner.pid, owner.host
-                ))
-                .hint("Nothing is lost: it does this work. `carry status` shows how far it is."));
-            }
-            LeaseOutcome::Refused { owner, .. } => {
-                if !was_told && now.since(since) >= Duration::from_secs(1) {
-                    shell
-                        .out
-                        .note(format_args!("Waiting for process {} on {}, which captures it …", owner.pid, owner.host));
-                    was_told = true;
-                }
-                std::thread::sleep(LEASE_RETRY);
-            }
-        }
-    }
+    let capturer = Capturer::new(ctx.clone(), tree.clone());
+    let mut capturer = if even_empty { capturer.even_empty() } else { capturer };
+    Ok(capturer.capture(&request)?)
 }
 
 /// What a daemon would do in its idle time.

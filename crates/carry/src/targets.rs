@@ -97,9 +97,9 @@ impl Registered {
 pub(crate) fn register(shell: &Shell, path: &Path, force: bool) -> Result<Registered, Failure> {
     let repo = discover(shell, path)?;
     let mut registry = shell.registry()?;
-    let device = shell.context()?.device;
-    let added = registry.add(&repo, device.id(), shell.now(), force, shell.user_home.as_deref())?;
-    let linked = registry.add_linked(&repo, device.id(), shell.now())?;
+    let device = shell.context()?.device.id();
+    let added = registry.add(&repo, &device, shell.now(), force, shell.user_home.as_deref())?;
+    let linked = registry.add_linked(&repo, &device, shell.now())?;
     let registered = Registered { added, linked };
     if registered.is_change() {
         shell.reload_daemon();

@@ -72,7 +72,7 @@ impl Shell {
             carry_home: var("CARRY_HOME").map(PathBuf::from),
             user_home: var("HOME").map(PathBuf::from),
             cwd,
-            clock: Arc::new(SystemClock),
+            clock: clock(&var),
             sources,
         })
     }
@@ -90,7 +90,7 @@ impl Shell {
     fn context_of(&self, device: Device) -> Context {
         Context {
             home: self.home.clone(),
-            device: Arc::new(device),
+            device: device.into(),
             clock: self.clock.clone(),
             sources: self.sources.clone(),
         }
@@ -174,6 +174,36 @@ impl Shell {
     /// A folder for people.
     pub(crate) fn folder(&self, folder: &Path) -> String {
         text::folder(folder, self.user_home.as_deref())
+    }
+}
+
+/// The machine's clock. In builds with debug assertions `CARRY_CLOCK_OFFSET` moves what it shows by this many seconds, for
+/// tests of devices whose clocks disagree.
+fn clock(var: &dyn Fn(&str) -> Option<OsString>) -> Arc<dyn Clock> {
+    #[cfg(debug_assertions)]
+    if let Some(seconds) = var("CARRY_CLOCK_OFFSET").and_then(|text| text.to_str()?.parse().ok()) {
+        return Arc::new(moved::Moved(seconds));
+    }
+    let _ = var;
+    Arc::new(SystemClock)
+}
+
+#[cfg(debug_assertions)]
+mod moved {
+    use carry_kernel::clock::{Clock, SystemClock, Timestamp};
+
+    /// A wall clock that is wrong by so many seconds.
+    #[derive(Debug)]
+    pub(super) struct Moved(pub(super) i64);
+
+    impl Clock for Moved {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(SystemClock.now().as_millis().saturating_add(self.0.saturating_mul(1000)))
+        }
+
+        fn steady(&self) -> Timestamp {
+            SystemClock.steady()
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use carry_kernel::fault;
 use crate::budget::{Budget, Level};
 use crate::context::Context;
 use crate::git::{BString, ByteSlice, ObjectId};
-use crate::line::{Branch, LineName};
+use crate::line::LineName;
 use crate::refs;
 use crate::registry::{Registry, Tree, TreeState};
 use crate::repo::Repo;
@@ -121,7 +121,10 @@ pub enum CaptureError {
     /// The database failed.
     #[error(transparent)]
     Db(#[from] carry_kernel::db::DbError),
-    /// The lease was lost, or the capture was cancelled.
+    /// The identity could not be read.
+    #[error(transparent)]
+    Device(#[from] carry_kernel::device::DeviceError),
+    /// The lease was lost, the capture was cancelled, or the device has a new identity by now.
     #[error("the capture was cancelled")]
     Cancelled,
     /// Objects the snapshot needs kept vanishing.
@@ -156,6 +159,8 @@ pub struct Capturer {
     stashes: Option<Stamp>,
     /// Whether what earlier captures left was looked after.
     mended: bool,
+    /// Whether a first snapshot is made even of nothing.
+    even_empty: bool,
 }
 
 /// How often a capture is tried: objects it relied on may be collected meanwhile, and others may move the line.
@@ -164,7 +169,14 @@ const TRIES: usize = 5;
 impl Capturer {
     /// For a registered tree.
     pub fn new(ctx: Context, tree: Tree) -> Self {
-        Self { ctx, tree, repo: None, memory: None, registry: None, stashes: None, mended: false }
+        Self { ctx, tree, repo: None, memory: None, registry: None, stashes: None, mended: false, even_empty: false }
+    }
+
+    /// The same, which makes a first snapshot even of an empty working tree without commits: a way back from what comes next.
+    #[must_use]
+    pub fn even_empty(mut self) -> Self {
+        self.even_empty = true;
+        self
     }
 
     /// The tree.
@@ -248,10 +260,7 @@ impl Capturer {
         let mut gix = repo.gix();
         gix.objects.enable_object_memory();
         let head = repo.head()?;
-        let branch = match head.branch {
-            Branch::Detached => repo.rebasing_branch().unwrap_or(Branch::Detached),
-            named @ Branch::Named(_) => named,
-        };
+        let branch = repo.branch_of(&head);
         let head_commit = match head.commit {
             None => None,
             Some(id) => {
@@ -260,8 +269,11 @@ impl Capturer {
                 Some((id, tree.detach()))
             }
         };
-        let line = LineName::new(self.ctx.device.id(), &self.tree.id, &branch).ref_name();
-        let tip = self.tip(&repo, &gix, &line)?;
+        // Under a former identity the line may be another machine's by now.
+        self.ctx.refresh_device()?;
+        let device = self.ctx.device.get();
+        let line = LineName::new(device.id(), &self.tree.id, &branch).ref_name();
+        let tip = self.tip(&repo, &gix, &line, &device.public_key())?;
         let (keeper, previous) = tip.map(|tip| (tip.keeper, tip.snapshot)).unzip();
 
         // Reading the keeper made the handle look for the newest packs; from here on a missing object is an answer, not a
@@ -289,8 +301,10 @@ impl Capturer {
             untracked: level < Level::TrackedOnly,
         };
         let mut store = store::Store::new(&gix, &repo.objects_dir(), rewrite);
+        let pending = open_registry(&mut self.registry, &self.ctx)?.pending_seen(&self.tree.id, &branch)?;
         let mut looked = None;
-        if let (Look::At(paths), Some(memory)) = (&request.look, &self.memory) {
+        // What a handoff changed may not be among the paths yet.
+        if let (Look::At(paths), Some(memory), None) = (&request.look, &self.memory, &pending) {
             looked = looker.at(paths, memory, &mut store)?;
         }
         let looked = match looked {
@@ -299,7 +313,11 @@ impl Capturer {
         };
         fault::point("capture.looked").map_err(DiskError::at("capture", repo.root()))?;
 
+        if open_registry(&mut self.registry, &self.ctx)?.pending_seen(&self.tree.id, &branch)? != pending {
+            return Err(git("what the snapshot has seen", "a handoff changed it meanwhile".into()));
+        }
         let found = commit::Found {
+            pending,
             tree: looked.memory.tree,
             side: looked.memory.staged.side,
             head: head_commit,
@@ -322,9 +340,11 @@ impl Capturer {
             level,
             ..Report::of(Outcome::Unchanged(previous.clone()))
         };
-        if found.is_new(previous.as_ref(), gix.object_hash()) {
+        let is_first = self.even_empty && previous.is_none();
+        if is_first || found.is_new(previous.as_ref(), device.id(), gix.object_hash()) {
             let committing = commit::Committing {
                 ctx: &self.ctx,
+                device: device.id(),
                 tree: &self.tree,
                 repo: &repo,
                 gix: &gix,
@@ -353,18 +373,24 @@ impl Capturer {
     }
 
     /// What the line points at, made whole first where something went wrong before.
-    fn tip(&mut self, repo: &Repo, gix: &gix::Repository, line: &str) -> Result<Option<mend::Tip>, CaptureError> {
+    fn tip(
+        &mut self,
+        repo: &Repo,
+        gix: &gix::Repository,
+        line: &str,
+        key: &[u8; 32],
+    ) -> Result<Option<mend::Tip>, CaptureError> {
         if !self.mended {
             mend::everything(repo);
             self.mended = true;
         }
-        let mut tip = match mend::Tip::read(repo, gix, line) {
+        let mut tip = match mend::Tip::read(repo, gix, line, key) {
             // The objects may be in packs newer than what the handle knows, or the ref may be damaged.
             Err(CaptureError::Ref(_) | CaptureError::History(_)) => {
                 mend::everything(repo);
                 let gix = repo.reopen()?.gix();
-                mend::put_aside(repo, &gix, line)?;
-                mend::Tip::read(repo, &gix, line)?
+                mend::put_aside(repo, &gix, line, key)?;
+                mend::Tip::read(repo, &gix, line, key)?
             }
             other => other?,
         };
@@ -377,7 +403,7 @@ impl Capturer {
                     return Err(found.damaged(line));
                 }
                 found.take_back(repo, line)?;
-                tip = mend::Tip::read(repo, gix, line)?;
+                tip = mend::Tip::read(repo, gix, line, key)?;
                 if let Some(before) = tip.as_ref().filter(|tip| state.snapshot != Some(tip.snapshot.commit))
                     && before.is_torn(repo, gix)?
                 {

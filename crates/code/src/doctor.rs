@@ -7,8 +7,11 @@ use crate::context::Context;
 use crate::registry::Registry;
 
 mod apply;
+mod devices;
 mod home;
 mod locks;
+mod pulsar;
+mod remotes;
 mod repository;
 mod tree;
 
@@ -81,7 +84,8 @@ impl Finding {
 
 /// Examines every registered tree and what they share: stale locks (Git's index lock and our ref and index locks),
 /// broken refs, missing or replaced or unreadable trees, paused ones, skipped files, hooks that would run on our refs, mirror
-/// remotes, foreign refs (git-pulsar's), object folders that cannot be written, packs without an index, disk space, budget, clock skew (snapshots from the
+/// remotes, exchanges that failed, lines that are held back or refused, devices that are not approved or not who they say,
+/// git-pulsar's refs and leftovers, object folders that cannot be written, packs without an index, disk space, budget, clock skew (snapshots from the
 /// future), watch limits, permissions of our folders.
 pub fn examine(ctx: &Context) -> Vec<Finding> {
     let mut findings = home::examine(ctx);
@@ -117,11 +121,25 @@ pub fn examine(ctx: &Context) -> Vec<Finding> {
     let mut seen = HashSet::new();
     for tree in &trees {
         let Some(repo) = tree::examine(ctx, &registry, tree, &mut findings) else { continue };
+        pulsar::leftovers(ctx, &repo, &mut findings);
         if seen.insert(repo.common_dir().to_owned()) {
             repository::examine(ctx, &registry, &repo, &mut findings);
+            remotes::examine(&registry, &repo, &mut findings);
+            devices::of_repository(ctx, &repo, &mut findings);
+            pulsar::streams(&repo, &mut findings);
         }
     }
+    devices::examine(ctx, &registry, &mut findings);
     findings
+}
+
+/// Whether git-pulsar runs for the user whose home directory this is, and captures working trees that are registered here.
+pub fn git_pulsar(ctx: &Context, user_home: &Path) -> Vec<Finding> {
+    match Registry::open_read_only(&ctx.home) {
+        Ok(Some(registry)) => pulsar::writers(user_home, &registry),
+        // Whatever is wrong with it, [`examine`] says so.
+        Ok(None) | Err(_) => Vec::new(),
+    }
 }
 
 /// Carries out a fix that needs nothing but the file system and Git. [`Fix::StartDaemon`] and [`Fix::Run`] are the shell's.

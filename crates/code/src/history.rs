@@ -10,12 +10,14 @@ use crate::diff::mode;
 use crate::git::{BStr, BString, ByteSlice as _, ObjectId};
 use crate::line::{LINES, LineName};
 use crate::repo::Repo;
-use crate::snapshot::{NotASnapshot, Snapshot};
+use crate::seal::{NotASeal, Seal};
+use crate::snapshot::{MESSAGE_BYTES_MAX, NotASnapshot, Snapshot};
 
 mod find;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod merge;
+mod sealed;
 #[cfg(test)]
 mod tests;
 
@@ -24,8 +26,13 @@ mod tests;
 pub struct Line {
     /// Its name.
     pub name: LineName,
-    /// The keeper its ref points at.
+    /// What its ref points at: the keeper itself, or the seal on it. What moves the ref compares with this.
+    pub tip: ObjectId,
+    /// The newest keeper.
     pub keeper: ObjectId,
+    /// What the seal says, if its ref points at one. Its signature holds, and it is of this line; whether its key is the
+    /// one that is known of the device is for [`crate::tips`] to say.
+    pub seal: Option<Seal>,
 }
 
 /// Why history could not be read.
@@ -44,6 +51,12 @@ pub enum HistoryError {
     /// A commit where a snapshot should be is none.
     #[error(transparent)]
     NotASnapshot(#[from] NotASnapshot),
+    /// A commit where a seal should be is none that can be trusted.
+    #[error(transparent)]
+    NotASeal(#[from] NotASeal),
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] carry_kernel::db::DbError),
     /// Nothing fits what was asked for.
     #[error("no snapshot matches {spec:?}")]
     NoMatch {
@@ -79,9 +92,19 @@ pub enum HistoryError {
 /// # Errors
 /// [`HistoryError::Git`].
 pub fn lines(repo: &Repo) -> Result<Vec<Line>, HistoryError> {
+    lines_where(repo, |_| true)
+}
+
+/// As [`lines`], those that `wanted` names; no object of the others is read.
+///
+/// # Errors
+/// [`HistoryError::Git`].
+pub fn lines_where(repo: &Repo, wanted: impl Fn(&LineName) -> bool) -> Result<Vec<Line>, HistoryError> {
     let refs = crate::refs::list(repo, LINES).map_err(|e| cannot_read("the lines", repo.root(), e))?;
+    let named = refs.into_iter().filter_map(|(name, tip)| Some((LineName::from_ref(&name)?, tip)));
+    let gix = repo.gix();
     let mut lines: Vec<Line> =
-        refs.into_iter().filter_map(|(name, keeper)| Some(Line { name: LineName::from_ref(&name)?, keeper })).collect();
+        named.filter(|(name, _)| wanted(name)).map(|(name, tip)| sealed::resolve(&gix, name, tip)).collect();
     lines.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(lines)
 }
@@ -91,12 +114,27 @@ pub fn lines(repo: &Repo) -> Result<Vec<Line>, HistoryError> {
 /// # Errors
 /// [`HistoryError::Git`].
 pub fn line(repo: &Repo, name: &LineName) -> Result<Option<Line>, HistoryError> {
-    let keeper =
-        crate::refs::read(repo, &name.ref_name()).map_err(|e| cannot_read(&name.ref_name(), repo.root(), e))?;
-    Ok(keeper.map(|keeper| Line { name: name.clone(), keeper }))
+    let tip = crate::refs::read(repo, &name.ref_name()).map_err(|e| cannot_read(&name.ref_name(), repo.root(), e))?;
+    Ok(tip.map(|tip| sealed::resolve(&repo.gix(), name.clone(), tip)))
 }
 
-/// The keeper's snapshot and the keeper before it.
+/// A line's newest snapshot.
+///
+/// # Errors
+/// [`HistoryError`].
+pub fn newest(repo: &gix::Repository, line: &Line) -> Result<Snapshot, HistoryError> {
+    keeper(repo, line.keeper).map(|(snapshot, _)| snapshot)
+}
+
+/// The seal that a commit is, whose signature holds; `None` when it does not say that it is one.
+///
+/// # Errors
+/// [`HistoryError`], also for a seal that cannot be trusted.
+pub fn seal(repo: &gix::Repository, tip: ObjectId) -> Result<Option<Seal>, HistoryError> {
+    sealed::read(repo, tip)
+}
+
+/// The keeper's snapshot and the keeper before it. A seal is no keeper: [`Line`] says which one it stands on.
 ///
 /// # Errors
 /// [`HistoryError`].
@@ -105,7 +143,8 @@ pub fn keeper(repo: &gix::Repository, keeper: ObjectId) -> Result<(Snapshot, Opt
     let object = find_commit(repo, keeper)?;
     let commit = CommitRef::from_bytes(&object.data, keeper.kind()).map_err(|e| no_keeper(&e.to_string()))?;
     if commit.message != crate::keeper::MESSAGE {
-        return Err(no_keeper("its message is another").into());
+        let problem = if Seal::is_claimed(keeper, &object.data) { "it is a seal" } else { "its message is another" };
+        return Err(no_keeper(problem).into());
     }
     let (tree, parents): (ObjectId, Vec<ObjectId>) = (commit.tree(), commit.parents().collect());
     let (previous, id) = match parents[..] {
@@ -125,7 +164,8 @@ pub fn keeper(repo: &gix::Repository, keeper: ObjectId) -> Result<(Snapshot, Opt
 /// # Errors
 /// [`HistoryError`].
 pub fn snapshot(repo: &gix::Repository, commit: ObjectId) -> Result<Snapshot, HistoryError> {
-    Ok(Snapshot::from_commit(commit, &find_commit(repo, commit)?.data)?)
+    let object = find_commit_of(repo, commit, MESSAGE_BYTES_MAX as u64 + COMMIT_BYTES_MAX)?;
+    Ok(Snapshot::from_commit(commit, &object.data)?)
 }
 
 /// A line's snapshots, newest first, read one by one as asked for. Ends after an error. Always ends: a commit cannot be
@@ -161,7 +201,7 @@ pub fn of_tree(
     repo: &Repo,
     tree: &TreeId,
 ) -> Result<Box<dyn Iterator<Item = Result<Snapshot, HistoryError>>>, HistoryError> {
-    let heads = lines(repo)?.into_iter().filter(|line| line.name.tree == *tree).map(|line| line.keeper);
+    let heads = lines_where(repo, |name| name.tree == *tree)?.into_iter().map(|line| line.keeper);
     Ok(Box::new(merge::Merged::new(repo.gix(), heads)))
 }
 
@@ -236,13 +276,32 @@ pub(crate) fn entries(repo: &gix::Repository, tree: ObjectId) -> Result<Vec<Entr
         .map_err(|e| cannot_read(&format!("tree {tree}"), repo.path(), e.to_string()))
 }
 
-/// An object that is a commit; a blob may read like one.
-fn find_commit(repo: &gix::Repository, id: ObjectId) -> Result<gix::Object<'_>, HistoryError> {
-    let object = find_object(repo, id)?;
-    if object.kind != gix::objs::Kind::Commit {
-        return Err(NotASnapshot { commit: id, problem: format!("it is a {}", object.kind) }.into());
+/// Largest commit that is read where a ref's value is somebody else's, in bytes. Seals, keepers and shadow commits are far
+/// smaller; only a snapshot's own commit may be larger.
+pub(crate) const COMMIT_BYTES_MAX: u64 = 1 << 20;
+
+/// An object that is a commit (a blob may read like one) of at most [`COMMIT_BYTES_MAX`].
+pub(crate) fn find_commit(repo: &gix::Repository, id: ObjectId) -> Result<gix::Object<'_>, HistoryError> {
+    find_commit_of(repo, id, COMMIT_BYTES_MAX)
+}
+
+fn find_commit_of(repo: &gix::Repository, id: ObjectId, max: u64) -> Result<gix::Object<'_>, HistoryError> {
+    match no_commit(repo, id, max)? {
+        None => find_object(repo, id),
+        Some(problem) => Err(NotASnapshot { commit: id, problem }.into()),
     }
-    Ok(object)
+}
+
+/// What keeps an object from being read as a commit of at most `max` bytes; told by its header, so that nothing large is
+/// inflated.
+pub(crate) fn no_commit(repo: &gix::Repository, id: ObjectId, max: u64) -> Result<Option<String>, HistoryError> {
+    let header = repo.find_header(id);
+    let header = header.map_err(|e| cannot_read(&format!("object {id}"), repo.path(), e.to_string()))?;
+    Ok(match header.kind() {
+        gix::objs::Kind::Commit if header.size() <= max => None,
+        gix::objs::Kind::Commit => Some(format!("it is a commit of {} bytes, and {max} are the most", header.size())),
+        kind => Some(format!("it is a {kind}")),
+    })
 }
 
 pub(crate) fn find_object(repo: &gix::Repository, id: ObjectId) -> Result<gix::Object<'_>, HistoryError> {

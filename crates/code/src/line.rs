@@ -129,6 +129,12 @@ impl LineName {
     }
 }
 
+/// Whether a character could make a terminal or a desktop show something else than was written: one that moves a cursor,
+/// ends a line or reorders text.
+pub fn is_unfit_to_show(c: char) -> bool {
+    quote::is_unsafe(c)
+}
+
 /// Bytes that a component holds as they are.
 fn stands_for_itself(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-')

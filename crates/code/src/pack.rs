@@ -11,6 +11,7 @@ use carry_kernel::disk::DiskError;
 
 use crate::git::{HashKind, ObjectId};
 
+mod adopt;
 mod entry;
 mod fold;
 mod gc;
@@ -21,6 +22,7 @@ mod plan;
 mod store;
 mod writer;
 
+pub(crate) use adopt::adopt;
 pub use fold::fold;
 pub use keep::{Keep, remove_leftovers};
 pub use orphan::{remove_orphans, without_index};
@@ -106,6 +108,11 @@ impl Batch {
     /// Whether the batch holds `id`.
     pub fn contains(&self, id: &ObjectId) -> bool {
         self.by_id.contains_key(id)
+    }
+
+    /// The ids of all objects, in the order in which they were added.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = ObjectId> {
+        self.entries.iter().map(|entry| entry.id)
     }
 
     /// An object of the batch, unpacked.

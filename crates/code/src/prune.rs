@@ -1,5 +1,7 @@
 //! Thinning by retention: plan, show, execute.
 //!
+//! While the user agreed to publish a repository, what no remote has yet stays whatever its age, unless the budget runs out.
+//!
 //! Thinning rebuilds a line's keepers without the dropped snapshots and moves the ref. Snapshots that stay keep their ids.
 //! Nothing is deleted by us: what no ref reaches any more is Git's to collect.
 
@@ -7,19 +9,28 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use carry_kernel::clock::Timestamp;
+use carry_kernel::disk::DiskError;
 use carry_kernel::id::TreeId;
 
+use crate::budget::{Budget, Level};
 use crate::context::Context;
 use crate::durable;
 use crate::git::{self, ByteSlice as _, ObjectId};
 use crate::history::{self, HistoryError, Line};
 use crate::keeper::keeper_bytes;
-use crate::line::KEEP;
 use crate::pack::{Batch, Kind};
 use crate::refs::{self, RefError};
 use crate::registry::Registry;
 use crate::repo::Repo;
 use crate::retention;
+use pins::unthinned;
+use unpublished::Publishing;
+
+mod pins;
+mod unpublished;
+
+pub(crate) use pins::pinned_as;
+pub use pins::{UNDO, pin, pins, unpin};
 
 /// What thinning would do to one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,10 +110,11 @@ pub fn plan_readable(
     policy: &retention::Policy,
     now: Timestamp,
 ) -> Result<(Vec<LinePlan>, Vec<Unreadable>), PruneError> {
-    let pinned = pins(repo, tree)?;
+    let pinned = unthinned(ctx, repo, tree)?;
+    let publishing = Publishing::of(ctx, repo)?;
     let (mut plans, mut unreadable) = (Vec::new(), Vec::new());
     for line in own_lines(ctx, repo, tree)? {
-        match plan_line(repo, &line, &pinned, policy, now) {
+        match plan_line(repo, &line, &pinned, publishing.as_ref(), policy, now) {
             Ok((branch, plan)) => plans.push(LinePlan { line, branch, plan }),
             Err(error) => unreadable.push(Unreadable { line: line.name, error }),
         }
@@ -114,17 +126,23 @@ fn plan_line(
     repo: &Repo,
     line: &Line,
     pinned: &HashSet<ObjectId>,
+    publishing: Option<&Publishing>,
     policy: &retention::Policy,
     now: Timestamp,
 ) -> Result<(String, retention::Plan), HistoryError> {
     let mut branch = None;
-    let mut items = Vec::new();
+    let (mut items, mut order) = (Vec::new(), Vec::new());
     for snapshot in history::snapshots(repo, line) {
         let snapshot = snapshot?;
         branch.get_or_insert_with(|| snapshot.meta.branch.display());
         items.push(retention::Item { commit: snapshot.commit, time: snapshot.time, bytes: snapshot.meta.bytes });
+        order.push((snapshot.commit, snapshot.meta.hlc));
     }
-    Ok((branch.unwrap_or_default(), retention::plan(&items, pinned, policy, now)))
+    let mut plan = retention::plan(&items, pinned, policy, now);
+    if let Some(publishing) = publishing {
+        unpublished::keep(&mut plan, &items, &publishing.lacked(repo, &line.name, &order));
+    }
+    Ok((branch.unwrap_or_default(), plan))
 }
 
 /// Carries the plans out and brings the registry's counts up to date.
@@ -141,9 +159,9 @@ pub fn execute(ctx: &Context, repo: &Repo, tree: &TreeId, plans: &[LinePlan]) ->
     let mut batch = Batch::new(gix.object_hash());
     let mut moves = Vec::new();
     // A snapshot pinned since the plan was made stays: the plan may have been shown for a long time.
-    let pinned = pins(repo, tree)?;
+    let pinned = unthinned(ctx, repo, tree)?;
     for plan in plans.iter().filter(|plan| !plan.plan.drop.is_empty()) {
-        if history::line(repo, &plan.line.name)?.map(|line| line.keeper) != Some(plan.line.keeper) {
+        if history::line(repo, &plan.line.name)?.map(|line| line.tip) != Some(plan.line.tip) {
             pruned.moved += 1;
             continue;
         }
@@ -178,7 +196,7 @@ pub fn execute(ctx: &Context, repo: &Repo, tree: &TreeId, plans: &[LinePlan]) ->
 /// Moves a line to its new keeper; `false` when it moved meanwhile, or had to go back since new keepers are missing.
 fn move_line(repo: &Repo, line: &Line, rebuilt: &Rebuilt) -> Result<bool, PruneError> {
     let name = line.name.ref_name();
-    match refs::update(repo, &name, Some(line.keeper), rebuilt.keeper) {
+    match refs::update(repo, &name, Some(line.tip), rebuilt.keeper) {
         Ok(_) => {}
         Err(RefError::Moved { .. }) => return Ok(false),
         Err(error) => return Err(error.into()),
@@ -189,7 +207,7 @@ fn move_line(repo: &Repo, line: &Line, rebuilt: &Rebuilt) -> Result<bool, PruneE
         return Ok(true);
     }
     tracing::warn!(name, "new keepers of a thinned line are missing; the line stays as it was");
-    match refs::update(repo, &name, Some(rebuilt.keeper), line.keeper) {
+    match refs::update(repo, &name, Some(rebuilt.keeper), line.tip) {
         Ok(_) | Err(RefError::Moved { .. }) => {}
         Err(error) => return Err(error.into()),
     }
@@ -198,8 +216,8 @@ fn move_line(repo: &Repo, line: &Line, rebuilt: &Rebuilt) -> Result<bool, PruneE
 }
 
 /// A line's new keeper, and what it no longer holds.
-struct Rebuilt {
-    keeper: ObjectId,
+pub(crate) struct Rebuilt {
+    pub(crate) keeper: ObjectId,
     /// All keepers that were made for it.
     new: Vec<ObjectId>,
     dropped: u64,
@@ -208,7 +226,7 @@ struct Rebuilt {
 
 /// Builds a line's keepers without the snapshots in `drop`, from the oldest of those on: the ones before it stay as
 /// they are. `None` when there is nothing to drop, or nothing would be left.
-fn rebuild(
+pub(crate) fn rebuild(
     gix: &gix::Repository,
     keeper: ObjectId,
     drop: &HashSet<ObjectId>,
@@ -257,56 +275,19 @@ fn recount(
 }
 
 fn own_lines(ctx: &Context, repo: &Repo, tree: &TreeId) -> Result<Vec<Line>, HistoryError> {
-    let ours = |line: &Line| line.name.device == *ctx.device.id() && line.name.tree == *tree;
-    Ok(history::lines(repo)?.into_iter().filter(ours).collect())
+    let device = ctx.device.id();
+    history::lines_where(repo, |name| name.device == device && name.tree == *tree)
 }
 
-/// Why [`pin`] keeps what `carry undo` goes back to.
-pub const UNDO: &str = "undo";
-
-/// Keeps `commit` from ever being thinned: a ref `refs/carry-keep/<tree>/<why>-<commit>`. Again is the same as once.
-///
-/// In `why` everything but `[a-z0-9-]` becomes a hyphen.
-///
-/// # Errors
-/// [`PruneError`].
-pub fn pin(repo: &Repo, tree: &TreeId, why: &str, commit: ObjectId) -> Result<(), PruneError> {
-    match refs::update(repo, &pin_name(tree, why, commit), None, commit) {
-        Ok(_) => Ok(()),
-        Err(RefError::Moved { found, .. }) if found == Some(commit) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Takes a pin back; fine when there is none.
-///
-/// # Errors
-/// [`PruneError`].
-pub fn unpin(repo: &Repo, tree: &TreeId, why: &str, commit: ObjectId) -> Result<(), PruneError> {
-    let name = pin_name(tree, why, commit);
-    if let Some(value) = refs::read(repo, &name)? {
-        refs::delete(repo, &name, value)?;
-    }
-    Ok(())
-}
-
-fn pin_name(tree: &TreeId, why: &str, commit: ObjectId) -> String {
-    let why: String = why.chars().map(|c| if matches!(c, 'a'..='z' | '0'..='9') { c } else { '-' }).collect();
-    format!("{KEEP}{tree}/{why}-{commit}")
-}
-
-/// The pinned snapshots of a tree.
-///
-/// # Errors
-/// [`PruneError`].
-pub fn pins(repo: &Repo, tree: &TreeId) -> Result<HashSet<ObjectId>, PruneError> {
-    Ok(refs::list(repo, &format!("{KEEP}{tree}/"))?.into_iter().map(|(_, commit)| commit).collect())
-}
-
-/// The snapshots of a tree that are pinned for the reason `why`.
-pub(crate) fn pinned_as(repo: &Repo, tree: &TreeId, why: &str) -> Result<Vec<ObjectId>, PruneError> {
-    let all = refs::list(repo, &format!("{KEEP}{tree}/"))?.into_iter();
-    Ok(all.filter(|(name, commit)| *name == pin_name(tree, why, *commit)).map(|(_, commit)| commit).collect())
+/// What the user's budget allows in `repo` now.
+pub(crate) fn level(ctx: &Context, repo: &Repo) -> Result<Level, PruneError> {
+    let common = repo.common_dir();
+    let space = carry_kernel::gate::disk_space(common).map_err(DiskError::at("measure the space of", common))?;
+    let (repository, total) = match Registry::open_read_only(&ctx.home)? {
+        Some(registry) => registry.bytes_used(common)?,
+        None => (0, 0),
+    };
+    Ok(Budget::new(&ctx.config(None), repository, total, space.free).level())
 }
 
 /// Runs Git's own gc in the repository at `root`, which gives the space back (for objects that nothing has reached for

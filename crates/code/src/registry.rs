@@ -18,13 +18,21 @@ use crate::git::ObjectId;
 use crate::snapshot::{Skipped, State};
 
 mod adopt;
+mod devices;
+mod finished;
+mod links;
 mod packs;
+mod pending;
 mod place;
 mod schema;
+mod seals;
 mod state;
 mod trees;
 mod undo;
 
+pub use devices::KnownDevice;
+pub use links::{Consent, LinkState};
+pub use seals::KnownSeal;
 pub use undo::UNDO_MAX;
 
 /// The strand's schema.
@@ -86,6 +94,8 @@ pub struct TreeState {
     pub bytes: u64,
     /// What the budget allows now.
     pub level: crate::budget::Level,
+    /// Newer work of other devices on the branch that was checked out then.
+    pub drift: Vec<crate::drift::Noted>,
 }
 
 /// Why a path could not be registered.
@@ -176,6 +186,29 @@ pub struct UndoEntry {
     pub paths: Vec<crate::git::BString>,
     /// Whether it changed the index too.
     pub staged: bool,
+    /// What a handoff did besides; `None` for a restore.
+    pub handoff: Option<HandoffEntry>,
+}
+
+/// What the journal knows of a handoff besides its paths.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct HandoffEntry {
+    /// The tree that the working tree was to become, in hex.
+    pub target: String,
+    /// The tree that the index was to become, in hex, where it was to change.
+    pub index: Option<String>,
+    /// The snapshot whose staged state was to be brought back, in hex, where all of it was.
+    pub staged_of: Option<String>,
+    /// What became of HEAD and branch.
+    pub head: Option<crate::handoff::HeadMove>,
+    /// The branch whose next snapshot has seen something else for it, as in a trailer.
+    pub branch: String,
+    /// What that snapshot has seen; `None` when it builds on the one before.
+    pub seen: Option<String>,
+    /// What it would have seen without.
+    pub seen_before: Option<String>,
+    /// Whether it was carried out to its end.
+    pub done: bool,
 }
 
 /// A path as it is stored.

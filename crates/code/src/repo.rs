@@ -189,6 +189,14 @@ impl Repo {
         head::rebasing_branch(&self.git_dir)
     }
 
+    /// The branch whose line a snapshot belongs to: the one HEAD is on, or the one being rebased.
+    pub(crate) fn branch_of(&self, head: &Head) -> Branch {
+        match &head.branch {
+            Branch::Detached => self.rebasing_branch().unwrap_or(Branch::Detached),
+            named @ Branch::Named(_) => named.clone(),
+        }
+    }
+
     /// Whether refs are kept in the reftable format, which only the git program can write.
     pub fn is_reftable(&self) -> bool {
         self.reftable

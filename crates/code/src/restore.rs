@@ -118,7 +118,7 @@ pub fn plan(
     paths: &[BString],
     exact: bool,
 ) -> Result<Plan, RestoreError> {
-    plan::plan(repo, snapshot, current, paths, plan::Missing { in_folders: exact, asked_for: false })
+    plan::plan(repo, &repo.gix(), snapshot.tree, current, paths, plan::Missing { in_folders: exact, asked_for: false })
 }
 
 /// Plans to take a restore back: brings exactly `paths` to what `before` holds, deleting those it does not have.
@@ -126,7 +126,18 @@ pub fn plan(
 /// # Errors
 /// [`RestoreError`].
 pub fn undo_plan(repo: &Repo, before: &Snapshot, current: &Snapshot, paths: &[BString]) -> Result<Plan, RestoreError> {
-    plan::plan(repo, before, current, paths, plan::Missing { in_folders: true, asked_for: true })
+    plan_exactly(repo, &repo.gix(), before.tree, current, paths)
+}
+
+/// The same for any tree. `gix` may know objects that are not written yet.
+pub(crate) fn plan_exactly(
+    repo: &Repo,
+    gix: &gix::Repository,
+    tree: ObjectId,
+    current: &Snapshot,
+    paths: &[BString],
+) -> Result<Plan, RestoreError> {
+    plan::plan(repo, gix, tree, current, paths, plan::Missing { in_folders: true, asked_for: true })
 }
 
 /// Carries a plan out in the working tree. Each file is written beside and renamed over; links are never followed;
@@ -138,7 +149,16 @@ pub fn undo_plan(repo: &Repo, before: &Snapshot, current: &Snapshot, paths: &[BS
 /// # Errors
 /// [`RestoreError`].
 pub fn execute(repo: &Repo, plan: &Plan) -> Result<Restored, RestoreError> {
-    write::execute(repo, plan)
+    execute_with(repo, plan, &|_| Ok(()))
+}
+
+/// The same; `before` is asked before each step, which fails if it does.
+pub(crate) fn execute_with(
+    repo: &Repo,
+    plan: &Plan,
+    before: &dyn Fn(&Step) -> std::io::Result<()>,
+) -> Result<Restored, RestoreError> {
+    write::execute(repo, plan, before)
 }
 
 /// Writes `paths` of `snapshot` below the folder `to` instead; nothing in it is overwritten.
@@ -152,8 +172,8 @@ pub fn write_to(repo: &Repo, snapshot: &Snapshot, paths: &[BString], to: &Path) 
     write::write_to(repo, snapshot, paths, to)
 }
 
-/// Brings the user's index to what was staged when `snapshot` was taken (all of it, or only `paths`). The only function
-/// that writes the user's index; it does so through the git program, with Git's own lock.
+/// Brings the user's index to what was staged when `snapshot` was taken (all of it, or only `paths`). With [`stage_tree`]
+/// the only function that writes the user's index; it does so through the git program, with Git's own lock.
 ///
 /// Entries that are as wanted keep what Git knows of their files. What intends to add a file needs that file to be there.
 ///
@@ -161,6 +181,25 @@ pub fn write_to(repo: &Repo, snapshot: &Snapshot, paths: &[BString], to: &Path) 
 /// [`RestoreError`].
 pub fn restore_staged(repo: &Repo, snapshot: &Snapshot, paths: &[BString]) -> Result<(), RestoreError> {
     staged::restore(repo, snapshot, paths)
+}
+
+/// Brings the user's index to what `tree` holds, with nothing in conflict. Marks of its entries stay as they are, and so does
+/// what intends to add a file, as far as the tree does not have it.
+///
+/// # Errors
+/// [`RestoreError`].
+pub fn stage_tree(repo: &Repo, tree: ObjectId) -> Result<(), RestoreError> {
+    staged::stage_tree(repo, tree)
+}
+
+/// Whether a file may be written at `path` at all, by Git's own rules.
+pub(crate) fn is_allowed(path: &crate::git::BStr) -> bool {
+    paths::parts(path).is_ok()
+}
+
+/// Fails while a Git command has the index locked.
+pub(crate) fn index_is_free(repo: &Repo) -> Result<(), RestoreError> {
+    staged::is_free(repo).map(drop)
 }
 
 /// The newest snapshot of `tree` in which one of `paths` differs from `current`, or that has one that `current` lacks.

@@ -60,6 +60,8 @@ pub enum Why {
     Weekly,
     /// Its time lies in the future: a clock lied, so age says nothing.
     Future,
+    /// No remote has it yet. Not for a policy to say: see [`crate::prune`].
+    Unpublished,
 }
 
 impl Policy {

@@ -70,15 +70,39 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Duration,
         default: "",
         repo: RepoRule::Raise,
-        doc: "The least time between two pushes to a Git remote. Accepted now; takes effect with pushing.",
+        doc: "The least time between two pushes of one repository to one Git remote. Unset: two minutes. A preset sets it too: paranoid 5 minutes, aggressive 10, balanced 60, lazy 240.",
+    },
+    Key {
+        name: "daemon.radar_interval",
+        aliases: &[],
+        kind: Kind::Duration,
+        default: "\"15m\"",
+        repo: RepoRule::Raise,
+        doc: "How often the daemon asks a Git remote for other devices' work; at least a minute, and jittered.",
     },
     Key {
         name: "daemon.sync_enabled",
+        aliases: &["code.radar"],
+        kind: Kind::Bool,
+        default: "true",
+        repo: RepoRule::OffOnly,
+        doc: "Whether the daemon asks Git remotes for other devices' work and tells of it. `carry sync` does so either way.",
+    },
+    Key {
+        name: "daemon.notify",
         aliases: &[],
         kind: Kind::Bool,
-        default: "false",
+        default: "true",
         repo: RepoRule::Ignored,
-        doc: "Accepted for git-pulsar's users; takes effect with pushing.",
+        doc: "Whether the desktop is told of newer work on other devices and of pushes that are held back or refused.",
+    },
+    Key {
+        name: "code.remotes",
+        aliases: &[],
+        kind: Kind::List,
+        default: "[]",
+        repo: RepoRule::Ignored,
+        doc: "Git remotes, by name or URL, that snapshots go to and come from. Unset: the branch's pushRemote, remote.pushDefault, the branch's upstream remote, origin, or the only one there is. A name that a repository does not have is passed over there.",
     },
     Key {
         name: "core.remote_name",
@@ -86,7 +110,23 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text,
         default: "",
         repo: RepoRule::Ignored,
-        doc: "The Git remote to push to. Accepted now; takes effect with pushing.",
+        doc: "One Git remote, as in git-pulsar; comes before those in code.remotes.",
+    },
+    Key {
+        name: "code.publish",
+        aliases: &[],
+        kind: Kind::Bool,
+        default: "true",
+        repo: RepoRule::OffOnly,
+        doc: "Whether snapshots may be pushed to Git remotes at all. Each repository and remote needs your consent besides (`carry publish`).",
+    },
+    Key {
+        name: "code.namespace",
+        aliases: &[],
+        kind: Kind::Choice(&["carry", "pulsar"]),
+        default: "\"carry\"",
+        repo: RepoRule::Ignored,
+        doc: "With pulsar, snapshots are also published in git-pulsar's layout (refs/heads/wip/pulsar/), so that machines that run it see them.",
     },
     Key {
         name: "core.backup_branch",
@@ -170,6 +210,48 @@ pub const KEYS: &[Key] = &[
     },
 ];
 
+/// How lines go to Git remotes and come from them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkSettings {
+    /// See `code.publish`.
+    pub publish: bool,
+    /// See `daemon.sync_enabled`.
+    pub radar: bool,
+    /// Least time between two pushes, from `daemon.push_interval` and `daemon.preset`.
+    pub push_interval: Duration,
+    /// See `daemon.radar_interval`.
+    pub radar_interval: Duration,
+    /// Whether lines are published in git-pulsar's layout too (`code.namespace`).
+    pub pulsar: bool,
+}
+
+/// Between two pushes, unless the user says otherwise: a machine that is lost takes no more than this with it.
+const PUSH_INTERVAL: Duration = Duration::from_secs(120);
+/// A remote is not asked more often than this.
+const RADAR_INTERVAL_MIN: Duration = Duration::from_secs(60);
+
+impl LinkSettings {
+    /// Reads them off a configuration loaded with [`KEYS`].
+    pub fn new(config: &Config) -> Self {
+        let preset = |name: &str| match name {
+            "paranoid" => 300,
+            "aggressive" => 600,
+            "balanced" => 3600,
+            _ => 14_400,
+        };
+        Self {
+            publish: config.bool("code.publish"),
+            radar: config.bool("daemon.sync_enabled"),
+            push_interval: nearer(config, "daemon.push_interval", preset).unwrap_or(PUSH_INTERVAL),
+            radar_interval: config
+                .duration("daemon.radar_interval")
+                .expect("declared with a default")
+                .max(RADAR_INTERVAL_MIN),
+            pulsar: config.text("code.namespace") == Some("pulsar"),
+        }
+    }
+}
+
 /// What to do while Git is in the middle of something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InProgress {
@@ -220,24 +302,23 @@ impl Settings {
     }
 }
 
-/// The nearer of preset and explicit interval; on the same layer the explicit one.
+/// Least time between two captures.
 fn min_interval(config: &Config) -> Duration {
-    let preset = config.text("daemon.preset").map(|name| match name {
-        "aggressive" => Duration::from_secs(600),
-        "balanced" => Duration::from_secs(900),
-        "lazy" => Duration::from_secs(3600),
-        _ => Duration::ZERO,
-    });
-    let explicit = config.duration("daemon.commit_interval");
-    match (preset, explicit) {
-        (Some(p), Some(e)) => {
-            if config.layer("daemon.preset") > config.layer("daemon.commit_interval") {
-                p
-            } else {
-                e
-            }
-        }
-        (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => Duration::ZERO,
+    let preset = |name: &str| match name {
+        "aggressive" => 600,
+        "balanced" => 900,
+        "lazy" => 3600,
+        _ => 0,
+    };
+    nearer(config, "daemon.commit_interval", preset).unwrap_or(Duration::ZERO)
+}
+
+/// The nearer of preset and explicit interval; on the same layer the explicit one.
+fn nearer(config: &Config, explicit: &str, preset: impl Fn(&str) -> u64) -> Option<Duration> {
+    let preset = config.text("daemon.preset").map(|name| Duration::from_secs(preset(name)));
+    match (preset, config.duration(explicit)) {
+        (Some(p), Some(_)) if config.layer("daemon.preset") > config.layer(explicit) => Some(p),
+        (_, Some(e)) => Some(e),
+        (preset, None) => preset,
     }
 }

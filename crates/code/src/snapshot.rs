@@ -10,6 +10,7 @@ use carry_kernel::id::{DeviceId, TreeId};
 
 use crate::git::{BString, ObjectId};
 use crate::line::Branch;
+use crate::seen::Seen;
 
 mod decode;
 mod encode;
@@ -80,8 +81,8 @@ pub struct Meta {
     pub staged: Option<ObjectId>,
     /// `Carry-Hlc`.
     pub hlc: Hlc,
-    /// `Carry-Seen`: `<device>=<number of its snapshots seen>`, sorted, own device included.
-    pub seen: std::collections::BTreeMap<DeviceId, u64>,
+    /// `Carry-Seen`: what it builds on, itself included.
+    pub seen: Seen,
     /// `Carry-State`.
     pub state: Option<State>,
     /// `Carry-Skipped`, one each: `<reason> <path>`; at most [`SKIPPED_MAX`], then `Carry-Skipped-More: n`.

@@ -14,7 +14,7 @@ use carry_kernel::db::DbError;
 use carry_kernel::disk::DiskError;
 use carry_kernel::lease::{Lease, Outcome, Owner};
 
-use crate::budget::{Budget, FREE_MIN, Level};
+use crate::budget::{FREE_MIN, Level};
 use crate::context::Context;
 use crate::pack;
 use crate::prune::{self, PruneError, Pruned};
@@ -86,7 +86,7 @@ pub fn upkeep(ctx: &Context, tree: &Tree) -> Result<UpkeepReport, UpkeepError> {
 }
 
 fn work(ctx: &Context, tree: &Tree, repo: &Repo) -> Result<UpkeepReport, UpkeepError> {
-    let mut report = UpkeepReport { level: level(ctx, repo)?, ..UpkeepReport::default() };
+    let mut report = UpkeepReport { level: prune::level(ctx, repo)?, ..UpkeepReport::default() };
     // Thinned first: its new keepers are a pack too. The rest is done whatever came of that.
     let thinned = release_undone(ctx, tree, repo).and_then(|()| thin(ctx, tree, repo, &mut report));
     let mut registry = Registry::open(&ctx.home)?;
@@ -96,7 +96,7 @@ fn work(ctx: &Context, tree: &Tree, repo: &Repo) -> Result<UpkeepReport, UpkeepE
     fold(&mut registry, repo, &mut report)?;
     thinned?;
     if report.pruned.snapshots > 0 {
-        report.level = level(ctx, repo)?;
+        report.level = prune::level(ctx, repo)?;
     }
     Ok(report)
 }
@@ -158,13 +158,6 @@ fn fold(registry: &mut Registry, repo: &Repo, report: &mut UpkeepReport) -> Resu
 /// Whether the new pack may lie beside all the old ones for a while without filling the disk.
 fn fits(sizes: &[u64], free: u64) -> bool {
     sizes.iter().fold(FREE_MIN, |sum, bytes| sum.saturating_add(*bytes)) <= free
-}
-
-fn level(ctx: &Context, repo: &Repo) -> Result<Level, UpkeepError> {
-    let common = repo.common_dir();
-    let space = carry_kernel::gate::disk_space(common).map_err(DiskError::at("measure the space of", common))?;
-    let (repository, total) = Registry::open(&ctx.home)?.bytes_used(common)?;
-    Ok(Budget::new(&ctx.config(None), repository, total, space.free).level())
 }
 
 /// One lease for each object store. The path itself may be no text, and too long for a name.

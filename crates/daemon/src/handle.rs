@@ -67,6 +67,10 @@ pub struct DaemonStatus {
     pub watches: usize,
     /// Each tree's worker, by tree id.
     pub workers: BTreeMap<String, Status>,
+    /// The workers that push and ask remotes, by the name of their row on the status board: `push/<repository>/<remote>`,
+    /// `radar/…`.
+    #[serde(default)]
+    pub links: BTreeMap<String, Status>,
 }
 
 /// What a capture of one tree came to, as it crosses the socket. `snapshot` is a commit id in hex.

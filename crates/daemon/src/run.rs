@@ -1,10 +1,11 @@
 //! The daemon itself: one loop over one closed set of events, captures on a few threads.
 //!
 //! ```text
-//! watcher ─┐                        ┌─▶ pool: captures, upkeep
-//! socket  ─┼─▶ Event ─▶ one loop ───┼─▶ watching: adds and removes watches
-//! signals ─┤   (workers, one a tree)└─▶ databases: leases, status
-//! pool    ─┘
+//! watcher ─┐                            ┌─▶ pool: captures, upkeep
+//! socket  ─┤                            ├─▶ watching: adds and removes watches
+//! signals ─┼─▶ Event ─▶ one loop ───────┼─▶ finder: looks up remotes
+//! pool    ─┤   (workers: one a tree,    ├─▶ network: pushes, asks remotes
+//! network ─┘    two a link)             └─▶ databases: leases, status
 //! ```
 //!
 //! Captures, upkeep and whatever else reads many files run on other threads and come back as events; the loop itself reads no
@@ -23,21 +24,35 @@ use carry_kernel::disk::{self, DiskError};
 use carry_kernel::home::Home;
 
 mod asks;
+mod board;
 mod chores;
 mod cycle;
 mod event;
+mod exchange;
+mod far;
+mod finder;
+mod gates;
+mod identity;
 mod job;
+mod link;
+mod links;
+mod network;
+mod notices;
 mod pool;
 mod results;
 mod server;
 mod signals;
+mod slot;
 mod stall;
 mod trees;
 mod tuning;
 mod watching;
 
+pub use link::push_row;
+
 use chores::Daemon;
 use event::Event;
+pub(crate) use results::sentence;
 use tuning::Tuning;
 
 /// Why the daemon ended badly.

@@ -17,7 +17,7 @@ pub(super) fn run(shell: &Shell, _: &Args) -> Result<(), Failure> {
     };
     let (_, overviews) = overview::look(shell, &registry, registry.trees()?)?;
     if shell.out.is_json() {
-        return overviews.iter().try_for_each(|overview| shell.out.json(&RepositoryJson::new(overview)));
+        return overviews.iter().try_for_each(|overview| shell.out.json(&RepositoryJson::new(overview, None)));
     }
     if overviews.is_empty() {
         shell.out.note("No repository is registered; `carry up` in one begins.");

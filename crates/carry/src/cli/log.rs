@@ -8,6 +8,7 @@ use carry_code::line::Branch;
 use carry_code::snapshot::Snapshot;
 
 use super::snapshot_json::SnapshotJson;
+use super::theirs;
 use crate::failure::Failure;
 use crate::output::style;
 use crate::wire::Shell;
@@ -26,6 +27,9 @@ pub(super) struct Args {
     /// Only snapshots made on this branch
     #[arg(short, long)]
     branch: Option<String>,
+    /// Snapshots of this device instead
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
 }
 
 pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
@@ -36,8 +40,12 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         "(detached)" => Branch::Detached,
         name => Branch::Named(name.into()),
     });
-    let of_branch = history::of_tree(&repo, &tree.id)?
-        .filter(|snapshot| !matches!((snapshot, &branch), (Ok(s), Some(branch)) if s.meta.branch != *branch));
+    let all = match &args.device {
+        Some(name) => theirs::snapshots(shell, &repo, name)?,
+        None => history::of_tree(&repo, &tree.id)?,
+    };
+    let of_branch =
+        all.filter(|snapshot| !matches!((snapshot, &branch), (Ok(s), Some(branch)) if s.meta.branch != *branch));
     let limit = args.limit.unwrap_or(usize::MAX);
     let gix = repo.gix();
     let mut wanted = Wanted::default();

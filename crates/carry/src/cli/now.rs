@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use carry_code::registry::Tree;
 use serde::Serialize;
 
+use super::push;
 use super::snapshot_json::SnapshotJson;
 use crate::failure::{self, Failure};
 use crate::output::style;
@@ -17,7 +18,7 @@ use crate::wire::Shell;
 ///
 /// Captures the working tree you stand in, the given ones, or all outside of one, and returns when the snapshot is on
 /// stable storage. Battery and load do not hold it back. A working tree that is not registered is registered first.
-/// Works with and without a daemon.
+/// Works with and without a daemon. With --push it then pushes to the Git remotes, after asking the first time.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Working trees, or paths inside them
@@ -26,11 +27,18 @@ pub(super) struct Args {
     /// Trust the daemon's watcher instead of looking at every file
     #[arg(long)]
     watched: bool,
+    /// Push to the Git remotes, too
+    #[arg(short, long)]
+    push: bool,
+    /// Push what looks like secrets, too
+    #[arg(long, requires = "push")]
+    allow_secrets: bool,
 }
 
 pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let mut failed = 0;
     let mut only_failure = None;
+    let mut done = 0;
     let (trees, is_named) = trees(shell, &args.paths)?;
     let names_each = trees.len() > 1;
     let (held, trees): (Vec<_>, Vec<_>) = trees.into_iter().partition(|tree| held_back(shell, tree).is_some());
@@ -47,17 +55,38 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     }
     for (tree, taken) in take::each(shell, trees, args.watched) {
         report(shell, &tree, &taken, names_each)?;
-        if let Err(failure) = taken {
-            failed += 1;
-            show_failure(shell, &tree, &failure, total)?;
-            only_failure = Some(failure);
+        let pushed = match taken {
+            Ok(_) if args.push => push::tree(shell, &tree, args.allow_secrets),
+            taken => taken.map(drop),
+        };
+        match pushed {
+            Ok(()) => done += 1,
+            Err(failure) => {
+                failed += 1;
+                done += usize::from(failure.is_partly());
+                show_failure(shell, &tree, &failure, total)?;
+                only_failure = Some(failure);
+            }
         }
+    }
+    if args.push {
+        return pushed(failed, done, total, only_failure);
     }
     match (failed, only_failure) {
         (0, _) | (_, None) => Ok(()),
         (1, Some(failure)) if total == 1 => Err(failure),
         (n, _) if n == total => Err(Failure::failed(format!("none of {total} repositories could be captured"))),
         (n, _) => Err(Failure::partly(format!("{n} of {total} repositories could not be captured"))),
+    }
+}
+
+/// How a command ends that pushed, too. What was captured stays captured, but what counts is what was pushed.
+fn pushed(failed: usize, done: usize, total: usize, only_failure: Option<Failure>) -> Result<(), Failure> {
+    match (failed, only_failure) {
+        (0, _) | (_, None) => Ok(()),
+        (_, Some(failure)) if total == 1 => Err(failure),
+        (n, _) if done == 0 => Err(Failure::failed(format!("{n} of {total} repositories could not be pushed"))),
+        (n, _) => Err(Failure::partly(format!("{n} of {total} repositories could not be pushed"))),
     }
 }
 

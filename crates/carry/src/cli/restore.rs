@@ -12,7 +12,7 @@ use carry_code::snapshot::Snapshot;
 use carry_code::{prune, time};
 
 use super::restore_json::{RestoredJson, StepJson};
-use super::staging;
+use super::{staging, theirs};
 use crate::failure::Failure;
 use crate::journal::Touched;
 use crate::output::style;
@@ -36,6 +36,9 @@ pub(super) struct Args {
     /// Snapshot to take them from: its id, or a time such as "10 minutes ago" or "2026-11-20 10:55"
     #[arg(long, value_name = "SNAPSHOT|TIME")]
     from: Option<String>,
+    /// Take them from this device's work on the present branch: its newest snapshot, or the one that --from picks
+    #[arg(long, value_name = "NAME", conflicts_with = "staged")]
+    device: Option<String>,
     /// Write them below this folder instead
     #[arg(long, value_name = "DIR", conflicts_with_all = ["staged", "exact"])]
     to: Option<PathBuf>,
@@ -57,7 +60,10 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let (repo, tree) = targets::open_here(shell)?;
     let wanted = paths::all_below_root(repo.root(), &shell.cwd, &args.paths)?;
     // Looked for before anything is captured: a mistyped name must do nothing.
-    let from = args.from.as_ref().map(|spec| shell.find(&repo, &tree.id, spec)).transpose()?;
+    let from = match (&args.device, &args.from) {
+        (Some(name), from) => Some(theirs::snapshot(shell, &repo, &tree.id, name, from.as_deref())?),
+        (None, from) => from.as_ref().map(|spec| shell.find(&repo, &tree.id, spec)).transpose()?,
+    };
     if let (Some(to), Some(from)) = (&args.to, &from) {
         return write_to(shell, &repo, from, &wanted, to, args.dry_run);
     }
@@ -155,7 +161,7 @@ impl Job<'_> {
             shell.out.warn(format_args!("snapshot {id} has no {}", text::path(path.as_ref())));
         }
         if dry_run {
-            return self.show_plan(shell, plan);
+            return show_plan(shell, self.source, plan);
         }
         if plan.steps.is_empty() && self.index.is_none() {
             if let Some(entry) = self.undoes {
@@ -197,6 +203,7 @@ impl Job<'_> {
             before: self.current.commit,
             paths: touched.into_paths(),
             staged: self.index.is_some(),
+            handoff: None,
         })?;
         Ok(registry.last_undo(&self.tree.id)?.map(|entry| entry.id))
     }
@@ -249,29 +256,30 @@ impl Job<'_> {
             (n, false) => Err(Failure::partly(format!("{} could not be restored", text::count(n, "path")))),
         }
     }
+}
 
-    fn show_plan(&self, shell: &Shell, plan: &Plan) -> Result<(), Failure> {
-        for step in &plan.steps {
-            if shell.out.is_json() {
-                shell.out.json(&StepJson::new(step))?;
-                continue;
-            }
-            let what = match step.action {
-                Action::Create => "create",
-                Action::Replace => "overwrite",
-                Action::KeepAside => "move aside and write",
-                Action::Delete => "delete",
-            };
-            shell.out.line(format_args!("would {what} {}", text::path(step.path.as_ref())))?;
+/// Says what a plan to bring paths to what `source` has would do.
+pub(super) fn show_plan(shell: &Shell, source: &Snapshot, plan: &Plan) -> Result<(), Failure> {
+    for step in &plan.steps {
+        if shell.out.is_json() {
+            shell.out.json(&StepJson::new(step))?;
+            continue;
         }
-        let id = text::short(&self.source.commit);
-        let age = time::age(self.source.time, shell.now());
-        shell.out.note(format_args!(
-            "{} from snapshot {id} ({age}); nothing was changed.",
-            text::count(text::len(&plan.steps), "step")
-        ));
-        Ok(())
+        let what = match step.action {
+            Action::Create => "create",
+            Action::Replace => "overwrite",
+            Action::KeepAside => "move aside and write",
+            Action::Delete => "delete",
+        };
+        shell.out.line(format_args!("would {what} {}", text::path(step.path.as_ref())))?;
     }
+    let id = text::short(&source.commit);
+    let age = time::age(source.time, shell.now());
+    shell.out.note(format_args!(
+        "{} from snapshot {id} ({age}); nothing was changed.",
+        text::count(text::len(&plan.steps), "step")
+    ));
+    Ok(())
 }
 
 /// What can be answered about a changed file.

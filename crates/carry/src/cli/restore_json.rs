@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use carry_code::git::{BString, ObjectId};
+use carry_code::handoff;
 use carry_code::restore::{Action, Plan, Restored, Step};
 use serde::Serialize;
 
@@ -25,16 +26,30 @@ pub(super) struct RestoredJson {
     staged_error: Option<String>,
 }
 
+/// What was moved aside, for machines.
 #[derive(Serialize)]
-struct KeptJson {
+pub(super) struct KeptJson {
     path: String,
     kept_as: String,
 }
 
+/// What could not be written, for machines.
 #[derive(Serialize)]
-struct FailedJson {
+pub(super) struct FailedJson {
     path: String,
     error: String,
+}
+
+impl KeptJson {
+    pub(super) fn new((path, kept): &(BString, PathBuf)) -> Self {
+        Self { path: text::json_path(path.as_ref()), kept_as: text::json_file(kept) }
+    }
+}
+
+impl FailedJson {
+    pub(super) fn new((path, why): &(BString, String)) -> Self {
+        Self { path: text::json_path(path.as_ref()), error: why.clone() }
+    }
 }
 
 impl RestoredJson {
@@ -46,21 +61,24 @@ impl RestoredJson {
         }
     }
 
+    /// What taking a handoff back did.
+    pub(super) fn of_handoff(from: ObjectId, before: ObjectId, plan: &Plan, done: &handoff::Done) -> Self {
+        Self {
+            staged: done.finished && done.head_stays.is_none(),
+            staged_error: done.staged.as_ref().or(done.head_stays.as_ref()).cloned(),
+            ..Self::of(from, Some(before), plan, &done.files)
+        }
+    }
+
     pub(super) fn of(from: ObjectId, before: Option<ObjectId>, plan: &Plan, restored: &Restored) -> Self {
         let names = |paths: &[BString]| paths.iter().map(|path| text::json_path(path.as_ref())).collect();
-        let kept = |(path, kept): &(BString, PathBuf)| KeptJson {
-            path: text::json_path(path.as_ref()),
-            kept_as: text::json_file(kept),
-        };
-        let failed =
-            |(path, why): &(BString, String)| FailedJson { path: text::json_path(path.as_ref()), error: why.clone() };
         Self {
             from: from.to_string(),
             before: before.map(|id| id.to_string()),
             written: names(&restored.written),
             deleted: names(&restored.deleted),
-            kept: restored.kept.iter().map(kept).collect(),
-            failed: restored.failed.iter().map(failed).collect(),
+            kept: restored.kept.iter().map(KeptJson::new).collect(),
+            failed: restored.failed.iter().map(FailedJson::new).collect(),
             not_found: names(&plan.not_found),
             submodules: names(&plan.submodules),
             staged: false,

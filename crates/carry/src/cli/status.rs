@@ -2,22 +2,26 @@
 
 use std::path::PathBuf;
 
+use anstyle::Style;
 use carry_code::registry::{Coverage, Presence, Tree};
+use carry_code::seen::Relation;
 use carry_kernel::worker::Phase;
 use serde::Serialize;
 
 use super::snapshot_json::SkippedJson;
+use super::status_json::{DriftJson, InterruptedJson, RemoteJson};
 use crate::failure::Failure;
+use crate::far::{self, DriftRow, Far, RemoteRow};
 use crate::output::style;
 use crate::overview::{self, Overview};
 use crate::targets::{self, Place};
-use crate::text;
 use crate::wire::Shell;
+use crate::{text, writers};
 
 /// Show the last capture and what is not covered
 ///
-/// Shows the repository you stand in, or all outside of one. Reads what the last look found; it does not look at the
-/// files itself, so that it answers at once.
+/// Shows the repository you stand in, or all outside of one: captures, Git remotes, newer work of other devices. Reads what
+/// the last look and the last fetch found; it looks at no files and asks no remote, so that it answers at once.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Show every registered repository
@@ -62,12 +66,23 @@ pub(super) fn show(shell: &Shell, scope: &Scope) -> Result<(), Failure> {
         Scope::All => registry.trees()?,
     };
     let (daemon, overviews) = overview::look(shell, &registry, trees)?;
+    let rows = overview::rows(shell, daemon)?;
     if shell.out.is_json() {
         show_daemon(shell, daemon)?;
-        return overviews.iter().try_for_each(|overview| shell.out.json(&RepositoryJson::new(overview)));
     }
     for overview in &overviews {
-        show_one(shell, overview)?;
+        let far = match overview.presence {
+            Presence::Present => far::look(shell, &registry, &rows, &overview.tree),
+            Presence::Missing | Presence::Replaced => Far::default(),
+        };
+        if shell.out.is_json() {
+            shell.out.json(&RepositoryJson::new(overview, Some(&far)))?;
+        } else {
+            show_one(shell, overview, &far)?;
+        }
+    }
+    if shell.out.is_json() {
+        return Ok(());
     }
     show_daemon(shell, daemon)?;
     if overviews.is_empty() {
@@ -90,7 +105,7 @@ fn show_daemon(shell: &Shell, daemon: Option<u32>) -> Result<(), Failure> {
     }
 }
 
-fn show_one(shell: &Shell, overview: &Overview) -> Result<(), Failure> {
+fn show_one(shell: &Shell, overview: &Overview, far: &Far) -> Result<(), Failure> {
     let out = &shell.out;
     let state = &overview.state;
     let mut title = out.paint(style::TITLE, shell.folder(&overview.tree.root));
@@ -127,12 +142,57 @@ fn show_one(shell: &Shell, overview: &Overview) -> Result<(), Failure> {
             text::size(budget.total),
         ),
     )?;
+    for remote in &far.remotes {
+        let style = if remote.is_gap() || remote.fetch_error.is_some() { style::WARNING } else { Style::new() };
+        row("remote", out.paint(style, remote_text(shell, remote)))?;
+    }
+    for (n, newer) in far.drift.iter().enumerate() {
+        row(if n == 0 { "newer" } else { "" }, drift_text(shell, newer))?;
+    }
+    if let Some(interrupted) = &far.interrupted {
+        let what = text::line(&interrupted.entry.what);
+        let text = format!("`{what}` was interrupted; `carry sync` completes it, `carry undo` takes it back");
+        row("begun", out.paint(style::WARNING, text))?;
+    }
     for (n, problem) in overview.problems().iter().enumerate() {
         let label = if n == 0 { "attention" } else { "" };
         let style = if problem.is_gap { style::WARNING } else { style::DIM };
         row(label, out.paint(style, text::line(&problem.text)))?;
     }
     Ok(())
+}
+
+/// `origin: published, pushed 3 min ago, fetched 2 min ago`.
+fn remote_text(shell: &Shell, remote: &RemoteRow) -> String {
+    let age = |at| carry_code::time::age(at, shell.now());
+    let mut parts = vec![match (&remote.why, remote.waiting) {
+        (Some(why), 0) => why.clone(),
+        (Some(why), n) if remote.state == "waiting" => format!("{} waiting, {why}", text::count(n, "snapshot")),
+        (Some(why), _) => why.clone(),
+        (None, 0) => "published".to_owned(),
+        (None, n) => format!("{} waiting", text::count(n, "snapshot")),
+    }];
+    parts.extend(remote.backoff.map(|until| format!("tried again {}", age(until))));
+    parts.extend(remote.step.as_ref().map(|step| format!("pushing: {step}")));
+    parts.extend(remote.pushed.map(|at| format!("pushed {}", age(at))));
+    parts.extend(match (&remote.fetch_error, remote.fetched) {
+        (Some(error), Some(at)) => Some(format!("fetches fail since the one {}: {error}", age(at))),
+        (Some(error), None) => Some(format!("no fetch came through yet: {error}")),
+        (None, at) => at.map(|at| format!("fetched {}", age(at))),
+    });
+    format!("{}: {}", remote.name, parts.join(", "))
+}
+
+/// `desktop: 3 min ago, 4 files; carry sync`.
+fn drift_text(shell: &Shell, newer: &DriftRow) -> String {
+    let n = u64::try_from(newer.files).unwrap_or(u64::MAX);
+    let command = match newer.drift.is_first {
+        true => "carry sync".to_owned(),
+        false => format!("carry sync --device {}", writers::word(&newer.drift.tip)),
+    };
+    let age = carry_code::time::age(newer.drift.tip.time, shell.now());
+    let how = if newer.drift.relation == Relation::Diverged { ", beside what is here" } else { "" };
+    format!("on {}: {age}, {}{how}; {command}", newer.name, text::count(n, "file"))
 }
 
 fn worker(overview: &Overview) -> String {
@@ -189,6 +249,9 @@ pub(super) struct RepositoryJson<'a> {
     snapshots: u64,
     bytes: u64,
     budget: BudgetJson,
+    remotes: Option<Vec<RemoteJson<'a>>>,
+    drift: Option<Vec<DriftJson<'a>>>,
+    interrupted: Option<InterruptedJson<'a>>,
 }
 
 /// The budget, for machines; in bytes.
@@ -202,7 +265,8 @@ struct BudgetJson {
 }
 
 impl<'a> RepositoryJson<'a> {
-    pub(super) fn new(overview: &'a Overview) -> Self {
+    /// Without `far` what lies beyond this machine was not looked at.
+    pub(super) fn new(overview: &'a Overview, far: Option<&'a Far>) -> Self {
         let Overview { tree, presence, state, worker, budget, .. } = overview;
         let (phase, step) = worker.as_ref().map_or((None, None), |worker| phase_parts(&worker.phase));
         Self {
@@ -235,6 +299,9 @@ impl<'a> RepositoryJson<'a> {
                 total: budget.total,
                 total_used: budget.total_used,
             },
+            remotes: far.map(|far| far.remotes.iter().map(RemoteJson::new).collect()),
+            drift: far.map(|far| far.drift.iter().map(DriftJson::new).collect()),
+            interrupted: far.and_then(|far| far.interrupted.as_ref()).map(InterruptedJson::new),
         }
     }
 }

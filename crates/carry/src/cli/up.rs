@@ -3,20 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use carry_code::registry::Tree;
+use carry_code::repo::Repo;
 use carry_daemon::control;
 
 use super::now;
 use super::status::{self, Scope};
 use crate::failure::Failure;
+use crate::links::{self, Here};
 use crate::output::style;
-use crate::take;
 use crate::targets::{self, Place};
 use crate::wire::Shell;
+use crate::{prompt, take, text};
 
 /// Capture this repository from now on
 ///
 /// Registers the working tree you stand in (or PATH), starts the daemon if none runs, waits for the first snapshot and
-/// shows how things stand. Running it again does no harm. Outside a repository it starts the daemon for all that are
+/// shows how things stand. Asks once whether snapshots may go to the Git remote. Running it again does no harm. Outside a repository it starts the daemon for all that are
 /// registered.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -60,6 +62,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     }
     if let Some(tree) = &new {
         first_snapshot(shell, tree)?;
+        ask_to_publish(shell, tree)?;
     }
     shell.out.say(
         "From now on every change is captured within seconds. `carry log` lists the snapshots, `carry restore PATH` brings \
@@ -78,6 +81,38 @@ fn first_snapshot(shell: &Shell, tree: &Tree) -> Result<(), Failure> {
     for (tree, taken) in take::each(shell, vec![tree.clone()], true) {
         now::report(shell, &tree, &taken, false)?;
         taken?;
+    }
+    Ok(())
+}
+
+/// Asks once per repository and remote whether snapshots may be published. That they are captured does not hang on it.
+fn ask_to_publish(shell: &Shell, tree: &Tree) -> Result<(), Failure> {
+    let here = Here::new(shell, Repo::open(&tree.root)?, tree.clone())?;
+    if !here.settings.publish {
+        return Ok(());
+    }
+    for remote in &here.remotes {
+        if links::consent(shell, &here, remote)?.is_some() {
+            continue;
+        }
+        // Capturing does not hang on it.
+        if let Err(error) = remote.may_push(&here.repo) {
+            shell.out.warn(text::line(&error.to_string()));
+            continue;
+        }
+        let name = text::line(&remote.shown_name());
+        if !shell.options.yes && !prompt::can_ask(shell) {
+            shell.out.note(format_args!(
+                "Nothing is published to {name} yet: `carry publish` shows what would leave, and agrees."
+            ));
+        } else if links::ask(shell, &here, remote, "--yes agrees.")? {
+            links::agree(shell, &here, remote)?;
+            shell.out.say(format_args!("Publishing to {name} from now on."))?;
+            shell.reload_daemon();
+        } else {
+            links::withdraw(shell, &here, remote)?;
+            shell.out.note("You are not asked again; `carry publish` agrees later.");
+        }
     }
     Ok(())
 }

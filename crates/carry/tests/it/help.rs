@@ -35,7 +35,11 @@ Commands:
   diff         Show what changed since a snapshot, or between two
   show         Show a snapshot, or a file as it was
   restore      Bring files and folders back
-  undo         Take the last restore back
+  undo         Take the last restore, sync or finalize back
+  publish      Publish snapshots to a Git remote
+  sync         Take over newer work of another device
+  finalize     Stage the work of all devices as one change
+  devices      List the devices, and say which are yours
   ignore       Leave files out of captures
   prune        Thin snapshots by retention
   config       Show and change settings
@@ -43,6 +47,7 @@ Commands:
   daemon       Start, stop and look at the background process
   service      Let the system start the daemon
   logs         Show the daemon's log
+  prompt       Print a few characters for the shell's prompt
   completions  Print a completion script for a shell
   man          Write the manual pages
 

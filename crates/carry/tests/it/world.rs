@@ -40,6 +40,45 @@ impl World {
         world
     }
 
+    /// The same, with a bare repository `remote.git` that has the commit and is called `origin`.
+    pub(crate) fn with_remote() -> Self {
+        let world = Self::with_commit();
+        let remote = world.remote();
+        world.git(&["init", "-q", "--bare", remote.to_str().expect("a plain path")]);
+        world.git(&["remote", "add", "origin", remote.to_str().expect("a plain path")]);
+        world.git(&["push", "-q", "--set-upstream", "origin", "main"]);
+        world
+    }
+
+    /// Another machine: a home of its own, and a clone of the same remote.
+    pub(crate) fn beside(other: &Self) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let world = Self { dir };
+        fs::create_dir_all(world.home()).expect("a folder");
+        world.file("../../gitconfig", "[user]\n\tname = U\n\temail = u@example.org\n[init]\n\tdefaultBranch = main\n");
+        let remote = other.remote();
+        let mut clone = world.command(Path::new("git"), &world.home());
+        let said = clone.args(["clone", "-q"]).arg(remote).arg(world.repo()).output().expect("git");
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        world
+    }
+
+    /// The bare repository.
+    pub(crate) fn remote(&self) -> PathBuf {
+        self.root().join("remote.git")
+    }
+    /// The names of the refs that the remote has.
+    pub(crate) fn remote_refs(&self) -> Vec<String> {
+        let said = self.git(&["ls-remote", "origin"]);
+        said.lines().filter_map(|line| Some(line.split_once('\t')?.1.to_owned())).collect()
+    }
+    /// Registers the repository, calls this device `label`, and publishes.
+    #[track_caller]
+    pub(crate) fn publish_as(&self, label: &str) {
+        self.ok(&["devices", "rename", label]);
+        self.ok(&["now", "--push", "--yes"]);
+    }
+
     pub(crate) fn root(&self) -> PathBuf {
         self.dir.path().canonicalize().expect("it exists")
     }

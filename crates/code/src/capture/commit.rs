@@ -4,6 +4,7 @@ use carry_kernel::clock::Timestamp;
 use carry_kernel::disk::DiskError;
 use carry_kernel::fault;
 use carry_kernel::hlc::Hlc;
+use carry_kernel::id::DeviceId;
 
 use super::mend;
 use super::store::Store;
@@ -18,6 +19,7 @@ use crate::pack::{Batch, Kind};
 use crate::refs;
 use crate::registry::{Registry, Tree};
 use crate::repo::Repo;
+use crate::seen::{Seen, Source};
 use crate::snapshot::{Meta, SKIPPED_MAX, Skipped, Snapshot, State};
 use crate::staged::Side;
 use crate::{diff, durable, keeper};
@@ -83,14 +85,19 @@ pub(super) struct Found {
     pub(super) branch: Branch,
     pub(super) skipped: Vec<Skipped>,
     pub(super) nested: Vec<BString>,
+    /// What it has seen, when that is another than what the snapshot before had.
+    pub(super) pending: Option<Seen>,
 }
 
 impl Found {
-    /// Whether it differs from the line's newest snapshot. A HEAD that moved counts: the snapshot then keeps its commits.
-    pub(super) fn is_new(&self, previous: Option<&Snapshot>, hash: HashKind) -> bool {
+    /// Whether it differs from the line's newest snapshot. A HEAD that moved counts: the snapshot then keeps its commits. So
+    /// does what was seen meanwhile, and that the snapshot before was made under another identity.
+    pub(super) fn is_new(&self, previous: Option<&Snapshot>, device: &DeviceId, hash: HashKind) -> bool {
         match previous {
             Some(p) => {
-                p.tree != self.tree
+                self.pending.is_some()
+                    || p.meta.device != *device
+                    || p.tree != self.tree
                     || p.meta.staged != self.side
                     || p.meta.head != self.head.map(|h| h.0)
                     || p.meta.state != self.state
@@ -102,6 +109,8 @@ impl Found {
 
 pub(super) struct Committing<'a> {
     pub(super) ctx: &'a Context,
+    /// Whose the line is.
+    pub(super) device: &'a DeviceId,
     pub(super) tree: &'a Tree,
     pub(super) repo: &'a Repo,
     pub(super) gix: &'a gix::Repository,
@@ -175,6 +184,11 @@ impl Committing<'_> {
         if !(self.request.may_commit)() {
             return Err(CaptureError::Cancelled);
         }
+        // Another process may have found meanwhile that another machine writes this line, too.
+        self.ctx.refresh_device()?;
+        if self.ctx.device.id() != *self.device {
+            return Err(CaptureError::Cancelled);
+        }
         (self.request.progress)("committing", 0, 0);
         report.fsyncs += refs::update(self.repo, self.line, keeper_before, keeper)?;
         fault::point("capture.moved").map_err(DiskError::at("capture", self.repo.root()))?;
@@ -193,6 +207,10 @@ impl Committing<'_> {
         }
         if synced {
             registry.set_durable_until(self.repo.common_dir(), self.started)?;
+        }
+        if let Some(used) = &found.pending {
+            // Only now: a process that dies before has it counted once more, which changes nothing.
+            registry.used_pending_seen(&self.tree.id, &found.branch, used)?;
         }
         report.outcome = Outcome::Captured(Snapshot { commit, tree: found.tree, time, meta });
         fault::point("capture.done").map_err(DiskError::at("capture", self.repo.root()))?;
@@ -255,12 +273,16 @@ impl Committing<'_> {
     }
 
     fn meta(&self, found: &Found, previous: Option<&Snapshot>, subject: String, bytes: u64) -> Meta {
-        let mut seen = previous.map(|p| p.meta.seen.clone()).unwrap_or_default();
-        *seen.entry(self.ctx.device.id().clone()).or_insert(0) += 1;
+        let own = Source::line(self.device, &self.tree.id);
+        let before = previous.map(|p| p.meta.seen.clone()).unwrap_or_default();
+        let count = before.get(&own) + 1;
+        // After a handoff more was seen than the snapshot before had, after its undo less.
+        let mut seen = found.pending.clone().unwrap_or(before);
+        seen.set(own, count);
         let skipped: Vec<Skipped> = found.skipped.iter().take(SKIPPED_MAX).cloned().collect();
         Meta {
             subject,
-            device: self.ctx.device.id().clone(),
+            device: self.device.clone(),
             tree_id: self.tree.id.clone(),
             branch: found.branch.clone(),
             head: found.head.map(|h| h.0),

@@ -9,6 +9,7 @@ use super::CaptureError;
 use crate::git::{self, BStr, ByteSlice as _, ObjectId};
 use crate::line::{KEEP, LineName};
 use crate::repo::Repo;
+use crate::seal::NotASeal;
 use crate::snapshot::Snapshot;
 use crate::{diff, durable, history, keeper, pack, refs};
 
@@ -21,10 +22,20 @@ pub(super) struct Tip {
 }
 
 impl Tip {
-    /// Of the line `name`; `None` when it has no snapshot.
-    pub(super) fn read(repo: &Repo, gix: &gix::Repository, name: &str) -> Result<Option<Self>, CaptureError> {
-        let Some(keeper) = refs::read(repo, name)? else { return Ok(None) };
+    /// Of the line `name` of the device with this public key; `None` when it has no snapshot.
+    pub(super) fn read(
+        repo: &Repo,
+        gix: &gix::Repository,
+        name: &str,
+        key: &[u8; 32],
+    ) -> Result<Option<Self>, CaptureError> {
+        let Some(tip) = refs::read(repo, name)? else { return Ok(None) };
+        let keeper = own_keeper(gix, name, key, tip)?;
         let (snapshot, before) = history::keeper(gix, keeper)?;
+        if keeper != tip {
+            tracing::warn!(name, seal = %tip, "the line was at a seal of ours, as a mirroring fetch leaves it; going on from its keeper");
+            refs::update(repo, name, Some(tip), keeper)?;
+        }
         Ok(Some(Self { keeper, snapshot, before }))
     }
 
@@ -74,6 +85,24 @@ impl Tip {
     /// Takes the line back to the keeper before. For a snapshot that nobody was told of, or that is not whole.
     pub(super) fn take_back(&self, repo: &Repo, name: &str) -> Result<(), CaptureError> {
         take_back(repo, name, self.keeper, self.before)
+    }
+}
+
+/// The keeper that the line's ref, at `tip`, means: itself, or the one below a seal of ours. Nobody else seals our lines.
+fn own_keeper(
+    gix: &gix::Repository,
+    name: &str,
+    key: &[u8; 32],
+    tip: ObjectId,
+) -> Result<ObjectId, history::HistoryError> {
+    match history::seal(gix, tip)? {
+        None => Ok(tip),
+        Some(seal) if seal.key == *key && seal.line.ref_name() == name => Ok(seal.keeper),
+        Some(seal) => Err(NotASeal {
+            commit: tip,
+            problem: format!("it is not ours, or of another line: {}", seal.line.ref_name()),
+        }
+        .into()),
     }
 }
 
@@ -143,12 +172,13 @@ fn broken_refs(repo: &Repo) -> Result<(), CaptureError> {
     Ok(())
 }
 
-/// Puts aside a commit that somebody pointed the line at and that is no keeper, so that the line can go on.
-pub(super) fn put_aside(repo: &Repo, gix: &gix::Repository, name: &str) -> Result<(), CaptureError> {
+/// Puts aside a commit that somebody pointed the line at and that is no keeper of ours, so that the line can go on.
+pub(super) fn put_aside(repo: &Repo, gix: &gix::Repository, name: &str, key: &[u8; 32]) -> Result<(), CaptureError> {
     let Some(foreign) = refs::read(repo, name)? else { return Ok(()) };
     // Only what can be read is known to be none of ours.
-    if !matches!(history::keeper(gix, foreign), Err(history::HistoryError::NotASnapshot(_))) {
-        return Ok(());
+    match own_keeper(gix, name, key, foreign).and_then(|keeper| history::keeper(gix, keeper)) {
+        Err(history::HistoryError::NotASnapshot(_) | history::HistoryError::NotASeal(_)) => {}
+        _ => return Ok(()),
     }
     let aside = format!("{KEEP}foreign/{foreign}");
     tracing::warn!(name, aside, "the line points at what is no snapshot of ours; keeping that aside");
@@ -176,7 +206,7 @@ fn keepers(repo: &Repo) -> Result<HashMap<String, Vec<ObjectId>>, CaptureError> 
     for id in small_commits(repo, longest)? {
         let snapshot = match history::keeper(&gix, id) {
             Ok((snapshot, _)) => snapshot,
-            Err(history::HistoryError::NotASnapshot(_)) => continue,
+            Err(history::HistoryError::NotASnapshot(_) | history::HistoryError::NotASeal(_)) => continue,
             // Its snapshot is missing, or nobody can tell what the newest keeper is now.
             Err(error) => {
                 let parents: Vec<_> = gix

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{Fix, home, locks, sentence, shown};
+use super::{Fix, home, locks, pulsar, sentence, shown};
 use crate::context::Context;
 use crate::git::{ByteSlice as _, ObjectId};
 use crate::history;
@@ -31,7 +31,7 @@ pub(super) fn apply(ctx: &Context, fix: &Fix) -> Result<(), String> {
 
 fn remove_lock(ctx: &Context, path: &Path) -> Result<(), String> {
     let refused = |why: &str| format!("{} stays: {why}.", shown(path));
-    if path.extension().is_none_or(|ext| ext != "lock") {
+    if path.extension().is_none_or(|ext| ext != "lock") && !pulsar::is_leftover(path) {
         return Err(refused("it is not a lock"));
     }
     let repo = repository_of(ctx, path)?.ok_or_else(|| refused("it belongs to no registered repository"))?;

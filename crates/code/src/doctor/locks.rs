@@ -15,6 +15,8 @@ use crate::repo::Repo;
 const AGE_MIN: Duration = Duration::from_secs(10 * 60);
 /// The same where the system does not tell which process holds a file.
 const AGE_MIN_BLIND: Duration = Duration::from_secs(24 * 60 * 60);
+/// The same for git-pulsar's files, which no process holds open between its runs of git.
+const AGE_MIN_PULSAR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What identifies a lock, so that one that was taken anew is not taken for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +32,11 @@ pub(super) fn stale(path: &Path, around: &[PathBuf], now: Timestamp) -> Option<S
     let modified = Timestamp::from(found.modified().ok()?);
     // Somebody else's process is none that we could see.
     let ours = found.uid() == rustix::process::geteuid().as_raw();
-    let age_min = if processes::VISIBLE { AGE_MIN } else { AGE_MIN_BLIND };
+    let age_min = match path {
+        path if super::pulsar::is_leftover(path) => AGE_MIN_PULSAR,
+        _ if processes::VISIBLE => AGE_MIN,
+        _ => AGE_MIN_BLIND,
+    };
     if !found.is_file() || !ours || now.since(modified) < age_min || processes::hold(path, around) {
         return None;
     }

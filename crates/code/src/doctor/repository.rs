@@ -1,27 +1,19 @@
-//! What the worktrees of one repository share: objects, refs, remotes, budget.
+//! What the worktrees of one repository share: objects, refs, budget.
 
-use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::time::{Duration, SystemTime};
 
 use carry_kernel::gate::disk_space;
 use rustix::fs::Access;
 
-use super::{Finding, Fix, Severity, command, locks, sentence, shown};
+use super::{Finding, Fix, Severity, locks, sentence, shown};
 use crate::budget::{Budget, FREE_MIN, Level};
 use crate::context::Context;
-use crate::git::{BString, ByteSlice as _};
-use crate::line::quote::printable;
 use crate::registry::Registry;
 use crate::repo::Repo;
 use crate::{pack, refs};
 
 /// Free space below which it is told, in bytes: a build or a checkout fills that in minutes.
 const FREE_LOW: u64 = 512 << 20;
-/// Where git-pulsar keeps its streams.
-const PULSAR: &str = "refs/heads/wip/pulsar/";
-/// Keeps all refs of ours out of what a remote mirrors.
-const EXCLUDE: &str = "^refs/carry*";
 
 pub(super) fn examine(ctx: &Context, registry: &Registry, repo: &Repo, findings: &mut Vec<Finding>) {
     ref_locks(ctx, repo, findings);
@@ -29,8 +21,6 @@ pub(super) fn examine(ctx: &Context, registry: &Registry, repo: &Repo, findings:
     unwritable(repo, findings);
     orphans(ctx, repo, findings);
     space(ctx, registry, repo, findings);
-    remotes(repo, findings);
-    foreign(repo, findings);
 }
 
 fn ref_locks(ctx: &Context, repo: &Repo, findings: &mut Vec<Finding>) {
@@ -154,61 +144,4 @@ fn space(ctx: &Context, registry: &Registry, repo: &Repo, findings: &mut Vec<Fin
         problem,
         "Raise budget.repository or budget.total, or thin with `carry prune`.",
     ));
-}
-
-fn remotes(repo: &Repo, findings: &mut Vec<Finding>) {
-    let gix = repo.gix();
-    let config = gix.config_snapshot();
-    let sections = config.plumbing().sections_by_name("remote").into_iter().flatten();
-    let names: BTreeSet<String> = sections
-        .filter_map(|section| section.header().subsection_name().map(|name| name.to_str_lossy().into_owned()))
-        .collect();
-    for name in names {
-        let specs =
-            |what: &str| config.plumbing().strings(format!("remote.{name}.{what}").as_str()).unwrap_or_default();
-        let excluded = |specs: &[BString]| specs.iter().any(|spec| spec.trim().starts_with(b"^refs/carry"));
-        let (fetch, push) = (specs("fetch"), specs("push"));
-        let shown_name = printable(name.as_bytes().as_bstr());
-        let root = shown(repo.root());
-        if config.boolean(format!("remote.{name}.mirror").as_str()) == Some(true) && !excluded(&push) {
-            let problem =
-                format!("Pushing from {root} to the remote {shown_name} mirrors every ref, snapshots included.");
-            let advice = format!(
-                "Anyone who can read the remote can then read them, and its other devices' may be deleted. `git config --add remote.{shown_name}.push` with `+refs/*:refs/*` and then with `{EXCLUDE}` keeps them out."
-            );
-            let script = format!(
-                "git -C \"$0\" config --add \"remote.$1.push\" '+refs/*:refs/*' && git -C \"$0\" config --add \"remote.$1.push\" '{EXCLUDE}'"
-            );
-            let fix = command(&[
-                OsStr::new("sh"),
-                OsStr::new("-c"),
-                OsStr::new(&script),
-                repo.root().as_os_str(),
-                OsStr::new(&name),
-            ]);
-            findings.push(Finding { fix, ..Finding::new("mirror-push", Severity::Warning, problem, advice) });
-        }
-        if fetch.iter().any(|spec| spec.trim().ends_with(b":refs/*")) && !excluded(&fetch) {
-            let problem = format!(
-                "Fetching into {root} from the remote {shown_name} overwrites every ref, and with pruning deletes snapshots."
-            );
-            let advice = format!("`git config --add remote.{shown_name}.fetch '{EXCLUDE}'` keeps them out.");
-            let key = format!("remote.{name}.fetch");
-            let git = ["git", "-C"].map(OsStr::new);
-            let rest = ["config", "--add", &key, EXCLUDE].map(OsStr::new);
-            let fix = command(&[&git[..], &[repo.root().as_os_str()], &rest[..]].concat());
-            findings.push(Finding { fix, ..Finding::new("mirror-fetch", Severity::Warning, problem, advice) });
-        }
-    }
-}
-
-fn foreign(repo: &Repo, findings: &mut Vec<Finding>) {
-    // Refs that cannot be listed are spoken of elsewhere.
-    let n = refs::list(repo, PULSAR).map_or(0, |refs| refs.len());
-    if n > 0 {
-        let problem = format!("{} holds {n} branches of git-pulsar below {PULSAR}.", shown(repo.root()));
-        let advice =
-            "Carry leaves them alone. If git-pulsar still runs here, stop it: both would capture the same changes.";
-        findings.push(Finding::new("foreign-refs", Severity::Note, problem, advice));
-    }
 }

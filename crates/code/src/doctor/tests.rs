@@ -9,6 +9,9 @@ use crate::registry::Coverage;
 use crate::snapshot::{SkipReason, Skipped};
 use crate::{history, refs};
 
+mod others;
+mod pulsar;
+
 /// Codes of all findings that have nothing to do with the machine the tests run on, sorted.
 fn codes(world: &World) -> Vec<&'static str> {
     let mut codes: Vec<_> =
@@ -116,7 +119,7 @@ fn paused_and_never_captured_trees_are_told() {
 fn a_missing_tree_can_be_forgotten_and_hides_no_other() {
     let world = healthy();
     let other = Fixture::new();
-    Registry::open(&world.ctx.home).unwrap().add(&other.open(), world.ctx.device.id(), NOW, false, None).unwrap();
+    Registry::open(&world.ctx.home).unwrap().add(&other.open(), &world.ctx.device.id(), NOW, false, None).unwrap();
     std::fs::rename(world.git.root(), world.git.dir().join("moved")).unwrap();
     assert_eq!(codes(&world), ["never-captured", "tree-missing"]);
     apply_all(&world, "tree-missing");

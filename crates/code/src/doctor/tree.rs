@@ -196,7 +196,7 @@ fn from_the_future(ctx: &Context, repo: &Repo, tree: &Tree, findings: &mut Vec<F
     let now = ctx.clock.now();
     let gix = repo.gix();
     // Lines that cannot be read are broken refs, which are named elsewhere.
-    let newest = history::lines(repo).unwrap_or_default().into_iter().filter(|line| line.name.tree == tree.id);
+    let newest = history::lines_where(repo, |name| name.tree == tree.id).unwrap_or_default().into_iter();
     let newest =
         newest.filter_map(|line| history::keeper(&gix, line.keeper).ok()).map(|(snapshot, _)| snapshot.time).max();
     if let Some(time) = newest.filter(|time| *time > Timestamp::from_millis(now.as_millis().saturating_add(AHEAD_MS))) {

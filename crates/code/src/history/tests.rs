@@ -19,7 +19,7 @@ fn meta(n: u64, branch: &str) -> Meta {
         head: None,
         staged: None,
         hlc: Hlc { wall_ms: 1_795_171_200_000 + n, counter: 0 },
-        seen: [].into(),
+        seen: crate::seen::Seen::new(),
         state: None,
         skipped: vec![],
         skipped_more: 0,
@@ -204,4 +204,53 @@ proptest! {
     fn looking_for_anything_never_panics(spec in ".{0,30}") {
         let _ = find::find(std::iter::empty(), &spec, Timestamp::from_secs(START), &jiff::tz::TimeZone::UTC);
     }
+}
+
+#[test]
+fn a_sealed_line_reads_as_the_one_it_was_made_of() {
+    use crate::prune::fixture::World;
+    use crate::tips::fixture::{Other, Wrote};
+    let (world, desk) = (World::new(), Other::new("desk"));
+    let mut made: Vec<ObjectId> = (1..=3)
+        .map(|n| {
+            world.write("file", format!("{n}\n"));
+            desk.publishes(&world, &Wrote::new(world.write_tree(), &[(desk.source(), n)])).commit
+        })
+        .collect();
+    made.reverse();
+    let repo = world.repo();
+    let name = desk.line(&Branch::Named("main".into()));
+    let found = line(&repo, &name).unwrap().unwrap();
+    assert_eq!(lines(&repo).unwrap(), std::slice::from_ref(&found));
+    let seal = found.seal.clone().unwrap();
+    assert_eq!((seal.count, seal.keeper, &seal.line), (3, found.keeper, &name));
+    assert_ne!(found.tip, found.keeper);
+    assert_eq!(crate::refs::read(&repo, &name.ref_name()).unwrap(), Some(found.tip));
+    let commits = |walk: &mut dyn Iterator<Item = Result<Snapshot, HistoryError>>| {
+        walk.map(|snapshot| snapshot.unwrap().commit).collect::<Vec<_>>()
+    };
+    assert_eq!(commits(&mut snapshots(&repo, &found)), made);
+    assert_eq!(commits(&mut *of_tree(&repo, &desk.tree).unwrap()), made);
+    assert_eq!(commits(&mut *of_repository(&repo).unwrap()), made);
+    assert!(keeper(&repo.gix(), found.tip).unwrap_err().to_string().ends_with("not a keeper: it is a seal"));
+    assert_eq!(crate::refs::broken(&repo).unwrap(), []);
+    world.git.git(&["fsck", "--strict", "--no-dangling"]);
+}
+
+#[test]
+fn a_seal_in_another_lines_place_is_no_line() {
+    use crate::prune::fixture::World;
+    use crate::tips::fixture::{Other, Wrote};
+    let (world, desk, shelf) = (World::new(), Other::new("desk"), Other::new("shelf"));
+    let repo = world.repo();
+    let wrote = Wrote::new(world.write_tree(), &[(desk.source(), 1)]);
+    desk.publishes(&world, &wrote);
+    let good = lines(&repo).unwrap().remove(0);
+    let stolen = shelf.line(&wrote.branch);
+    crate::refs::update(&repo, &stolen.ref_name(), None, good.tip).unwrap();
+    let all = lines(&repo).unwrap();
+    let bad = all.iter().find(|line| line.name == stolen).unwrap();
+    assert_eq!((bad.keeper, &bad.seal), (bad.tip, &None));
+    assert!(snapshots(&repo, bad).next().unwrap().is_err());
+    assert_eq!(of_repository(&repo).unwrap().filter(Result::is_ok).count(), 1);
 }

@@ -57,11 +57,11 @@ impl World {
     pub(crate) fn with(git: Fixture) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path().join("carry"));
-        let device = Arc::new(Device::load_or_create(&home, "laptop").unwrap());
+        let device = Device::load_or_create(&home, "laptop").unwrap().into();
         let clock = Arc::new(ManualClock::new(NOW));
         let ctx = Context { home, device, clock: clock.clone(), sources: Sources::default() };
         let mut registry = Registry::open(&ctx.home).unwrap();
-        let Added::New(tree) = registry.add(&git.open(), ctx.device.id(), NOW, false, None).unwrap() else {
+        let Added::New(tree) = registry.add(&git.open(), &ctx.device.id(), NOW, false, None).unwrap() else {
             panic!("it is new")
         };
         Self { git, home: dir, ctx, clock, tree: tree.id }
@@ -116,18 +116,18 @@ impl World {
     pub(crate) fn made_of(&self, tree: ObjectId, made: Made) -> Snapshot {
         let repo = self.repo();
         let head = repo.head().unwrap().commit;
-        let name = LineName::new(self.ctx.device.id(), &self.tree, &Branch::Named(made.branch.into()));
+        let name = LineName::new(&self.ctx.device.id(), &self.tree, &Branch::Named(made.branch.into()));
         let line = history::line(&repo, &name).unwrap();
         let n = history::of_tree(&repo, &self.tree).unwrap().count();
         let meta = Meta {
             subject: format!("snapshot {n}"),
-            device: self.ctx.device.id().clone(),
+            device: self.ctx.device.id(),
             tree_id: self.tree.clone(),
             branch: Branch::Named(made.branch.into()),
             head,
             staged: made.staged,
             hlc: Hlc { wall_ms: u64::try_from(NOW.as_millis()).unwrap(), counter: u16::try_from(n).unwrap() },
-            seen: [].into(),
+            seen: crate::seen::Seen::new(),
             state: None,
             skipped: made.skipped,
             skipped_more: 0,

@@ -172,3 +172,91 @@ fn a_line_that_cannot_be_read_does_not_stop_the_others() {
     assert_eq!(unreadable.iter().map(|u| &u.line).collect::<Vec<_>>(), [&side.name]);
     assert_eq!(execute(&world.ctx, &repo, &world.tree, &plans).unwrap().snapshots, 1);
 }
+
+const URL: &str = "ssh://host/repo.git";
+
+fn agree(world: &World, consent: crate::registry::Consent) {
+    let mut registry = Registry::open(&world.ctx.home).unwrap();
+    let common = world.repo().common_dir().to_owned();
+    registry.update_link(&common, "origin", URL, |link| link.consent = Some(consent)).unwrap();
+}
+
+fn publish(world: &World, branch: &str, snapshot: ObjectId) {
+    let branch = crate::line::Branch::Named(branch.into());
+    let published = crate::publish::Published {
+        line: crate::line::LineName::new(&world.ctx.device.id(), &world.tree, &branch),
+        branch,
+        seal: None,
+        snapshot: Some(snapshot),
+        pushed: Some(NOW),
+        state: crate::publish::LineState::Published,
+    };
+    let common = world.repo().common_dir().to_owned();
+    Registry::open(&world.ctx.home).unwrap().note_published(&common, URL, &published).unwrap();
+}
+
+const NONE: [ObjectId; 0] = [];
+
+/// What would be dropped of the line `main`.
+fn dropped(world: &World) -> Vec<ObjectId> {
+    let plans = plan(&world.ctx, &world.repo(), &world.tree, &policy(), NOW).unwrap();
+    plans.into_iter().find(|plan| plan.line.name.component == "main").unwrap().plan.drop
+}
+
+#[test]
+fn what_no_remote_has_stays_once_the_user_agreed_to_publish() {
+    use crate::registry::Consent;
+    let world = World::new();
+    let all: Vec<ObjectId> =
+        line_of(&world, "main", &[500 * DAY, 450 * DAY, 420 * DAY, 400 * DAY, 0]).iter().map(|s| s.commit).collect();
+    let old = [all[3], all[2], all[1], all[0]];
+    assert_eq!(dropped(&world), old);
+    agree(&world, Consent::Declined);
+    assert_eq!(dropped(&world), old);
+    agree(&world, Consent::Agreed);
+    assert_eq!(dropped(&world), NONE, "nothing was published yet");
+    publish(&world, "side", all[4]);
+    assert_eq!(dropped(&world), NONE, "of another line");
+    publish(&world, "main", all[1]);
+    let plans = plan(&world.ctx, &world.repo(), &world.tree, &policy(), NOW).unwrap();
+    let unpublished = |id| (id, retention::Why::Unpublished);
+    assert_eq!(plans[0].plan.keep, [(all[4], retention::Why::Newest), unpublished(all[3]), unpublished(all[2])]);
+    assert_eq!((&plans[0].plan.drop[..], plans[0].plan.bytes), (&[all[1], all[0]][..], 200));
+    assert_eq!(prune(&world).snapshots, 2);
+    assert_eq!(dropped(&world), NONE, "what was published is gone, and still says what was not");
+    publish(&world, "main", all[4]);
+    assert_eq!(dropped(&world), [all[3], all[2]]);
+}
+
+#[test]
+fn a_budget_that_runs_out_takes_what_only_waits() {
+    let mut world = World::new();
+    let all = line_of(&world, "main", &[500 * DAY, 400 * DAY, 0]);
+    agree(&world, crate::registry::Consent::Agreed);
+    let user = world.home.path().join("config.toml");
+    world.ctx.sources.user = Some(user.clone());
+    let mut registry = Registry::open(&world.ctx.home).unwrap();
+    registry.update_state(&world.tree, |state| state.bytes = 300).unwrap();
+    for (ceiling, expected) in [("1000", vec![]), ("360", vec![all[1].commit, all[0].commit])] {
+        let text = format!("[budget]\nrepository = {ceiling}\n");
+        crate::git::fixture::write(&user, text.as_bytes());
+        assert_eq!(dropped(&world), expected, "{ceiling}");
+    }
+}
+
+#[test]
+fn what_is_marked_as_finished_stays() {
+    let world = World::new();
+    let all = line_of(&world, "main", &[500 * DAY, 400 * DAY, 0]);
+    let repo = world.repo();
+    let plans = plan(&world.ctx, &repo, &world.tree, &policy(), NOW).unwrap();
+    let main = crate::line::Branch::Named("main".into());
+    Registry::open(&world.ctx.home).unwrap().set_finished(&world.tree, &main, all[1].commit).unwrap();
+    assert_eq!(dropped(&world), [all[0].commit]);
+    assert_eq!(
+        execute(&world.ctx, &repo, &world.tree, &plans).unwrap().snapshots,
+        1,
+        "also when marked after the plan"
+    );
+    assert_eq!(held(&world, "main"), [all[2].commit, all[1].commit]);
+}

@@ -13,6 +13,7 @@ use crate::git::{self, ObjectId};
 use crate::line::{KEEP, LINES};
 use crate::pack::{Batch, Kind};
 use crate::repo::Repo;
+use crate::seal::Seal;
 
 /// Below it, notes on what refs said that could not be made whole: blobs, which trouble neither gc nor fetch.
 pub(super) const TORN: &str = "refs/carry-keep/torn/";
@@ -111,28 +112,51 @@ fn fresh(repo: &Repo) -> Result<gix::Repository, RefError> {
     repo.reopen().map(|repo| repo.gix()).map_err(|e| RefError::git("refs", e.to_string()))
 }
 
-/// What is wrong with a ref of this value, looking no further than at what its commit names. An error when that cannot
-/// be told.
+/// What is wrong with a ref of this value, looking no further than at what its commit names, or where that is a seal,
+/// what the keeper names that it stands on. An error when that cannot be told.
 fn problem(repo: &Repo, store: &gix::Repository, value: &Value) -> Result<Option<String>, RefError> {
     let id = match value {
         Value::Id(id) => *id,
         Value::Symbolic(to) => return Ok(Some(format!("it is a symbolic ref to {to}"))),
         Value::Broken(problem) => return Ok(Some(problem.clone())),
     };
+    match problem_of_commit(repo, store, id)? {
+        Looked::At { sealed: Some(keeper) } => match problem_of_commit(repo, store, keeper)? {
+            Looked::At { .. } => Ok(None),
+            Looked::Broken(problem) => Ok(Some(problem)),
+        },
+        Looked::At { sealed: None } => Ok(None),
+        Looked::Broken(problem) => Ok(Some(problem)),
+    }
+}
+
+/// What a look at one commit found.
+enum Looked {
+    /// It is there, and so is what it names; if it says that it is a seal, on this keeper.
+    At { sealed: Option<ObjectId> },
+    /// What is wrong.
+    Broken(String),
+}
+
+fn problem_of_commit(repo: &Repo, store: &gix::Repository, id: ObjectId) -> Result<Looked, RefError> {
     let commit = match store.try_find_object(id) {
         Ok(Some(object)) => object,
-        Ok(None) => return absence(repo, id).map(Some),
+        Ok(None) => return absence(repo, id).map(Looked::Broken),
         Err(e) if is_of_the_system(&e) => return Err(RefError::git(&id.to_string(), e.to_string())),
-        Err(e) => return Ok(Some(format!("the object {id} cannot be read: {e}"))),
+        Err(e) => return Ok(Looked::Broken(format!("the object {id} cannot be read: {e}"))),
     };
     if commit.kind != gix::objs::Kind::Commit {
-        return Ok(Some(format!("{id} is no commit")));
+        return Ok(Looked::Broken(format!("{id} is no commit")));
     }
+    let sealed = Seal::is_claimed(id, &commit.data);
     let Ok(commit) = gix::objs::CommitRef::from_bytes(&commit.data, id.kind()) else {
-        return Ok(Some(format!("the commit {id} is damaged")));
+        return Ok(Looked::Broken(format!("the commit {id} is damaged")));
     };
     let mut named = std::iter::once(commit.tree()).chain(commit.parents());
-    named.find(|id| !store.has_object(*id)).map(|id| absence(repo, id)).transpose()
+    match named.find(|id| !store.has_object(*id)) {
+        Some(missing) => absence(repo, missing).map(Looked::Broken),
+        None => Ok(Looked::At { sealed: commit.parents().next().filter(|_| sealed) }),
+    }
 }
 
 /// Says that an object is missing, if it certainly is.

@@ -431,3 +431,31 @@ fn nothing_is_repaired_while_it_cannot_be_told_what_is_missing() {
         assert_eq!(broken(&copy).unwrap(), []);
     }
 }
+
+#[test]
+fn a_seal_is_whole_only_with_what_its_keeper_names() {
+    let (fixture, [commit, ..]) = commits(&[]);
+    let tree = fixture.id("HEAD^{tree}");
+    let store = |message: &str, parent: ObjectId| {
+        let mut batch = crate::pack::Batch::new(HashKind::Sha1);
+        let who = "Carry <carry@localhost> 1795171200 +0000";
+        let raw = format!("tree {tree}\nparent {parent}\nauthor {who}\ncommitter {who}\n\n{message}");
+        let id = batch.add(crate::pack::Kind::Commit, raw.as_bytes());
+        batch.write(&fixture.open().objects_dir()).unwrap();
+        id
+    };
+    let nowhere = ObjectId::from_hex(&[b'1'; 40]).unwrap();
+    let seal = |keeper| store("carry seal\n\n", keeper);
+    let name = "refs/carry/laptop-0123abcd/0123456789ab/main";
+    for (tip, problem) in [
+        (seal(store(crate::keeper::MESSAGE, commit)), None),
+        (seal(store(crate::keeper::MESSAGE, nowhere)), Some(nowhere)),
+        (seal(nowhere), Some(nowhere)),
+    ] {
+        fixture.git(&["update-ref", "--no-deref", name, &commit.to_string()]);
+        update(&fixture.open(), name, Some(commit), tip).unwrap();
+        let found = broken(&fixture.open()).unwrap();
+        let expected = problem.map(|id| format!("the object {id} is missing"));
+        assert_eq!(found.first().map(|broken| broken.problem.clone()), expected);
+    }
+}

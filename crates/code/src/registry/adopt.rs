@@ -33,10 +33,10 @@ struct Removed {
     common_dir: Option<PathBuf>,
 }
 
-/// The lines of `device` in the repository.
+/// The lines of `device` in the repository. Sealed ones came from a remote: they are those of another folder.
 pub(super) fn lines(repo: &Repo, device: &DeviceId) -> Result<Vec<Line>, OpenError> {
-    let all = history::lines(repo).map_err(OpenError::damaged(repo.root()))?;
-    Ok(all.into_iter().filter(|line| line.name.device == *device).collect())
+    let all = history::lines_where(repo, |name| name.device == *device).map_err(OpenError::damaged(repo.root()))?;
+    Ok(all.into_iter().filter(|line| line.seal.is_none()).collect())
 }
 
 /// What `new` goes on as. One that comes by itself only takes up what is remembered of its own folder.

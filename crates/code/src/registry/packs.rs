@@ -114,6 +114,9 @@ pub(super) fn move_store(
     let (from, to) = (bytes_of(from), bytes_of(to));
     tx.execute("UPDATE trees SET common_dir = ?2 WHERE common_dir = ?1", (from, to))?;
     tx.execute("UPDATE OR REPLACE packs SET common_dir = ?2 WHERE common_dir = ?1", (from, to))?;
+    for table in ["links", "published"] {
+        tx.execute(&format!("UPDATE OR REPLACE {table} SET common_dir = ?2 WHERE common_dir = ?1"), (from, to))?;
+    }
     tx.execute("UPDATE OR REPLACE durable SET common_dir = ?2 WHERE common_dir = ?1", (from, to))?;
     Ok(())
 }

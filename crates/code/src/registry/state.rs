@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Coverage, Registry, TreeState};
 use crate::budget::Level;
+use crate::drift::Noted;
 use crate::git::{BString, ByteSlice as _, ObjectId};
 use crate::line::quote;
 use crate::snapshot::{SkipReason, Skipped, State};
@@ -70,6 +71,7 @@ struct Stored {
     snapshots: u64,
     bytes: u64,
     level: String,
+    drift: Vec<Noted>,
 }
 
 const COVERAGES: [(Coverage, &str); 3] =
@@ -103,6 +105,7 @@ fn encode(state: &TreeState) -> String {
         snapshots: state.snapshots,
         bytes: state.bytes,
         level: name_of(&LEVELS, state.level).to_owned(),
+        drift: state.drift.clone(),
     };
     serde_json::to_string(&stored).expect("text and numbers always fit JSON")
 }
@@ -126,6 +129,7 @@ fn decode(json: Option<&str>) -> TreeState {
         snapshots: stored.snapshots,
         bytes: stored.bytes,
         level: named(&LEVELS, &stored.level).unwrap_or_default(),
+        drift: stored.drift,
     }
 }
 

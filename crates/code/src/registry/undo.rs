@@ -10,24 +10,38 @@ use carry_kernel::id::TreeId;
 
 use super::{Registry, UndoEntry};
 use crate::git::{BString, ByteSlice as _, ObjectId};
+use crate::handoff::HeadMove;
 use crate::line::quote;
 
 /// Entries of a tree that are kept. Each keeps a snapshot from being thinned.
 pub const UNDO_MAX: u32 = 1000;
 
 impl Registry {
-    /// Appends to the journal that `carry undo` goes back by. The entry's own `id` is not looked at. Only the newest
-    /// [`UNDO_MAX`] entries of a tree are kept.
+    /// Appends to the journal that `carry undo` goes back by; returns the row. The entry's own `id` is not looked at. Only the
+    /// newest [`UNDO_MAX`] entries of a tree are kept.
     ///
     /// # Errors
     /// [`DbError`].
-    pub fn note_undo(&mut self, entry: &UndoEntry) -> Result<(), DbError> {
+    pub fn note_undo(&mut self, entry: &UndoEntry) -> Result<i64, DbError> {
+        self.note(entry, None)
+    }
+
+    /// The same for an entry that takes back another, which is marked as undone at the same moment.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn note_undo_of(&mut self, entry: &UndoEntry, undoes: i64) -> Result<i64, DbError> {
+        self.note(entry, Some(undoes))
+    }
+
+    fn note(&mut self, entry: &UndoEntry, undoes: Option<i64>) -> Result<i64, DbError> {
         let failed = self.db.failed();
         let paths: Vec<String> = entry.paths.iter().map(|path| quote::quote(path.as_bstr())).collect();
         let paths = serde_json::to_string(&paths).expect("text always fits JSON");
+        let handoff = entry.handoff.as_ref().map(|h| serde_json::to_string(h).expect("text always fits JSON"));
         self.db.write(|tx| {
             tx.execute(
-                "INSERT INTO undo (tree, time, what, before, paths, staged) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO undo (tree, time, what, before, paths, staged, handoff) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     entry.tree.as_str(),
                     entry.time.as_millis(),
@@ -35,17 +49,44 @@ impl Registry {
                     entry.before.to_string(),
                     &paths,
                     entry.staged,
+                    &handoff,
                 ),
             )
             .map_err(&failed)?;
+            let id = tx.last_insert_rowid();
+            if let Some(undoes) = undoes {
+                tx.execute("UPDATE undo SET undone = 1 WHERE id = ?", [undoes]).map_err(&failed)?;
+            }
             tx.execute(
                 "DELETE FROM undo WHERE tree = ?1 AND id <=
                     (SELECT id FROM undo WHERE tree = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
                 (entry.tree.as_str(), UNDO_MAX),
             )
-            .map_err(&failed)
-            .map(drop)
+            .map_err(&failed)?;
+            Ok(id)
         })
+    }
+
+    /// Marks a handoff as carried out to its end.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn finish_handoff(&mut self, id: i64) -> Result<(), DbError> {
+        let failed = self.db.failed();
+        let sql = "UPDATE undo SET handoff = json_set(handoff, '$.done', json('true')) WHERE id = ?";
+        self.db.write(|tx| tx.execute(sql, [id]).map_err(&failed).map(drop))
+    }
+
+    /// Notes what became of a branch after a handoff, by a commit that belongs to it.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn set_handoff_head(&mut self, id: i64, head: &HeadMove) -> Result<(), DbError> {
+        let failed = self.db.failed();
+        let head = serde_json::to_string(head).expect("text always fits JSON");
+        let sql =
+            "UPDATE undo SET handoff = json_set(handoff, '$.head', json(?2)) WHERE id = ?1 AND handoff IS NOT NULL";
+        self.db.write(|tx| tx.execute(sql, (id, head)).map_err(&failed).map(drop))
     }
 
     /// The snapshots that the journal of a tree still names.
@@ -67,7 +108,7 @@ impl Registry {
         self.db
             .conn()
             .query_row(
-                "SELECT id, time, what, before, paths, staged FROM undo WHERE tree = ? AND NOT undone ORDER BY id DESC LIMIT 1",
+                "SELECT id, time, what, before, paths, staged, handoff FROM undo WHERE tree = ? AND NOT undone ORDER BY id DESC LIMIT 1",
                 [tree.as_str()],
                 |row| entry(tree, row),
             )
@@ -95,6 +136,7 @@ fn entry(tree: &TreeId, row: &Row<'_>) -> Result<UndoEntry, Error> {
         before: before(row, 3)?,
         paths: unquoted(&paths).ok_or_else(|| Error::InvalidColumnType(4, "paths".to_owned(), Type::Text))?,
         staged: row.get(5)?,
+        handoff: row.get::<_, Option<String>>(6)?.and_then(|json| serde_json::from_str(&json).ok()),
     })
 }
 

@@ -1,5 +1,7 @@
 //! Paths as asked for and as trees have them: which may be written, and what lies below what. Pure.
 
+use std::collections::HashSet;
+
 use crate::git::{BStr, BString, ByteSlice as _};
 
 /// A path as asked for, without slashes at its ends and `.` parts; empty for the root.
@@ -13,8 +15,11 @@ pub(super) fn outermost(paths: &[BString]) -> Vec<BString> {
     let mut all: Vec<BString> = paths.iter().map(|path| normal(path.as_bstr())).collect();
     all.sort();
     all.dedup();
-    let within_another =
-        |path: &BString| all.iter().any(|other| other != path && is_within(path.as_bstr(), other.as_bstr()));
+    let known: HashSet<&BStr> = all.iter().map(|path| path.as_bstr()).collect();
+    let within_another = |path: &BString| {
+        let above = path.find_iter("/").map(|at| path[..at].as_bstr());
+        above.chain((!path.is_empty()).then_some(b"".as_bstr())).any(|above| known.contains(above))
+    };
     all.iter().filter(|path| !within_another(path)).cloned().collect()
 }
 

@@ -1,43 +1,43 @@
-//! From two snapshots and the disk to steps. Reads only.
+//! From the tree that is wanted, the snapshot just taken and the disk to steps. Reads only.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::look::{Entry, Look, Reach, Thing, leaves};
 use super::{Action, Plan, RestoreError, Step, is_skipped, paths};
 use crate::diff::{self, mode};
-use crate::git::{BStr, BString, ByteSlice as _};
+use crate::git::{BStr, BString, ByteSlice as _, ObjectId};
 use crate::history;
 use crate::repo::Repo;
 use crate::shadow_index::Stat;
 use crate::snapshot::Snapshot;
 
-/// What becomes of files that the snapshot does not have.
+/// What becomes of files that the tree does not have.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Missing {
-    /// Those in asked-for folders that the snapshot has go.
+    /// Those in asked-for folders that the tree has go.
     pub(super) in_folders: bool,
-    /// Asked-for paths that the snapshot lacks go.
+    /// Asked-for paths that the tree lacks go.
     pub(super) asked_for: bool,
 }
 
 pub(super) fn plan(
     repo: &Repo,
-    snapshot: &Snapshot,
+    gix: &gix::Repository,
+    tree: ObjectId,
     current: &Snapshot,
     asked: &[BString],
     missing: Missing,
 ) -> Result<Plan, RestoreError> {
-    let gix = repo.gix();
     let mut planner = Planner {
-        look: Look::new(repo, &gix)?,
-        gix: &gix,
+        look: Look::new(repo, gix)?,
+        gix,
         current,
         old: HashMap::new(),
         steps: BTreeMap::new(),
         plan: Plan::default(),
     };
     for path in paths::outermost(asked) {
-        planner.asked_for(path.as_bstr(), snapshot, missing)?;
+        planner.asked_for(path.as_bstr(), tree, missing)?;
     }
     let Planner { steps, mut plan, .. } = planner;
     plan.steps = steps.into_values().collect();
@@ -57,17 +57,17 @@ struct Planner<'r> {
 }
 
 impl Planner<'_> {
-    fn asked_for(&mut self, path: &BStr, snapshot: &Snapshot, missing: Missing) -> Result<(), RestoreError> {
-        let found = history::entry_at(self.gix, snapshot.tree, path)?;
+    fn asked_for(&mut self, path: &BStr, tree: ObjectId, missing: Missing) -> Result<(), RestoreError> {
+        let found = history::entry_at(self.gix, tree, path)?;
         if found.is_none() && !missing.asked_for {
             self.plan.not_found.push(path.to_owned());
             return Ok(());
         }
-        let deltas = diff::trees(self.gix, Some(self.current.tree), Some(snapshot.tree), path)?;
+        let deltas = diff::trees(self.gix, Some(self.current.tree), Some(tree), path)?;
         let gone: Vec<(BString, Entry)> =
             deltas.iter().filter(|d| d.new.is_none()).filter_map(|d| Some((d.path.clone(), d.old?))).collect();
         self.old.extend(deltas.into_iter().map(|d| (d.path, d.old)));
-        for (leaf, entry) in leaves(self.gix, snapshot.tree, path)? {
+        for (leaf, entry) in leaves(self.gix, tree, path)? {
             let by_name = leaf == path;
             self.want(leaf, entry, by_name)?;
         }

@@ -35,17 +35,43 @@ struct Index {
 }
 
 pub(super) fn restore(repo: &Repo, snapshot: &Snapshot, asked: &[BString]) -> Result<(), RestoreError> {
-    let lock = repo.git_dir().join("index.lock");
-    if lock.symlink_metadata().is_ok() {
-        return Err(RestoreError::IndexLocked { path: lock });
-    }
+    let lock = is_free(repo)?;
     let asked = if asked.is_empty() { vec![BString::default()] } else { paths::outermost(asked) };
     let gix = repo.gix();
     let now = current(repo, &gix, &asked)?;
     let sparse = gix.config_snapshot().boolean("core.sparseCheckout").unwrap_or(false);
     let wanted = wanted(repo, &gix, snapshot, &asked, &now, sparse)?;
+    bring(repo, lock, &now, &wanted)
+}
 
-    let null = ObjectId::null(gix.object_hash());
+/// Brings all of the index to what a tree holds.
+pub(super) fn stage_tree(repo: &Repo, tree: ObjectId) -> Result<(), RestoreError> {
+    let lock = is_free(repo)?;
+    let everything = [BString::default()];
+    let gix = repo.gix();
+    let now = current(repo, &gix, &everything)?;
+    let mut wanted = Index::default();
+    wanted.take(&gix, tree, b"".as_bstr(), 0, &everything)?;
+    for (path, _) in now.paths.iter().filter(|(_, staged)| staged.intent_to_add) {
+        wanted.paths.entry(path.clone()).or_insert(Staged { intent_to_add: true, ..Staged::default() });
+    }
+    wanted.skip_worktree.clone_from(&now.skip_worktree);
+    wanted.assume_unchanged.clone_from(&now.assume_unchanged);
+    bring(repo, lock, &now, &wanted)
+}
+
+/// The index's lock, which nobody holds.
+pub(super) fn is_free(repo: &Repo) -> Result<PathBuf, RestoreError> {
+    let lock = repo.git_dir().join("index.lock");
+    match lock.symlink_metadata() {
+        Ok(_) => Err(RestoreError::IndexLocked { path: lock }),
+        Err(_) => Ok(lock),
+    }
+}
+
+/// Writes what differs.
+fn bring(repo: &Repo, lock: PathBuf, now: &Index, wanted: &Index) -> Result<(), RestoreError> {
+    let null = ObjectId::null(repo.hash());
     let (mut removed, mut added, mut intended, mut rewritten) = (Vec::new(), Vec::new(), Vec::new(), BTreeSet::new());
     for path in now.paths.keys().chain(wanted.paths.keys().filter(|path| !now.paths.contains_key(*path))) {
         let after = wanted.paths.get(path);

@@ -1,5 +1,6 @@
 //! The order in which steps are carried out.
 
+use std::io;
 use std::path::Path;
 
 use carry_kernel::disk::DiskError;
@@ -12,30 +13,35 @@ use crate::git::{BString, ByteSlice as _};
 use crate::repo::Repo;
 use crate::snapshot::Snapshot;
 
-pub(super) fn execute(repo: &Repo, plan: &Plan) -> Result<Restored, RestoreError> {
+pub(super) fn execute(
+    repo: &Repo,
+    plan: &Plan,
+    before: &dyn Fn(&Step) -> io::Result<()>,
+) -> Result<Restored, RestoreError> {
+    let before = |step: &Step| before(step).map_err(|e| e.to_string());
     let gix = repo.gix();
     let mut writer = Writer::new(repo.root(), &gix, Filters::of_worktree(repo, &gix)?)?;
     // What is in the way goes first, the deepest first; then the attributes that decide how the rest is written.
     for step in plan.steps.iter().rev().filter(|step| step.action == Action::Delete) {
-        writer.run(&step.path, |writer| writer.delete(step));
+        writer.run(&step.path, |writer| before(step).and_then(|()| writer.delete(step)));
     }
     let (wanted, aside): (Vec<_>, Vec<_>) =
         plan.steps.iter().filter(|step| step.action != Action::Delete).partition(|step| step.entry.is_some());
     for step in aside {
-        writer.run(&step.path, |writer| writer.move_aside(step));
+        writer.run(&step.path, |writer| before(step).and_then(|()| writer.move_aside(step)));
     }
     let (attributes, others): (Vec<&Step>, Vec<&Step>) = wanted
         .into_iter()
         .partition(|step| step.entry.is_some_and(|entry| is_attributes(step.path.as_bstr(), entry.0)));
     let changes_attributes = plan.steps.iter().any(|step| paths::split(step.path.as_bstr()).1 == ".gitattributes");
     for step in attributes {
-        writer.run(&step.path, |writer| writer.put(step));
+        writer.run(&step.path, |writer| before(step).and_then(|()| writer.put(step)));
     }
     match if changes_attributes { Filters::of_worktree(repo, &gix).map(Some) } else { Ok(None) } {
         Ok(filters) => {
             writer.filters = filters.unwrap_or(writer.filters);
             for step in others {
-                writer.run(&step.path, |writer| writer.put(step));
+                writer.run(&step.path, |writer| before(step).and_then(|()| writer.put(step)));
             }
         }
         // What was written by then stands, and is told.

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use carry_kernel::clock::Timestamp;
-use carry_kernel::id::DeviceId;
+use carry_kernel::id::{DeviceId, TreeId};
 
 use super::encode::{self, UNBORN, key};
 use super::{MESSAGE_BYTES_MAX, Meta, SKIPPED_MAX, SkipReason, Skipped, Snapshot, State};
 use crate::git::{BStr, BString, ByteSlice as _, ObjectId};
 use crate::line::{Branch, quote};
+use crate::seen::{Seen, Source};
 
 /// How much of a wrong value an error repeats, in characters.
 const SHOWN_CHARS: usize = 60;
@@ -45,16 +46,17 @@ pub(super) fn message(message: &[u8]) -> Result<Meta, String> {
     }
 
     let (head, staged) = (found.one(key::HEAD)?, found.maybe(key::STAGED));
+    let own = (parsed(key::DEVICE, found.one(key::DEVICE)?)?, parsed(key::TREE, found.one(key::TREE)?)?);
     Ok(Meta {
         subject,
-        device: parsed(key::DEVICE, found.one(key::DEVICE)?)?,
-        tree_id: parsed(key::TREE, found.one(key::TREE)?)?,
+        seen: found.maybe(key::SEEN).map(|value| seen(value, &own)).transpose()?.unwrap_or_default(),
+        device: own.0,
+        tree_id: own.1,
         branch: Branch::from_trailer(found.one(key::BRANCH)?)
             .ok_or_else(|| wrong(key::BRANCH, found.single[key::BRANCH]))?,
         head: if head == UNBORN { None } else { Some(object(key::HEAD, head)?) },
         staged: staged.map(|hex| object(key::STAGED, hex)).transpose()?,
         hlc: parsed(key::HLC, found.one(key::HLC)?)?,
-        seen: found.maybe(key::SEEN).map(seen).transpose()?.unwrap_or_default(),
         state: found
             .maybe(key::STATE)
             .map(|name| parsed(key::STATE, name))
@@ -138,14 +140,22 @@ impl FromStr for Name {
     }
 }
 
-/// `<device>=<n>`, separated by one space.
-fn seen(value: &BStr) -> Result<BTreeMap<DeviceId, u64>, String> {
-    let mut seen = BTreeMap::new();
+/// `<source>=<n>`, separated by one space. The first version of the format named the device alone, and then only its own.
+fn seen(value: &BStr, own: &(DeviceId, TreeId)) -> Result<Seen, String> {
+    let mut seen = Seen::new();
     for entry in value.split_str(" ") {
-        let (device, n) = entry.split_once_str("=").ok_or_else(|| wrong(key::SEEN, value))?;
-        if seen.insert(parsed(key::SEEN, device.as_bstr())?, number(key::SEEN, n.as_bstr())?).is_some() {
+        let (source, n) = entry.rsplit_once_str("=").ok_or_else(|| wrong(key::SEEN, value))?;
+        let n = number(key::SEEN, n.as_bstr())?;
+        let source = source.to_str().map_err(|_| wrong(key::SEEN, value))?;
+        let source = match Source::parse(source) {
+            Some(source) => source,
+            None if parsed::<DeviceId>(key::SEEN, source.into())? == own.0 => Source::line(&own.0, &own.1),
+            None => continue,
+        };
+        if seen.get(&source) > 0 {
             return Err(wrong(key::SEEN, value));
         }
+        seen.set(source, n);
     }
     Ok(seen)
 }

@@ -46,8 +46,7 @@ pub(super) fn message(meta: &Meta) -> String {
     }
     trailer(key::HLC, &meta.hlc);
     if !meta.seen.is_empty() {
-        let seen: Vec<String> = meta.seen.iter().map(|(device, n)| format!("{device}={n}")).collect();
-        trailer(key::SEEN, &seen.join(" "));
+        trailer(key::SEEN, &meta.seen);
     }
     if let Some(state) = meta.state {
         trailer(key::STATE, &state);

@@ -2,6 +2,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
 use super::*;
+use crate::seen::Source;
 
 const ID: &str = "89abcdef0123456789abcdef0123456789abcdef";
 
@@ -13,7 +14,7 @@ fn meta() -> Meta {
     let device: DeviceId = "laptop-0123abcd".parse().unwrap();
     Meta {
         subject: "modified src/net.rs (+15 −3)".to_owned(),
-        seen: [(device.clone(), 7), ("desk-89abcdef".parse().unwrap(), 3)].into(),
+        seen: Seen::parse("desk-89abcdef/ba9876543210=3 laptop-0123abcd/0123456789ab=7"),
         device,
         tree_id: "0123456789ab".parse().unwrap(),
         branch: Branch::Named("feature/x".into()),
@@ -46,6 +47,12 @@ fn raw_commit(message: &[u8], parents: &[&str]) -> Vec<u8> {
 }
 
 #[test]
+fn the_first_version_named_the_device_alone() {
+    let old = text(&meta()).replace("desk-89abcdef/ba9876543210=3 laptop-0123abcd/0123456789ab=7", "laptop-0123abcd=7");
+    assert_eq!(Meta::parse(old.as_bytes()).unwrap().seen, Seen::parse("laptop-0123abcd/0123456789ab=7"));
+}
+
+#[test]
 fn a_message_reads_as_documented() {
     assert_eq!(
         text(&meta()),
@@ -57,7 +64,7 @@ fn a_message_reads_as_documented() {
          Carry-Head: 89abcdef0123456789abcdef0123456789abcdef\n\
          Carry-Staged: 1111111111111111111111111111111111111111\n\
          Carry-Hlc: 1795171200123-0002\n\
-         Carry-Seen: desk-89abcdef=3 laptop-0123abcd=7\n\
+         Carry-Seen: desk-89abcdef/ba9876543210=3 laptop-0123abcd/0123456789ab=7\n\
          Carry-State: cherry-pick\n\
          Carry-Skipped: too-large %20big file%25%0a\n\
          Carry-Nested: vendor/lib\n\
@@ -110,7 +117,11 @@ fn what_is_missing_wrong_or_doubled_is_named() {
     check("Carry-Bytes: 1234", "Carry-Bytes: 99999999999999999999", "Carry-Bytes is \"99999999999999999999\"");
     check("Carry-Bytes: 1234", "Carry-Bytes: 1\nCarry-Bytes: 2", "Carry-Bytes stands there twice");
     check("Carry-Branch: feature/x", "Carry-Branch: a%", "Carry-Branch is \"a%\"");
-    check("=7", "=7 laptop-0123abcd=8", "Carry-Seen is \"desk-89abcdef=3 laptop-0123abcd=7 laptop-0123abcd=8\"");
+    check(
+        "=7",
+        "=7 laptop-0123abcd/0123456789ab=8",
+        "Carry-Seen is \"desk-89abcdef/ba9876543210=3 laptop-0123abcd/0123456789ab=7 \"",
+    );
     check("\n\nCarry", "\nCarry", "no empty line after the subject");
     check(
         "Carry-Skipped: too-large %20big file%25%0a\n",
@@ -167,14 +178,15 @@ prop_compose! {
         branch in proptest::option::of(any_path()),
         (head, staged) in (proptest::option::of(any_id()), proptest::option::of(any_id())),
         (wall_ms, counter, bytes, skipped_more) in (0..9_000_000_000_000u64, any::<u16>(), any::<u64>(), any::<u64>()),
-        seen in btree_map(any_device(), any::<u64>(), 0..5),
+        seen in btree_map((any_device(), "[0-9a-f]{12}"), any::<u64>(), 0..5),
         state in proptest::option::of(0..State::ALL.len()),
         skipped in vec((any_path(), 0..SkipReason::ALL.len()), 0..5),
         nested in vec(any_path(), 0..5),
     ) -> Meta {
         Meta {
-            subject, device, seen, nested, bytes, skipped_more, head, staged,
+            subject, device, nested, bytes, skipped_more, head, staged,
             tree_id: hex.parse().unwrap(),
+            seen: seen.into_iter().map(|((d, t), n)| (Source::line(&d, &t.parse().unwrap()), n)).collect(),
             branch: branch.map_or(Branch::Detached, Branch::Named),
             hlc: Hlc { wall_ms, counter },
             state: state.map(|at| State::ALL[at].0),

@@ -22,11 +22,11 @@ impl World {
     fn new() -> Self {
         let repo = Fixture::new();
         let home = Home::at(repo.dir().join("home"));
-        let device = Arc::new(Device::load_or_create(&home, "here").unwrap());
+        let device = Device::load_or_create(&home, "here").unwrap().into();
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
         let ctx = Context { home, device, clock: clock.clone(), sources: Sources::default() };
         let added =
-            Registry::open(&ctx.home).unwrap().add(&repo.open(), ctx.device.id(), clock.now(), false, None).unwrap();
+            Registry::open(&ctx.home).unwrap().add(&repo.open(), &ctx.device.id(), clock.now(), false, None).unwrap();
         let Added::New(tree) = added else { panic!("{added:?}") };
         Self { repo, ctx, clock, tree }
     }
@@ -127,6 +127,7 @@ fn pins_that_the_journal_does_not_name_any_more_are_taken_back() {
         before: all[0],
         paths: vec![],
         staged: false,
+        handoff: None,
     };
     Registry::open(&world.ctx.home).unwrap().note_undo(&entry).unwrap();
     upkeep(&world.ctx, &world.tree).unwrap();

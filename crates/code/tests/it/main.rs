@@ -4,6 +4,8 @@
 mod rig;
 
 mod capture;
+mod converge;
 mod faults;
+mod handoff;
 mod interleaved;
 mod trust;

@@ -36,12 +36,12 @@ impl Rig {
         let home = Home::at(dir.path());
         let device = Device::load_or_create(&home, "testhost").unwrap();
         let sources = Sources { user: Some(home.config_file()), ..Sources::default() };
-        let ctx = Context { home, device: Arc::new(device), clock: Arc::new(SystemClock), sources };
+        let ctx = Context { home, device: device.into(), clock: Arc::new(SystemClock), sources };
         let repo = Repo::open(git.root()).unwrap();
         let mut registry = Registry::open(&ctx.home).unwrap();
         let now = carry_kernel::clock::Timestamp::from_secs(1);
         let (Added::New(tree) | Added::Known(tree) | Added::Moved { tree, .. }) =
-            registry.add(&repo, ctx.device.id(), now, false, None).unwrap();
+            registry.add(&repo, &ctx.device.id(), now, false, None).unwrap();
         let capturer = Capturer::new(ctx.clone(), tree.clone());
         Self { git, ctx, tree, capturer, dir }
     }

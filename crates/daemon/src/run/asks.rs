@@ -9,6 +9,7 @@ use carry_kernel::worker::Input;
 
 use super::chores::Daemon;
 use super::job::Watch;
+use super::link::Link;
 use super::results;
 use crate::handle::{Answer, CaptureResult, DaemonStatus, Request, reason};
 
@@ -52,6 +53,13 @@ impl Daemon<'_> {
             watches: self.watching.watches(),
             workers: workers
                 .map(|job| (job.tree.id.as_str().to_owned(), job.status(steady).on_wall_clock(steady, wall)))
+                .collect(),
+            links: self
+                .links
+                .values()
+                .filter(|link| !link.is_leaving)
+                .flat_map(Link::slots)
+                .map(|slot| (slot.row.clone(), slot.worker.status().on_wall_clock(steady, wall)))
                 .collect(),
         }
     }

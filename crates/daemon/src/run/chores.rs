@@ -1,14 +1,14 @@
 //! The daemon's state, and what it does because time has passed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use carry_code::context::Context;
 use carry_code::registry::{Coverage, Registry};
 use carry_kernel::clock::Timestamp;
-use carry_kernel::gate::{self, Gate, Machine, Needs};
-use carry_kernel::id::TreeId;
+use carry_kernel::id::{DeviceId, TreeId};
 use carry_kernel::lease::{Lease, Owner};
 use carry_kernel::status::StatusBoard;
 use carry_kernel::throttle::Throttle;
@@ -17,11 +17,17 @@ use sd_notify::NotifyState;
 
 use super::asks::Ask;
 use super::event::{Event, Signal};
+use super::finder::Finder;
+use super::gates::{Gates, Metered};
 use super::job::Job;
+use super::link::{Link, LinkId, Role};
+use super::network::Network;
 use super::pool::{Pool, Work};
+use super::slot::Key;
 use super::tuning::Tuning;
 use super::watching::Watching;
 use super::{Lock, RunError, notify};
+use crate::desktop::Desktop;
 
 /// The longest sleep: a clock that was set must not make it longer.
 const SLEEP_MAX: Duration = Duration::from_secs(60 * 60);
@@ -48,8 +54,19 @@ pub(super) struct Daemon<'a> {
     /// Upkeep runs for one tree at a time.
     pub(super) is_keeping_up: bool,
     pub(super) complaints: Throttle<String>,
-    gates: Vec<Gate>,
-    gates_at: Option<Timestamp>,
+    pub(super) links: BTreeMap<LinkId, Link>,
+    /// Repositories whose links may have to be others.
+    pub(super) unarranged: BTreeSet<PathBuf>,
+    /// Every tree's remotes were looked up at least once.
+    pub(super) are_links_known: bool,
+    pub(super) finder: Finder,
+    pub(super) network: Network,
+    pub(super) desktop: Desktop,
+    pub(super) events: SyncSender<Event>,
+    /// Who we were when we last looked.
+    pub(super) identity: DeviceId,
+    pub(super) gates: Gates,
+    pub(super) metered: Metered,
     home_at: Timestamp,
     /// Interval and next time of the service manager's watchdog.
     watchdog: Option<(Duration, Timestamp)>,
@@ -73,6 +90,9 @@ impl<'a> Daemon<'a> {
         let owner = Owner::this_process();
         let lease = Lease::open(&ctx.home, owner.clone())?.with_clock(ctx.clock.clone());
         let pool = Pool::start(ctx, &owner, &events, &tuning);
+        let desktop = Desktop::start(tuning.show.clone()).map_err(RunError::start("its threads"))?;
+        let (far, threads) = (tuning.far.clone(), tuning.network_threads);
+        let network = Network::new(ctx, &owner, &events, far.clone(), desktop.clone(), threads);
         let now = ctx.clock.steady();
         let watchdog = sd_notify::watchdog_enabled().map(|most| most / 2);
         Ok(Self {
@@ -86,8 +106,16 @@ impl<'a> Daemon<'a> {
             last_ask: 0,
             is_keeping_up: false,
             complaints: Throttle::new(COMPLAIN_EVERY),
-            gates: Vec::new(),
-            gates_at: None,
+            links: BTreeMap::new(),
+            unarranged: BTreeSet::new(),
+            are_links_known: false,
+            finder: Finder::start(ctx, far, &events).map_err(RunError::start("its threads"))?,
+            network,
+            desktop,
+            events,
+            identity: ctx.device.id(),
+            gates: Gates::default(),
+            metered: Metered::default(),
             home_at: now.after(tuning.home_check),
             watchdog: watchdog.map(|every| (every, now)),
             last_turn: (now, Instant::now()),
@@ -117,6 +145,10 @@ impl<'a> Daemon<'a> {
             Event::Progress { tree, step, done, total } => self.progress(&tree, step, done, total),
             Event::Ended(ended) => self.ended(*ended),
             Event::Kept(tree, done) => self.kept(&tree, *done),
+            Event::Remotes { tree, found } => self.found_remotes(&tree, found),
+            Event::Exchanging { link, role, step } => self.exchanging(&link, role, step),
+            Event::Exchanged { link, role, outcome } => self.exchanged(&link, role, *outcome),
+            Event::Metered(metered) => self.metered_is(metered),
             Event::Asked { request, reply } => self.asked(request, reply),
             Event::Signal(Signal::Stop) => self.stop(),
             Event::Signal(Signal::Reload) => self.reload(),
@@ -129,7 +161,8 @@ impl<'a> Daemon<'a> {
         let jobs = self.jobs.values().filter_map(Job::due);
         let asks = self.asks.values().filter_map(|ask| ask.sync_by);
         let own = [Some(self.home_at), self.watchdog.map(|(_, at)| at), self.stop_by];
-        let due = jobs.chain(asks).chain(own.into_iter().flatten()).min();
+        let links = self.links.values().flat_map(Link::slots).filter_map(|slot| slot.wake);
+        let due = jobs.chain(asks).chain(links).chain(own.into_iter().flatten()).min();
         due.map_or(SLEEP_MAX, |due| due.since(self.now())).min(SLEEP_MAX)
     }
 
@@ -161,6 +194,8 @@ impl<'a> Daemon<'a> {
         for id in due {
             self.tick_job(&id, now);
         }
+        self.arrange_links();
+        self.tick_links(now);
         self.let_go(now);
     }
 
@@ -173,8 +208,8 @@ impl<'a> Daemon<'a> {
             self.feed(id, Input::Dirty);
         }
         let Some(job) = self.jobs.get_mut(id) else { return };
-        if is_due(job.wake) {
-            job.wake = None;
+        if is_due(job.slot.wake) {
+            job.slot.wake = None;
             self.feed(id, Input::Tick);
         }
         let Some(job) = self.jobs.get_mut(id) else { return };
@@ -198,13 +233,14 @@ impl<'a> Daemon<'a> {
     }
 
     fn keep_up(&mut self, id: &TreeId, now: Timestamp) {
-        let is_due = |job: &Job| job.upkeep_at.is_some_and(|at| at <= now) && job.running.is_none() && !job.is_kept_up;
+        let is_due =
+            |job: &Job| job.upkeep_at.is_some_and(|at| at <= now) && job.slot.running.is_none() && !job.is_kept_up;
         if !self.jobs.get(id).is_some_and(is_due) {
             return;
         }
         // As they are now: where nothing is captured, nobody else measures them.
         self.measure_gates();
-        let is_held_back = self.is_keeping_up || !self.gates.is_empty() || self.stop_by.is_some();
+        let is_held_back = self.is_keeping_up || !self.local_gates().is_empty() || self.stop_by.is_some();
         let (gap, every) = (self.tuning.upkeep_gap, self.tuning.upkeep_every);
         // Gates that open may have let a capture begin.
         let Some(job) = self.jobs.get_mut(id).filter(|job| is_due(job)) else { return };
@@ -248,7 +284,7 @@ impl<'a> Daemon<'a> {
             return;
         }
         tracing::info!(?asleep, "the machine slept; everything is looked at again");
-        self.gates_at = None;
+        self.forget_gates();
         let ids: Vec<TreeId> = self.jobs.keys().cloned().collect();
         for id in ids {
             if let Some(job) = self.jobs.get_mut(&id) {
@@ -256,29 +292,6 @@ impl<'a> Daemon<'a> {
             }
             self.feed(&id, Input::Dirty);
         }
-    }
-
-    /// Measures what may hold work back, unless it was measured just now, and tells all workers of a change.
-    pub(super) fn measure_gates(&mut self) {
-        let now = self.now();
-        if self.gates_at.is_some_and(|at| now.since(at) < self.tuning.gates_hold) {
-            return;
-        }
-        self.gates_at = Some(now);
-        let gates = gate::evaluate(&Machine::measure(std::path::Path::new("/")), &self.ctx.config(None), Needs::Local);
-        if gates == self.gates {
-            return;
-        }
-        self.gates.clone_from(&gates);
-        let ids: Vec<TreeId> = self.jobs.keys().cloned().collect();
-        for id in ids {
-            self.step(&id, Input::Gates(gates.clone()));
-        }
-    }
-
-    /// The gates as last measured.
-    pub(super) fn gates(&self) -> &[Gate] {
-        &self.gates
     }
 
     /// Ends gracefully: every worker finishes or cancels its step.
@@ -295,6 +308,12 @@ impl<'a> Daemon<'a> {
             self.refuse_asks(&id, "The daemon is stopping.");
             self.feed(&id, Input::Stop);
         }
+        let links: Vec<LinkId> = self.links.keys().cloned().collect();
+        for id in links {
+            for role in Role::ALL {
+                self.drive(&Key::Link(id.clone(), role), Input::Stop);
+            }
+        }
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -303,7 +322,8 @@ impl<'a> Daemon<'a> {
 
     /// Whether a stop is done, or its time over.
     pub(super) fn has_ended(&self) -> bool {
-        let is_idle = self.jobs.values().all(|job| job.has_stopped && job.running.is_none() && !job.is_kept_up);
+        let is_idle = self.jobs.values().all(|job| job.slot.has_ended() && !job.is_kept_up)
+            && self.links.values().flat_map(Link::slots).all(|slot| slot.has_ended());
         self.stop_by.is_some_and(|by| is_idle || by <= self.now())
     }
 
@@ -318,20 +338,6 @@ impl<'a> Daemon<'a> {
             };
             if let Err(error) = self.registry.update_state(id, unwatched) {
                 tracing::warn!(tree = %id, %error, "cannot note that nobody watches");
-            }
-        }
-    }
-
-    /// Rows of trees that are not registered any more.
-    fn sweep_board(&mut self) {
-        let known: BTreeSet<String> = match self.registry.trees() {
-            Ok(trees) => trees.iter().map(|tree| format!("code/{}", tree.id)).collect(),
-            Err(error) => return self.complain("the registry cannot be read", &error),
-        };
-        let rows = self.board.rows().unwrap_or_default();
-        for row in rows.iter().filter(|row| row.worker.starts_with("code/") && !known.contains(&row.worker)) {
-            if let Err(error) = self.board.remove(&row.worker) {
-                self.complain("an old status cannot be removed", &error);
             }
         }
     }

@@ -1,26 +1,17 @@
 //! Workers and their cycles: carries out what a worker asks for and tells it what came of it.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
 use carry_code::budget::Level;
 use carry_code::capture::{self, Capturer, Look};
 use carry_code::upkeep::{UpkeepError, UpkeepReport};
 use carry_kernel::clock::Timestamp;
 use carry_kernel::id::TreeId;
-use carry_kernel::lease;
-use carry_kernel::worker::{Effect, Failure, Input, Phase, Reason};
+use carry_kernel::worker::Input;
 
 use super::chores::Daemon;
-use super::job::{Running, Watch};
+use super::job::Watch;
 use super::pool::{CaptureWork, Ended, Outcome, Work};
 use super::results;
-
-/// A capture is shown on the board when it takes longer than this. Most take milliseconds, and writing that down would cost
-/// as much as they do.
-const SHOW_AFTER: Duration = Duration::from_secs(1);
+use super::slot::{Key, Running, SHOW_AFTER};
 
 impl Daemon<'_> {
     /// Tells a worker something, with the gates as they are if it may start work because of it.
@@ -31,108 +22,19 @@ impl Daemon<'_> {
         self.step(id, input);
     }
 
-    /// Tells a worker something and carries out what it asks for.
+    /// Tells a tree's worker something and carries out what it asks for.
     pub(super) fn step(&mut self, id: &TreeId, input: Input) {
-        let mut inputs = VecDeque::from([input]);
-        while let Some(input) = inputs.pop_front() {
-            let now = self.now();
-            let Some(job) = self.jobs.get_mut(id) else { return };
-            for effect in job.worker.step(now, input) {
-                inputs.extend(self.carry_out(id, effect, now));
-            }
-        }
-        self.drop_if_left(id);
-    }
-
-    fn carry_out(&mut self, id: &TreeId, effect: Effect, now: Timestamp) -> Option<Input> {
-        match effect {
-            Effect::AcquireLease => return Some(self.acquire(id, now)),
-            Effect::RenewLease => return self.renew(id, now),
-            Effect::ReleaseLease => self.release(id),
-            Effect::Run { .. } => self.run_cycle(id, now),
-            Effect::Cancel => {
-                let job = self.jobs.get_mut(id)?;
-                match &job.running {
-                    Some(running) => running.cancel.store(true, Ordering::Relaxed),
-                    // It has not begun.
-                    None if std::mem::take(&mut job.waits_for_upkeep) => return Some(Input::Cancelled),
-                    None => {}
-                }
-            }
-            Effect::Abandon => tracing::warn!(tree = %id, "a capture did not end within its grace and is given up"),
-            Effect::WakeAt(at) => {
-                if let Some(job) = self.jobs.get_mut(id) {
-                    job.wake = Some(at);
-                }
-            }
-            Effect::Publish => self.publish(id, now, false),
-            Effect::Stopped => {
-                if let Some(job) = self.jobs.get_mut(id) {
-                    (job.has_stopped, job.wake) = (true, None);
-                }
-            }
-        }
-        None
-    }
-
-    fn acquire(&mut self, id: &TreeId, now: Timestamp) -> Input {
-        let Some(job) = self.jobs.get_mut(id) else { return Input::Tick };
-        let ttl = carry_kernel::worker::Settings::default().lease_ttl;
-        match self.lease.acquire(&job.name(), ttl, now) {
-            Ok(lease::Outcome::Granted(held)) => {
-                let fence = held.fence;
-                job.held = Some(held);
-                Input::LeaseGranted { fence }
-            }
-            Ok(lease::Outcome::Refused { owner, until }) => {
-                tracing::debug!(tree = %id, pid = owner.pid, "another process captures this tree");
-                Input::LeaseRefused { until }
-            }
-            Err(error) => {
-                let message = results::sentence(&error);
-                self.complain("the lease cannot be asked for", &error);
-                Input::Failed(Failure { reason: Reason::InternalError, message, retry_after: None })
-            }
-        }
-    }
-
-    fn renew(&mut self, id: &TreeId, now: Timestamp) -> Option<Input> {
-        let held = self.jobs.get(id)?.held.clone()?;
-        let ttl = carry_kernel::worker::Settings::default().lease_ttl;
-        match self.lease.renew(&held, ttl, now) {
-            Ok(Some(held)) => {
-                self.jobs.get_mut(id)?.held = Some(held);
-                None
-            }
-            Ok(None) => {
-                tracing::warn!(tree = %id, "the lease was lost; nothing is committed");
-                self.jobs.get_mut(id)?.held = None;
-                Some(Input::LeaseLost)
-            }
-            // It is still ours until its deadline, and is asked again before.
-            Err(error) => {
-                self.complain("the lease cannot be renewed", &error);
-                None
-            }
-        }
-    }
-
-    fn release(&mut self, id: &TreeId) {
-        let Some(held) = self.jobs.get_mut(id).and_then(|job| job.held.take()) else { return };
-        // It lapses by itself.
-        if let Err(error) = self.lease.release(held) {
-            self.complain("a lease cannot be given back", &error);
-        }
+        self.drive(&Key::Tree(id.clone()), input);
     }
 
     /// Begins a cycle, or lets it wait until upkeep of the tree is done.
-    fn run_cycle(&mut self, id: &TreeId, now: Timestamp) {
+    pub(super) fn run_cycle(&mut self, id: &TreeId, now: Timestamp) {
         let Some(job) = self.jobs.get_mut(id) else { return };
         if job.is_kept_up {
-            job.waits_for_upkeep = true;
+            job.slot.waits = true;
             return;
         }
-        let Some(held) = job.held.clone() else { return };
+        let Some(held) = job.slot.held.clone() else { return };
         if job.watch != Watch::Watched {
             job.pending.everything();
         }
@@ -141,34 +43,36 @@ impl Daemon<'_> {
             job.scan_at = None;
         }
         let capturer = job.capturer.take().unwrap_or_else(|| Capturer::new(self.ctx.clone(), job.tree.clone()));
-        let asks = std::mem::take(&mut job.asks);
-        let cancel = Arc::new(AtomicBool::new(false));
-        let force = !asks.is_empty();
-        job.running = Some(Running {
-            cancel: cancel.clone(),
-            since: now,
-            asks,
-            is_shown: false,
-            step: String::new(),
-            moved_at: now,
-        });
+        job.answers = std::mem::take(&mut job.asks);
+        let force = !job.answers.is_empty();
+        let running = Running::new(now);
+        let cancel = running.cancel.clone();
+        job.slot.running = Some(running);
         job.busy_at = now;
         tracing::debug!(tree = %id, everything = look == Look::Everything, "capturing");
-        self.pool.give(Work::Capture(Box::new(CaptureWork { tree: id.clone(), capturer, look, held, cancel, force })));
+        self.pool.give(Work::Capture(Box::new(CaptureWork {
+            tree: id.clone(),
+            capturer,
+            look,
+            held,
+            cancel,
+            force,
+            drift: job.may_publish_elsewhere,
+        })));
     }
 
     /// A capture took a step.
     pub(super) fn progress(&mut self, id: &TreeId, step: String, done: u64, total: u64) {
         let now = self.now();
         let Some(job) = self.jobs.get_mut(id) else { return };
-        let Some(running) = &mut job.running else { return };
+        let Some(running) = &mut job.slot.running else { return };
         running.moved_at = now;
         job.stalls_at = Some(now.after(self.tuning.stall_after));
         let is_new = running.step != step;
         running.step.clone_from(&step);
         let goes_on = job.stalled.is_some();
         let is_slow = goes_on || !running.is_shown && now.since(running.since) >= SHOW_AFTER;
-        let asks = running.asks.clone();
+        let asks = job.answers.clone();
         if goes_on {
             self.goes_on(id);
         }
@@ -177,7 +81,7 @@ impl Daemon<'_> {
             self.step(id, Input::Step(step));
         }
         if is_slow {
-            self.publish(id, now, true);
+            self.publish(&Key::Tree(id.clone()), now, true);
         }
     }
 
@@ -188,12 +92,20 @@ impl Daemon<'_> {
         self.goes_on(&id);
         let n_trees = u32::try_from(self.jobs.len()).unwrap_or(u32::MAX);
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        let Some(running) = job.running.take() else { return };
+        if job.slot.running.take().is_none() {
+            return;
+        }
+        let answers = std::mem::take(&mut job.answers);
         job.stalls_at = None;
         job.busy_at = now;
-        // A tree that moved meanwhile needs a capturer that knows.
-        job.capturer = capturer.filter(|capturer| *capturer.tree() == job.tree);
+        // A tree that moved meanwhile needs a capturer that knows, and so does a device that has another name.
+        let is_stale = std::mem::take(&mut job.drops_capturer);
+        job.capturer = capturer.filter(|capturer| !is_stale && *capturer.tree() == job.tree);
         job.is_warm = job.capturer.is_some();
+        let is_new =
+            matches!(&outcome, Outcome::Done(report) if matches!(report.outcome, capture::Outcome::Captured(_)));
+        let looks_again = matches!(outcome, Outcome::Done(_))
+            && (std::mem::take(&mut job.may_publish_elsewhere) || job.found.is_none());
         let (input, result) = match outcome {
             Outcome::Done(report) => {
                 tracing::debug!(
@@ -250,8 +162,14 @@ impl Daemon<'_> {
         if panicked {
             self.note_error(&id, result.error.clone());
         }
-        for ask in running.asks {
+        for ask in answers {
             self.answer(ask, result.clone());
+        }
+        if looks_again {
+            self.look_for_remotes(&id);
+        }
+        if is_new {
+            self.has_new_snapshot(&id);
         }
         if failed {
             // Perhaps because it is not there.
@@ -290,30 +208,11 @@ impl Daemon<'_> {
         (job.is_kept_up, job.stalls_at) = (false, None);
         let next = now.after(self.tuning.upkeep_every);
         job.upkeep_at = Some(job.upkeep_at.map_or(next, |planned| planned.min(next)));
-        if std::mem::take(&mut job.waits_for_upkeep) {
+        if std::mem::take(&mut job.slot.waits) {
             self.run_cycle(id, now);
         } else if hung {
-            self.publish(id, now, false);
+            self.publish(&Key::Tree(id.clone()), now, false);
         }
         self.drop_if_left(id);
-    }
-
-    /// Writes a worker's row. Short captures are not worth one; `slow` shows one that is not short.
-    pub(super) fn publish(&mut self, id: &TreeId, now: Timestamp, slow: bool) {
-        let Some(job) = self.jobs.get_mut(id) else { return };
-        let status = job.status(now);
-        if let (Phase::Working(_), Some(running)) = (&status.phase, &mut job.running) {
-            if !slow && !running.is_shown {
-                return;
-            }
-            running.is_shown = true;
-        } else if matches!(status.phase, Phase::Working(_)) {
-            return;
-        }
-        let wall = self.ctx.clock.now();
-        let name = job.name();
-        if let Err(error) = self.board.publish(&name, &status.on_wall_clock(now, wall), std::process::id(), wall) {
-            self.complain("a status cannot be published", &error);
-        }
     }
 }

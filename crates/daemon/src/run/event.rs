@@ -6,6 +6,8 @@ use carry_code::upkeep::{UpkeepError, UpkeepReport};
 use carry_code::watch;
 use carry_kernel::id::TreeId;
 
+use super::exchange;
+use super::link::{Found, LinkId, Role};
 use super::pool::Ended;
 use crate::handle::{Answer, Request};
 
@@ -29,6 +31,14 @@ pub(super) enum Event {
     Ended(Box<Ended>),
     /// Upkeep of a tree ended; `Err` holds a panic's message.
     Kept(TreeId, Box<Result<Result<UpkeepReport, UpkeepError>, String>>),
+    /// Where a tree's lines go, or why nobody can tell.
+    Remotes { tree: TreeId, found: Result<Found, String> },
+    /// An exchange takes a step.
+    Exchanging { link: LinkId, role: Role, step: String },
+    /// An exchange ended.
+    Exchanged { link: LinkId, role: Role, outcome: Box<exchange::Outcome> },
+    /// Whether the network costs money, if anybody knows.
+    Metered(Option<bool>),
     /// Somebody asks.
     Asked { request: Request, reply: Sender<Answer> },
     /// The system, or the user through it, says something.
@@ -54,6 +64,10 @@ impl Event {
             Self::Progress { .. } => "progress",
             Self::Ended(_) => "ended",
             Self::Kept(..) => "kept",
+            Self::Remotes { .. } => "remotes",
+            Self::Exchanging { .. } => "exchanging",
+            Self::Exchanged { .. } => "exchanged",
+            Self::Metered(_) => "metered",
             Self::Asked { .. } => "asked",
             Self::Signal(_) => "signal",
         }

@@ -1,8 +1,6 @@
 //! One working tree as the daemon sees it: its worker, what is known to have changed, what it waits for.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use carry_code::capture::{Capturer, Look};
@@ -10,9 +8,10 @@ use carry_code::git::BString;
 use carry_code::registry::Tree;
 use carry_code::settings::Settings;
 use carry_kernel::clock::Timestamp;
-use carry_kernel::lease::Held;
-use carry_kernel::worker::{self, Status, Worker};
+use carry_kernel::worker::{self, Status};
 
+use super::link::Found;
+use super::slot::Slot;
 use crate::handle::CaptureResult;
 
 /// Most paths kept for a capture to come; more are a look at everything, which then costs less.
@@ -77,21 +76,6 @@ pub(super) enum Watch {
     Absent,
 }
 
-/// A capture that runs.
-#[derive(Debug)]
-pub(super) struct Running {
-    pub(super) cancel: Arc<AtomicBool>,
-    /// Since when, on the steady clock.
-    pub(super) since: Timestamp,
-    /// The questions it answers: those that were asked before it began.
-    pub(super) asks: Vec<u64>,
-    /// Whether the status board knows of it.
-    pub(super) is_shown: bool,
-    pub(super) step: String,
-    /// When it last told of progress, on the steady clock.
-    pub(super) moved_at: Timestamp,
-}
-
 /// Work that hangs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stalled {
@@ -104,15 +88,10 @@ pub(super) struct Stalled {
 pub(super) struct Job {
     pub(super) tree: Tree,
     pub(super) settings: Settings,
-    pub(super) worker: Worker,
-    /// When the worker wants to be called, on the steady clock.
-    pub(super) wake: Option<Timestamp>,
-    pub(super) held: Option<Held>,
+    /// Its worker. A cycle waits while the tree is kept up.
+    pub(super) slot: Slot,
     /// Not while a capture runs, nor before the first.
     pub(super) capturer: Option<Capturer>,
-    pub(super) running: Option<Running>,
-    /// A cycle is to begin when upkeep is done.
-    pub(super) waits_for_upkeep: bool,
     pub(super) is_kept_up: bool,
     /// When what a thread does for it is taken for hung unless it tells of progress; `None` when nothing is done, or it hangs.
     pub(super) stalls_at: Option<Timestamp>,
@@ -139,25 +118,30 @@ pub(super) struct Job {
     pub(super) last: Option<CaptureResult>,
     /// Questions for the next capture.
     pub(super) asks: Vec<u64>,
-    pub(super) has_started: bool,
-    /// Its worker has ended.
-    pub(super) has_stopped: bool,
+    /// Questions that the running capture answers: those that were asked before it began.
+    pub(super) answers: Vec<u64>,
+    /// The remotes it is published to; `None` before they were first looked for.
+    pub(super) found: Option<Found>,
+    /// Whether they are being looked for, and whether what they depend on has changed since.
+    pub(super) is_looked_for: bool,
+    pub(super) may_have_others: bool,
+    /// Another branch may be checked out, or Git configured otherwise.
+    pub(super) may_publish_elsewhere: bool,
+    /// What the running capture's capturer remembers is of no use any more.
+    pub(super) drops_capturer: bool,
     /// It is not registered any more and goes when its worker has ended.
     pub(super) is_leaving: bool,
 }
 
 impl Job {
     pub(super) fn new(tree: Tree, settings: Settings, now: Timestamp, seed: u64) -> Self {
-        let worker = Worker::new(worker_settings(&settings, false), seed);
+        let name = name_of(&tree.id);
+        let slot = Slot::new(name.clone(), name, worker_settings(&settings, false), seed);
         Self {
             tree,
             settings,
-            worker,
-            wake: None,
-            held: None,
+            slot,
             capturer: None,
-            running: None,
-            waits_for_upkeep: false,
             is_kept_up: false,
             stalls_at: None,
             stalled: None,
@@ -175,15 +159,14 @@ impl Job {
             is_warm: false,
             last: None,
             asks: Vec::new(),
-            has_started: false,
-            has_stopped: false,
+            answers: Vec::new(),
+            found: None,
+            is_looked_for: false,
+            may_have_others: false,
+            may_publish_elsewhere: false,
+            drops_capturer: false,
             is_leaving: false,
         }
-    }
-
-    /// Its row on the status board, and its lease.
-    pub(super) fn name(&self) -> String {
-        format!("code/{}", self.tree.id)
     }
 
     /// Whether nothing is to be done for it in the background: it is paused, off or away.
@@ -193,9 +176,9 @@ impl Job {
 
     /// The worker's state at `now`, and whether what it does hangs.
     pub(super) fn status(&self, now: Timestamp) -> Status {
-        let mut status = self.worker.status();
+        let mut status = self.slot.worker.status();
         if let Some(stalled) = self.stalled {
-            let what = match &self.running {
+            let what = match &self.slot.running {
                 Some(running) if running.step.is_empty() => "The capture".to_owned(),
                 Some(running) => format!("The capture ({})", running.step),
                 None => "Upkeep".to_owned(),
@@ -210,18 +193,23 @@ impl Job {
     pub(super) fn settled(&self) -> Option<&CaptureResult> {
         let is_settled = self.watch == Watch::Watched
             && self.pending.is_empty()
-            && self.running.is_none()
-            && !self.worker.status().dirty;
+            && self.slot.running.is_none()
+            && !self.slot.worker.status().dirty;
         self.last.as_ref().filter(|_| is_settled)
     }
 
     /// The next thing that is due.
     pub(super) fn due(&self) -> Option<Timestamp> {
-        let upkeep = self.upkeep_at.filter(|_| !self.is_kept_up && self.running.is_none());
+        let upkeep = self.upkeep_at.filter(|_| !self.is_kept_up && self.slot.running.is_none());
         let linked = self.linked_at.first().copied();
-        let own = [self.wake, upkeep, self.rewatch_at, self.look_for_it_at, self.scan_at, linked, self.stalls_at];
+        let own = [self.slot.wake, upkeep, self.rewatch_at, self.look_for_it_at, self.scan_at, linked, self.stalls_at];
         own.into_iter().flatten().min()
     }
+}
+
+/// A tree's row on the status board, and its lease.
+pub(super) fn name_of(tree: &carry_kernel::id::TreeId) -> String {
+    format!("code/{tree}")
 }
 
 /// How the worker of a tree with these settings behaves; `polled` when nobody tells of changes.

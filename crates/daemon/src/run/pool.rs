@@ -7,15 +7,18 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use carry_code::capture::{CaptureError, Capturer, Look, Report, Request};
+use carry_code::capture::{self, CaptureError, Capturer, Look, Report, Request};
 use carry_code::context::Context;
+use carry_code::drift;
 use carry_code::registry::Tree;
+use carry_code::repo::Repo;
 use carry_code::upkeep;
 use carry_kernel::id::TreeId;
 use carry_kernel::lease::{Held, Lease, Owner};
 
 use super::event::Event;
-use super::results::panic_message;
+use super::far::Far;
+use super::results::{panic_message, sentence};
 use super::tuning::Tuning;
 
 /// How often a running capture tells of its progress within a step.
@@ -44,6 +47,8 @@ pub(super) struct CaptureWork {
     pub(super) held: Held,
     pub(super) cancel: Arc<AtomicBool>,
     pub(super) force: bool,
+    /// Whether to compare with other devices afterwards even if nothing is new here: another branch may be checked out.
+    pub(super) drift: bool,
 }
 
 /// How a capture ended.
@@ -58,6 +63,14 @@ pub(super) struct Ended {
     pub(super) took: Duration,
     /// When Git last changed the list of linked worktrees, asked after a look at everything.
     pub(super) linked: Option<Option<SystemTime>>,
+}
+
+impl Ended {
+    /// Whether what others have beyond this tree may be something else now.
+    fn may_change_drift(&self, is_suspected: bool) -> bool {
+        let Outcome::Done(report) = &self.outcome else { return false };
+        is_suspected || matches!(report.outcome, capture::Outcome::Captured(_))
+    }
 }
 
 /// What came of it.
@@ -83,6 +96,7 @@ struct Shared {
     owner: Owner,
     events: SyncSender<Event>,
     work: Mutex<Receiver<Work>>,
+    far: Arc<dyn Far>,
     before_capture: Arc<dyn Fn(&Path) + Send + Sync>,
     before_upkeep: Arc<dyn Fn(&Path) + Send + Sync>,
     /// Threads that are to end after their next job.
@@ -103,6 +117,7 @@ impl Pool {
             owner: owner.clone(),
             events: events.clone(),
             work: Mutex::new(work),
+            far: tuning.far.clone(),
             before_capture: tuning.before_capture.clone(),
             before_upkeep: tuning.before_upkeep.clone(),
             n_surplus: AtomicUsize::new(0),
@@ -169,8 +184,14 @@ impl Shared {
             if self.events.send(Event::Begun(tree.clone())).is_err() {
                 return;
             }
+            let mut compare = None;
             let event = match work {
-                Work::Capture(work) => Event::Ended(Box::new(self.capture(*work, &mut lease))),
+                Work::Capture(work) => {
+                    let (tree, drift) = (work.capturer.tree().clone(), work.drift);
+                    let ended = self.capture(*work, &mut lease);
+                    compare = ended.may_change_drift(drift).then_some(tree);
+                    Event::Ended(Box::new(ended))
+                }
                 Work::Upkeep(tree) => {
                     let done = catch_unwind(AssertUnwindSafe(|| {
                         (self.before_upkeep)(&tree.root);
@@ -179,14 +200,21 @@ impl Shared {
                     Event::Kept(tree.id, Box::new(done.map_err(|payload| panic_message(&*payload))))
                 }
             };
-            if self.events.send(event).is_err() || self.take_surplus() {
+            if self.events.send(event).is_err() {
+                return;
+            }
+            // Nobody waits for this.
+            if let Some(tree) = compare {
+                self.compare(&tree);
+            }
+            if self.take_surplus() {
                 return;
             }
         }
     }
 
     fn capture(&self, work: CaptureWork, lease: &mut Option<Lease>) -> Ended {
-        let CaptureWork { tree, mut capturer, look, held, cancel, force } = work;
+        let CaptureWork { tree, mut capturer, look, held, cancel, force, drift: _ } = work;
         let started = Instant::now();
         let at = capturer.tree().clone();
         let done = catch_unwind(AssertUnwindSafe(|| {
@@ -212,6 +240,20 @@ impl Shared {
         let is_full = matches!(&outcome, Outcome::Done(report) if report.full);
         let linked = is_full.then(|| super::trees::linked_changed(&at));
         Ended { tree, capturer, look, outcome, took, linked }
+    }
+
+    /// Writes down what other devices have that the tree has not, for the prompt.
+    fn compare(&self, tree: &Tree) {
+        let compare = || -> Result<(), drift::RememberError> {
+            let repo = Repo::open(&tree.root)?;
+            self.far.drift(&self.ctx, &repo, &tree.id).map(drop)
+        };
+        match catch_unwind(AssertUnwindSafe(compare)) {
+            Ok(Ok(())) => {}
+            // It is only shown, and computed again after the next capture.
+            Ok(Err(error)) => tracing::debug!(tree = %tree.id, "drift cannot be looked up: {}", sentence(&error)),
+            Err(payload) => tracing::error!(tree = %tree.id, "comparing panicked: {}", panic_message(&*payload)),
+        }
     }
 
     /// This thread's own handle: a database is not shared between threads.

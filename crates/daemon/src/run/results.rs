@@ -16,7 +16,7 @@ use crate::handle::{CaptureResult, reason};
 const SKIPPED_MAX: usize = 200;
 
 /// An error with its causes as a full sentence.
-pub(super) fn sentence(error: &dyn Error) -> String {
+pub(crate) fn sentence(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -56,7 +56,7 @@ pub(super) fn failure(error: &CaptureError) -> Option<Failure> {
             Reason::Busy
         }
         CaptureError::Ref(_) | CaptureError::History(_) | CaptureError::Git { .. } => Reason::InvalidData,
-        CaptureError::Db(_) => Reason::InternalError,
+        CaptureError::Db(_) | CaptureError::Device(_) => Reason::InternalError,
     };
     Some(Failure { reason, message: sentence(error), retry_after: None })
 }

@@ -8,6 +8,7 @@ use carry_kernel::id::TreeId;
 
 use super::chores::Daemon;
 use super::job::Stalled;
+use super::slot::Key;
 
 impl Daemon<'_> {
     /// A thread begins what it was given.
@@ -15,7 +16,7 @@ impl Daemon<'_> {
         let now = self.now();
         let Some(job) = self.jobs.get_mut(id) else { return };
         job.stalls_at = Some(now.after(self.tuning.stall_after));
-        match &mut job.running {
+        match &mut job.slot.running {
             Some(running) => running.moved_at = now,
             None => job.kept_at = Some(now),
         }
@@ -25,7 +26,7 @@ impl Daemon<'_> {
     pub(super) fn notice_stall(&mut self, id: &TreeId, now: Timestamp) {
         let Some(job) = self.jobs.get_mut(id).filter(|job| job.stalls_at.is_some_and(|at| at <= now)) else { return };
         job.stalls_at = None;
-        let since = match &job.running {
+        let since = match &job.slot.running {
             Some(running) => running.moved_at,
             None if job.is_kept_up => {
                 self.is_keeping_up = false;
@@ -37,7 +38,7 @@ impl Daemon<'_> {
         job.stalled = Some(Stalled { since, has_spare });
         let message = job.status(now).message.unwrap_or_default();
         tracing::warn!(tree = %id, has_spare, "{message}");
-        self.publish(id, now, true);
+        self.publish(&Key::Tree(id.clone()), now, true);
     }
 
     /// What a thread did for a tree ended, or goes on; says whether it hung.

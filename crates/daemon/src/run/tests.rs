@@ -18,6 +18,7 @@ use crate::socket::Remote;
 
 mod captures;
 mod lifecycle;
+mod links;
 mod trees;
 
 /// Longer than anything takes, shorter than anyone waits.
@@ -59,7 +60,7 @@ impl World {
         ];
         let flags = flags.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
         let sources = Sources { user: Some(home.config_file()), flags, ..Sources::default() };
-        let ctx = Context { home, device: Arc::new(device), clock: clock.clone(), sources };
+        let ctx = Context { home, device: device.into(), clock: clock.clone(), sources };
         Self { dir, ctx, clock, daemon: None }
     }
 
@@ -88,7 +89,7 @@ impl World {
 
     fn register(&self, root: &Path) -> Tree {
         let repo = Repo::open(root).unwrap();
-        match self.registry().add(&repo, self.ctx.device.id(), SystemClock.now(), false, None).unwrap() {
+        match self.registry().add(&repo, &self.ctx.device.id(), SystemClock.now(), false, None).unwrap() {
             Added::New(tree) | Added::Known(tree) | Added::Moved { tree, .. } => tree,
         }
     }

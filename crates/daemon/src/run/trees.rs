@@ -21,6 +21,7 @@ impl Daemon<'_> {
         if self.is_stopping() {
             return;
         }
+        self.reload_identity();
         let trees = match self.registry.trees() {
             Ok(trees) => trees,
             Err(error) => return self.complain("the registry cannot be read", &error),
@@ -52,7 +53,7 @@ impl Daemon<'_> {
                 job.tree = tree;
                 job.settings = settings;
                 if moved {
-                    (job.capturer, job.is_warm, job.last) = (None, false, None);
+                    (job.capturer, job.is_warm, job.last, job.found) = (None, false, None, None);
                     job.pending.everything();
                 }
                 if changed {
@@ -75,7 +76,7 @@ impl Daemon<'_> {
                 job.linked_changed = linked_changed(&job.tree);
                 let paused = job.tree.paused;
                 self.jobs.insert(id.clone(), job);
-                self.step(&id, Input::Gates(self.gates().to_vec()));
+                self.step(&id, Input::Gates(self.local_gates().to_vec()));
                 if paused {
                     self.step(&id, Input::Pause);
                 }
@@ -83,6 +84,7 @@ impl Daemon<'_> {
             }
         }
         self.look_for(&id);
+        self.look_for_remotes(&id);
         if self.jobs.get(&id).is_some_and(|job| job.tree.paused) {
             self.refuse_asks(&id, "This working tree is paused.");
         }
@@ -92,6 +94,7 @@ impl Daemon<'_> {
     fn leave(&mut self, id: &TreeId) {
         let Some(job) = self.jobs.get_mut(id) else { return };
         job.is_leaving = true;
+        self.unarranged.insert(job.tree.common_dir.clone());
         self.watching.remove(id);
         self.refuse_asks(id, "This working tree is not registered any more.");
         self.step(id, Input::Stop);
@@ -99,13 +102,12 @@ impl Daemon<'_> {
 
     /// Drops a tree that left once nothing of it is at work.
     pub(super) fn drop_if_left(&mut self, id: &TreeId) {
-        let is_done = |job: &Job| job.is_leaving && job.has_stopped && job.running.is_none() && !job.is_kept_up;
+        let is_done = |job: &Job| job.is_leaving && job.slot.has_ended() && !job.is_kept_up;
         if !self.jobs.get(id).is_some_and(is_done) {
             return;
         }
-        let name = self.jobs.remove(id).map(|job| job.name()).unwrap_or_default();
-        if let Err(error) = self.board.remove(&name) {
-            self.complain("an old status cannot be removed", &error);
+        if let Some(job) = self.jobs.remove(id) {
+            self.remove_row(&job.slot.row);
         }
     }
 
@@ -168,7 +170,7 @@ impl Daemon<'_> {
     /// Starts a tree's worker, unless it was started before; says whether it did.
     pub(super) fn start_worker(&mut self, id: &TreeId) -> bool {
         let Some(job) = self.jobs.get_mut(id) else { return false };
-        if std::mem::replace(&mut job.has_started, true) {
+        if std::mem::replace(&mut job.slot.has_started, true) {
             return false;
         }
         self.feed(id, Input::Start);
@@ -232,11 +234,12 @@ impl Daemon<'_> {
             }
             Hint::Git => {
                 // One look at a folder's time instead of opening the repository at each `git status`.
+                job.may_publish_elsewhere = true;
                 let changed = linked_changed(&job.tree);
                 self.linked_are(id, changed);
             }
             Hint::Rescan => {
-                other_settings = true;
+                (other_settings, job.may_publish_elsewhere) = (true, true);
                 job.pending.everything();
                 let changed = linked_changed(&job.tree);
                 self.linked_are(id, changed);
@@ -286,6 +289,7 @@ impl Daemon<'_> {
             return;
         }
         tracing::warn!(tree = %id, "{message}");
+        self.unarranged.insert(job.tree.common_dir.clone());
         (job.capturer, job.is_warm, job.last, job.scan_at) = (None, false, None, None);
         self.watching.remove(id);
         self.set_watch(id, Watch::Absent);
@@ -301,7 +305,7 @@ impl Daemon<'_> {
             return;
         }
         let Ok(repo) = Repo::open(&job.tree.root) else { return };
-        match self.registry.add_linked(&repo, self.ctx.device.id(), self.ctx.clock.now()) {
+        match self.registry.add_linked(&repo, &self.ctx.device.id(), self.ctx.clock.now()) {
             Ok(found) => {
                 for tree in found {
                     tracing::info!(tree = %tree.id, root = %tree.root.display(), "a linked worktree is captured from now on");

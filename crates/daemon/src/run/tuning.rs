@@ -4,6 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::far::{Far, Git};
+use crate::desktop::{self, Show};
+use crate::metered;
+
 /// Intervals and bounds. Tests take shorter ones.
 #[derive(Clone)]
 pub(super) struct Tuning {
@@ -37,6 +41,18 @@ pub(super) struct Tuning {
     pub(super) threads: usize,
     /// How long a job may say nothing until it is taken for hung, and another thread does what waits behind it.
     pub(super) stall_after: Duration,
+    /// How long no snapshot must come before those there are are pushed.
+    pub(super) push_quiet: Duration,
+    /// Exchanges with remotes at a time.
+    pub(super) network_threads: usize,
+    /// How long an answer about what the network costs holds.
+    pub(super) metered_hold: Duration,
+    /// Asks the system what the network costs.
+    pub(super) metered: Arc<dyn Fn() -> Option<bool> + Send + Sync>,
+    /// What is done with remotes.
+    pub(super) far: Arc<dyn Far>,
+    /// Tells the user something.
+    pub(super) show: Show,
     /// Called before each capture with the root; tests make it fail.
     pub(super) before_capture: Arc<dyn Fn(&Path) + Send + Sync>,
     /// The same before each upkeep.
@@ -62,6 +78,12 @@ impl Default for Tuning {
             linked_after: [2 * second, 30 * second],
             threads: 2,
             stall_after: minute,
+            push_quiet: 3 * second,
+            network_threads: 4,
+            metered_hold: 5 * minute,
+            metered: Arc::new(metered::measure),
+            far: Arc::new(Git),
+            show: Arc::new(desktop::show),
             before_capture: Arc::new(|_| {}),
             before_upkeep: Arc::new(|_| {}),
         }

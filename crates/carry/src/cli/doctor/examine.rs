@@ -41,6 +41,7 @@ pub(super) fn all(shell: &Shell) -> Result<(Vec<Finding>, Option<Context>), Fail
     findings.extend(daemon(shell, trees.as_deref())?);
     if let Some(ctx) = &ctx {
         findings.extend(doctor::examine(ctx).into_iter().filter(|finding| finding.code != HOME_PERMISSIONS));
+        findings.extend(shell.user_home.iter().flat_map(|home| doctor::git_pulsar(ctx, home)));
     }
     findings.extend(configuration(shell, &trees.unwrap_or_default()));
     Ok((findings, ctx))

@@ -38,7 +38,7 @@ fn capture_at(world: &World, at: Timestamp) -> String {
     let sources = Sources { user: Some(home.config_file()), ..Sources::default() };
     let registry = Registry::open(&home).expect("the registry");
     let tree = registry.by_root(&world.repo()).expect("the registry").expect("it is registered");
-    let ctx = Context { home, device: Arc::new(device), clock: Arc::new(Stopped(at)), sources };
+    let ctx = Context { home, device: device.into(), clock: Arc::new(Stopped(at)), sources };
     let request = Request {
         look: Look::Everything,
         may_commit: &|| true,

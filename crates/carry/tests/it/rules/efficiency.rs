@@ -25,7 +25,7 @@ fn capturer(world: &World) -> Capturer {
     let sources = Sources { user: Some(home.config_file()), ..Sources::default() };
     let registry = Registry::open(&home).expect("the registry");
     let tree = registry.by_root(&world.repo()).expect("the registry").expect("it is registered");
-    Capturer::new(Context { home, device: Arc::new(device), clock: Arc::new(SystemClock), sources }, tree)
+    Capturer::new(Context { home, device: device.into(), clock: Arc::new(SystemClock), sources }, tree)
 }
 
 fn capture(capturer: &mut Capturer, look: Look) -> Report {

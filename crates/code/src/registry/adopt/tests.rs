@@ -10,7 +10,7 @@ use crate::prune::fixture::{Made, NOW, World};
 /// Registers the tree at `root`.
 fn add(world: &World, home: &Home, root: &Path) -> Added {
     let repo = Repo::open(root).unwrap();
-    Registry::open(home).unwrap().add(&repo, world.ctx.device.id(), NOW, false, None).unwrap()
+    Registry::open(home).unwrap().add(&repo, &world.ctx.device.id(), NOW, false, None).unwrap()
 }
 
 #[track_caller]
@@ -147,7 +147,7 @@ fn a_new_worktree_does_not_go_on_as_one_that_was_deleted() {
         assert_ne!(new(add(&world, &world.ctx.home, &second)).id, id);
         let third = linked(&world, "third");
         let mut registry = Registry::open(&world.ctx.home).unwrap();
-        let came = registry.add_linked(&world.repo(), world.ctx.device.id(), NOW).unwrap();
+        let came = registry.add_linked(&world.repo(), &world.ctx.device.id(), NOW).unwrap();
         assert_eq!(came.iter().map(|tree| tree.root.clone()).collect::<Vec<_>>(), [third]);
         assert_ne!(came[0].id, id);
     }

@@ -45,6 +45,7 @@ fn full_state() -> TreeState {
         snapshots: 12,
         bytes: u64::MAX,
         level: Level::TrackedOnly,
+        drift: vec![Noted { branch: "main".to_owned(), device: "laptop".to_owned(), time: 5, diverged: true }],
     }
 }
 
@@ -159,6 +160,7 @@ fn undo_goes_back_one_entry_at_a_time() {
         before: ObjectId::from([9; 20]),
         paths: vec![BString::from(b"x\xfe\n".to_vec()), BString::from("")],
         staged: true,
+        handoff: None,
     };
     registry.note_undo(&entry("first")).unwrap();
     registry.note_undo(&entry("second")).unwrap();
@@ -184,6 +186,7 @@ fn the_journal_keeps_the_newest_entries_of_each_tree() {
         before: ObjectId::from_hex(format!("{n:040x}").as_bytes()).unwrap(),
         paths: vec![],
         staged: false,
+        handoff: None,
     };
     registry.note_undo(&entry(&other, 7)).unwrap();
     for n in 0..crate::registry::UNDO_MAX + 2 {

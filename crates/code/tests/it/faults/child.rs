@@ -133,7 +133,7 @@ fn captures() {
         0 => Arc::new(SystemClock),
         _ => Arc::new(ManualClock::new(SystemClock.now().after(later))),
     };
-    let ctx = Context { home, device: Arc::new(device), clock, sources };
+    let ctx = Context { home, device: device.into(), clock, sources };
     let tree = Registry::open(&ctx.home).unwrap().by_root(Path::new(&root)).unwrap().expect("it is registered");
     let times = var(TIMES).map_or(1, |n| n.parse().unwrap());
     for _ in 0..times {

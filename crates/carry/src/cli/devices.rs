@@ -1,0 +1,453 @@
+//! `carry devices`: who else writes here, and whose work is trusted.
+
+use std::collections::BTreeMap;
+
+use carry_code::registry::{KnownDevice, LinkState, Registry};
+use carry_code::repo::Repo;
+use carry_code::seen::Relation;
+use carry_code::time;
+use carry_code::tips::{self, Tip, Trust, Writer};
+use clap::Subcommand;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::push::branch_json;
+use crate::failure::Failure;
+use crate::links::{self, Here};
+use crate::output::style;
+use crate::targets::{self, Place};
+use crate::wire::Shell;
+use crate::{prompt, text, writers};
+
+/// Bytes of a key's SHA-256 that people compare.
+const FINGERPRINT_BYTES: usize = 8;
+
+/// List the devices, and say which are yours
+///
+/// Without a command: this device and all others that were seen, and inside a repository what each has of every branch,
+/// beside what is here. It asks no remote; `carry sync --dry-run` does. Only the work of approved devices is offered by itself.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Trust a device's work
+    ///
+    /// Shows the fingerprint of its key, to be compared with what `carry devices` shows there, and asks.
+    Approve {
+        /// Label or id of the device
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        device: Option<String>,
+        /// Every device that is not approved yet
+        #[arg(long)]
+        all: bool,
+    },
+    /// Trust a device's work no more
+    Revoke {
+        /// Label or id of the device
+        device: String,
+    },
+    /// Give this device another label
+    ///
+    /// The id stays. Others see the label after the next push.
+    Rename {
+        /// The new label
+        label: String,
+    },
+}
+
+pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
+    match &args.command {
+        None => list(shell),
+        Some(Command::Approve { all: true, .. }) => approve_all(shell),
+        Some(Command::Approve { device, .. }) => {
+            let device = writers::find_device(&shell.registry()?, device.as_deref().unwrap_or_default())?;
+            if !approve(shell, &device)? {
+                return Err(prompt::cancelled());
+            }
+            look_again(shell);
+            Ok(())
+        }
+        Some(Command::Revoke { device }) => revoke(shell, device),
+        Some(Command::Rename { label }) => rename(shell, label),
+    }
+}
+
+/// Asks and approves; says whether it is approved now.
+fn approve(shell: &Shell, device: &KnownDevice) -> Result<bool, Failure> {
+    let name = text::line(&device.label);
+    if device.approved.is_some() {
+        shell.out.say(format_args!("{name} is approved already."))?;
+    } else {
+        prompt::check(shell, "--yes approves it.")?;
+        match device.key {
+            Some(key) => shell.out.note(format_args!(
+                "{name} ({}) was first seen {}. The fingerprint of its key: {}",
+                text::line(&device.id),
+                time::age(device.first_seen, shell.now()),
+                fingerprint(&key)
+            )),
+            None => shell.out.note(format_args!(
+                "{name} ({}) runs git-pulsar, which signs nothing: whoever can write to the remote can write in its name.",
+                text::line(&device.id)
+            )),
+        }
+        if !prompt::confirm(shell, &format!("Trust the work of {name}?"), "--yes approves it.")? {
+            return Ok(false);
+        }
+        shell.registry()?.approve_device(&device.id, shell.now())?;
+        shell.out.say(format_args!("Approved {name}."))?;
+    }
+    if shell.out.is_json() {
+        let known = shell.registry()?.device(&device.id)?.unwrap_or_else(|| device.clone());
+        shell.out.json(&DeviceJson::known(&known))?;
+    }
+    Ok(true)
+}
+
+/// What is offered, here and by the daemon, hangs on who is approved.
+fn look_again(shell: &Shell) {
+    let registry = shell.registry_to_read().ok().flatten();
+    if let Ok(Place::Registered(tree)) = targets::place(registry.as_ref(), &shell.cwd)
+        && let Ok(repo) = Repo::open(&tree.root)
+        && let Ok(here) = Here::new(shell, repo, tree)
+    {
+        links::remember(&here);
+    }
+    shell.reload_daemon();
+}
+
+fn approve_all(shell: &Shell) -> Result<(), Failure> {
+    let unknown: Vec<KnownDevice> =
+        shell.registry()?.devices()?.into_iter().filter(|device| device.approved.is_none()).collect();
+    if unknown.is_empty() {
+        shell.out.note("Every device that was seen is approved.");
+        return Ok(());
+    }
+    let mut left = 0;
+    for device in &unknown {
+        left += usize::from(!approve(shell, device)?);
+    }
+    look_again(shell);
+    match left {
+        0 => Ok(()),
+        n if n == unknown.len() => Err(prompt::cancelled()),
+        n => Err(Failure::partly(format!("{n} of {} devices were not approved", unknown.len()))),
+    }
+}
+
+fn revoke(shell: &Shell, name: &str) -> Result<(), Failure> {
+    let mut registry = shell.registry()?;
+    let device = writers::find_device(&registry, name)?;
+    registry.revoke_device(&device.id)?;
+    look_again(shell);
+    shell.out.say(format_args!("The work of {} is offered no more.", text::line(&device.label)))?;
+    if shell.out.is_json() {
+        shell.out.json(&DeviceJson::known(&KnownDevice { approved: None, ..device }))?;
+    }
+    Ok(())
+}
+
+fn rename(shell: &Shell, label: &str) -> Result<(), Failure> {
+    let ctx = shell.context()?;
+    let mut device = (*ctx.device.get()).clone();
+    device.set_label(&shell.home, label)?;
+    shell.out.say(format_args!("This device is called {} from now on.", text::line(device.label())))?;
+    shell.out.note("Others see it after the next push.");
+    shell.reload_daemon();
+    if shell.out.is_json() {
+        shell.out.json(&DeviceJson::this(&device))?;
+    }
+    Ok(())
+}
+
+/// One device with what it has here.
+struct Listed {
+    json: DeviceJson,
+    state: &'static str,
+    tips: Vec<Beside>,
+    /// Whether it is another machine under an id that this device had.
+    is_copy: bool,
+}
+
+/// A tip, and how it stands to what is here.
+struct Beside {
+    tip: Tip,
+    relation: &'static str,
+    known: String,
+}
+
+fn list(shell: &Shell) -> Result<(), Failure> {
+    let registry = shell.registry()?;
+    let here = match targets::place(Some(&registry), &shell.cwd)? {
+        Place::Registered(tree) => Some(Here::new(shell, Repo::open(&tree.root)?, tree)?),
+        Place::Unregistered(_) | Place::Outside => None,
+    };
+    let mut beside = match &here {
+        Some(here) => tips_of(shell, &registry, here)?,
+        None => BTreeMap::new(),
+    };
+    let this = shell.context()?.device.get();
+    let mut devices = vec![Listed {
+        json: DeviceJson::this(&this),
+        state: "this device",
+        tips: beside.remove(this.id().as_str()).unwrap_or_default(),
+        is_copy: false,
+    }];
+    for known in registry.devices()? {
+        let tips = beside.remove(&known.id).unwrap_or_default();
+        let is_impostor = tips.iter().any(|beside| beside.tip.trust == Trust::Impostor);
+        let state = match (is_impostor, known.approved) {
+            (true, _) => "impostor",
+            (false, Some(_)) => "approved",
+            (false, None) => "unknown",
+        };
+        let is_copy = this.former().iter().any(|former| former.id.as_str() == known.id);
+        devices.push(Listed { json: DeviceJson::known(&known), state, tips, is_copy });
+        registry_shows(shell, &known)?;
+    }
+    // What lies here without ever having come through a fetch of ours, as git-pulsar's own streams.
+    for (id, tips) in beside {
+        let Some(first) = tips.first() else { continue };
+        devices.push(Listed {
+            json: DeviceJson::of(&first.tip, &id),
+            state: writers::trust(first.tip.trust),
+            is_copy: writers::is_copy(&first.tip, this.id()),
+            tips,
+        });
+    }
+    show(shell, &devices)?;
+    warn_of_namesakes(shell, &devices);
+    Ok(())
+}
+
+/// An unknown device is told of once; from now on the user has seen it.
+fn registry_shows(shell: &Shell, known: &KnownDevice) -> Result<(), Failure> {
+    if !known.shown {
+        shell.registry()?.show_device(&known.id)?;
+    }
+    Ok(())
+}
+
+/// All tips by the id of their writer.
+fn tips_of(shell: &Shell, registry: &Registry, here: &Here) -> Result<BTreeMap<String, Vec<Beside>>, Failure> {
+    let links = registry.links(&here.tree.common_dir)?;
+    let mut by_writer: BTreeMap<String, Vec<Beside>> = BTreeMap::new();
+    for tip in tips::all(&here.ctx, &here.repo)? {
+        let ours = tips::own(&here.ctx, &here.repo, &here.tree.id, &tip.branch)?;
+        let relation = relation(&tip, ours.as_ref(), here);
+        let is_ours = tip.trust == Trust::Own && !writers::is_copy(&tip, &here.ctx.device.id());
+        let known = how_known(shell, &links, &tip, is_ours);
+        by_writer.entry(tip.writer.id()).or_default().push(Beside { relation, known, tip });
+    }
+    Ok(by_writer)
+}
+
+fn relation(tip: &Tip, ours: Option<&Tip>, here: &Here) -> &'static str {
+    if let Writer::Carry { line, .. } = &tip.writer
+        && line.tree == here.tree.id
+        && tip.trust == Trust::Own
+        && !writers::is_copy(tip, &here.ctx.device.id())
+    {
+        return "here";
+    }
+    if tip.finished {
+        return "finished";
+    }
+    let Some(ours) = ours else { return "ahead" };
+    match tip.seen.compare(&ours.seen) {
+        Relation::Same => "same",
+        Relation::Older => "behind",
+        Relation::Newer => "ahead",
+        Relation::Diverged => "diverged",
+    }
+}
+
+fn how_known(shell: &Shell, links: &[LinkState], tip: &Tip, is_ours: bool) -> String {
+    let newest = |of: fn(&LinkState) -> Option<carry_kernel::clock::Timestamp>| {
+        links.iter().filter_map(|link| Some((of(link)?, text::line(&link.remote)))).max()
+    };
+    match (is_ours, &tip.writer) {
+        (true, _) => match newest(|link| link.pushed) {
+            Some((at, _)) => format!("this device, pushed {}", time::age(at, shell.now())),
+            None => "this device".to_owned(),
+        },
+        (false, writer) => {
+            let of_pulsar = matches!(writer, Writer::Pulsar { .. });
+            match newest(|link| link.fetched) {
+                Some((at, remote)) if !of_pulsar => format!("fetched from {remote} {}", time::age(at, shell.now())),
+                Some((at, remote)) => format!("git-pulsar, fetched from {remote} {}", time::age(at, shell.now())),
+                None if of_pulsar => "git-pulsar".to_owned(),
+                None => "what is here".to_owned(),
+            }
+        }
+    }
+}
+
+fn show(shell: &Shell, devices: &[Listed]) -> Result<(), Failure> {
+    if shell.out.is_json() {
+        for listed in devices {
+            let mut json = listed.json.clone();
+            json.state = listed.state;
+            json.lines = listed.tips.iter().map(LineJson::new).collect();
+            shell.out.json(&json)?;
+        }
+        return Ok(());
+    }
+    let mut table = shell.out.table(&["DEVICE", "STATE", "BRANCH", "CAPTURED", "BESIDE HERE", "KNOWN BY", "ID"]);
+    for listed in devices {
+        let mut label = text::line(&listed.json.label);
+        if listed.is_copy {
+            label = format!("{label} {}", writers::COPY);
+        }
+        let id = text::line(&listed.json.id);
+        if listed.tips.is_empty() {
+            table.add_row([&label, listed.state, "-", "-", "-", "-", &id]);
+        }
+        for beside in &listed.tips {
+            let age = time::age(beside.tip.time, shell.now());
+            let branch = beside.tip.branch.display();
+            table.add_row([&label, listed.state, &branch, &age, beside.relation, &beside.known, &id]);
+        }
+    }
+    shell.out.line(table.trim_fmt())?;
+    if let Some(key) = devices.first().and_then(|this| this.json.fingerprint.as_ref()) {
+        shell.out.note(format_args!("The fingerprint of this device's key: {}", shell.out.paint(style::ID, key)));
+    }
+    if devices.iter().any(|listed| listed.state == "unknown") {
+        shell.out.note("Work of unknown devices is not offered by itself; `carry devices approve NAME` trusts one.");
+    }
+    for listed in devices.iter().filter(|listed| listed.state == "impostor") {
+        shell.out.warn(format_args!(
+            "somebody writes as {} under another key; nothing of that is taken",
+            text::line(&listed.json.label)
+        ));
+    }
+    Ok(())
+}
+
+/// Two devices of one name are easily taken for each other.
+fn warn_of_namesakes(shell: &Shell, devices: &[Listed]) {
+    let mut names: Vec<&str> = devices.iter().map(|listed| listed.json.label.as_str()).collect();
+    names.sort_unstable();
+    let mut told = None;
+    for pair in names.windows(2) {
+        if pair[0] == pair[1] && told != Some(pair[0]) {
+            told = Some(pair[0]);
+            shell.out.warn(format_args!(
+                "several devices are called {}; `carry devices rename LABEL` on one of them tells them apart",
+                text::line(pair[0])
+            ));
+        }
+    }
+}
+
+/// What people compare: the beginning of the key's SHA-256, in groups of four.
+fn fingerprint(key: &[u8; 32]) -> String {
+    let hash = Sha256::digest(key);
+    let groups = hash[..FINGERPRINT_BYTES].chunks(2).map(|pair| format!("{:02x}{:02x}", pair[0], pair[1]));
+    groups.collect::<Vec<_>>().join(" ")
+}
+
+/// One device, for machines.
+#[derive(Clone, Serialize)]
+#[serde(tag = "type", rename = "device")]
+struct DeviceJson {
+    id: String,
+    label: String,
+    kind: &'static str,
+    state: &'static str,
+    fingerprint: Option<String>,
+    first_seen: Option<String>,
+    approved: Option<String>,
+    lines: Vec<LineJson>,
+}
+
+/// What a device has of a branch, for machines.
+#[derive(Clone, Serialize)]
+struct LineJson {
+    branch: Option<String>,
+    repository: Option<String>,
+    snapshot: String,
+    time: String,
+    relation: &'static str,
+    finished: bool,
+    known_by: String,
+}
+
+impl DeviceJson {
+    fn this(device: &carry_kernel::device::Device) -> Self {
+        Self {
+            id: device.id().as_str().to_owned(),
+            label: device.label().to_owned(),
+            kind: "carry",
+            state: "this device",
+            fingerprint: Some(fingerprint(&device.public_key())),
+            first_seen: None,
+            approved: None,
+            lines: Vec::new(),
+        }
+    }
+
+    fn known(device: &KnownDevice) -> Self {
+        Self {
+            id: device.id.clone(),
+            label: device.label.clone(),
+            kind: if device.id.starts_with("pulsar/") { "git-pulsar" } else { "carry" },
+            state: if device.approved.is_some() { "approved" } else { "unknown" },
+            fingerprint: device.key.as_ref().map(fingerprint),
+            first_seen: Some(device.first_seen.to_rfc3339()),
+            approved: device.approved.map(|at| at.to_rfc3339()),
+            lines: Vec::new(),
+        }
+    }
+
+    /// One that nobody noted.
+    fn of(tip: &Tip, id: &str) -> Self {
+        let (kind, key) = match &tip.writer {
+            Writer::Carry { key, .. } => ("carry", key.as_ref()),
+            Writer::Pulsar { .. } => ("git-pulsar", None),
+        };
+        Self {
+            id: id.to_owned(),
+            label: tip.writer.name().to_owned(),
+            kind,
+            state: writers::trust(tip.trust),
+            fingerprint: key.map(fingerprint),
+            first_seen: None,
+            approved: None,
+            lines: Vec::new(),
+        }
+    }
+}
+
+impl LineJson {
+    fn new(beside: &Beside) -> Self {
+        Self {
+            branch: branch_json(&beside.tip.branch),
+            repository: match &beside.tip.writer {
+                Writer::Carry { line, .. } => Some(line.tree.to_string()),
+                Writer::Pulsar { .. } => None,
+            },
+            snapshot: beside.tip.commit.to_string(),
+            time: beside.tip.time.to_rfc3339(),
+            relation: beside.relation,
+            finished: beside.tip.finished,
+            known_by: beside.known.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fingerprint;
+
+    #[test]
+    fn a_fingerprint_is_sixteen_hex_digits_in_groups() {
+        // The SHA-256 of 32 zero bytes begins so.
+        assert_eq!(fingerprint(&[0; 32]), "6668 7aad f862 bd77");
+    }
+}

@@ -1,0 +1,110 @@
+//! Who wrote what: finding a device by what a person calls it, and naming it to them.
+
+use carry_code::git::BString;
+use carry_code::line::Branch;
+use carry_code::registry::{KnownDevice, Registry};
+use carry_code::tips::{self, Tip, Trust, Writer};
+use carry_kernel::id::DeviceId;
+
+use crate::failure::Failure;
+use crate::text;
+use crate::wire::Shell;
+
+/// What to run to see who there is.
+const LISTED: &str = "`carry devices` lists them.";
+/// What is said of another machine that writes under an id this device had.
+pub(crate) const COPY: &str = "(a copy of this device)";
+
+/// The tip of `branch` that `name` means. A device with several working trees gives the one that no other of its has seen.
+pub(crate) fn find<'a>(tips: &'a [Tip], name: &str, branch: &Branch) -> Result<&'a Tip, Failure> {
+    let mut meant: Vec<&Tip> = tips.iter().filter(|tip| tips::is_meant(&tip.writer, name)).collect();
+    if meant.iter().any(|tip| tip.writer.id() == name) {
+        meant.retain(|tip| tip.writer.id() == name);
+    }
+    let Some(first) = meant.first() else {
+        return Err(Failure::failed(format!("no device called {name} has work on {}", branch.display())).hint(LISTED));
+    };
+    if meant.iter().any(|tip| tip.writer.id() != first.writer.id()) {
+        return Err(ambiguous(name, meant.iter().map(|tip| tip.writer.id())));
+    }
+    let is_behind = |tip: &Tip| meant.iter().any(|other| other.seen != tip.seen && other.seen.has_seen(&tip.seen));
+    let latest = meant.iter().filter(|tip| !is_behind(tip)).max_by_key(|tip| tip.time);
+    Ok(latest.unwrap_or(first))
+}
+
+/// The known device that `name` means: its id, its label, or the beginning of its id.
+pub(crate) fn find_device(registry: &Registry, name: &str) -> Result<KnownDevice, Failure> {
+    let devices = registry.devices()?;
+    let ways: [&dyn Fn(&KnownDevice) -> bool; 4] = [
+        &|device| device.id == name,
+        &|device| device.label == name,
+        &|device| device.id.strip_prefix("pulsar/") == Some(name),
+        &|device| name.len() >= 4 && device.id.starts_with(name),
+    ];
+    for way in ways {
+        let mut meant = devices.iter().filter(|device| way(device));
+        match (meant.next(), meant.next()) {
+            (Some(device), None) => return Ok(device.clone()),
+            (Some(_), Some(_)) => {
+                return Err(ambiguous(name, devices.iter().filter(|device| way(device)).map(|d| d.id.clone())));
+            }
+            (None, _) => {}
+        }
+    }
+    Err(Failure::failed(format!("no device called {name} was ever seen"))
+        .hint(LISTED)
+        .hint("`carry sync --dry-run` in a repository asks its remotes for new ones."))
+}
+
+fn ambiguous(name: &str, ids: impl Iterator<Item = String>) -> Failure {
+    let mut ids: Vec<String> = ids.collect();
+    ids.sort();
+    ids.dedup();
+    Failure::failed(format!("{name} may be {}", ids.join(" or "))).hint("Give the whole id.")
+}
+
+/// A writer as people call it. Another working tree of this device is named by its folder, and another machine that writes
+/// under an id this device had is told apart.
+pub(crate) fn name(shell: &Shell, tip: &Tip) -> String {
+    let device = shell.existing_context().ok().flatten().map(|ctx| ctx.device.id());
+    if device.is_some_and(|device| is_copy(tip, &device)) {
+        return format!("{} {COPY}", text::line(tip.writer.name()));
+    }
+    if let (Trust::Own, Writer::Carry { line, .. }) = (tip.trust, &tip.writer) {
+        let trees = shell.registry_to_read().ok().flatten().and_then(|registry| registry.trees().ok());
+        let tree = trees.unwrap_or_default().into_iter().find(|tree| tree.id == line.tree);
+        let place = tree.map_or(line.tree.to_string(), |tree| shell.folder(&tree.root));
+        return format!("{place} on this device");
+    }
+    text::line(tip.writer.name())
+}
+
+/// Whether another machine wrote it under an id that this one, `device`, had before, as after its home was copied. What this
+/// device wrote itself has no seal here, unless it came from another clone, which goes on under the new id.
+pub(crate) fn is_copy(tip: &Tip, device: &DeviceId) -> bool {
+    let is_foreign =
+        |writer: &Writer| matches!(writer, Writer::Carry { line, key: Some(_), .. } if line.device != *device);
+    tip.trust == Trust::Own && is_foreign(&tip.writer)
+}
+
+/// A way to call the writer that a shell takes and that means no other.
+pub(crate) fn word(tip: &Tip) -> String {
+    let name = tip.writer.name();
+    let is_plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    if is_plain && !name.starts_with('-') { name.to_owned() } else { tip.writer.id() }
+}
+
+/// How far it is trusted, in a word.
+pub(crate) fn trust(trust: Trust) -> &'static str {
+    match trust {
+        Trust::Own => "own",
+        Trust::Approved => "approved",
+        Trust::Unknown => "unknown",
+        Trust::Impostor => "impostor",
+    }
+}
+
+/// A branch as it was typed.
+pub(crate) fn branch(name: &str) -> Branch {
+    Branch::Named(BString::from(name))
+}

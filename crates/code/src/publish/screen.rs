@@ -1,0 +1,175 @@
+//! Looking for secrets in all that a push would publish and the remote lacks.
+//!
+//! Snapshots are looked through from the oldest unpublished one on, each by what it changes. A secret is live from the
+//! snapshot that brings it to the one that takes it away. Commits that were not pushed go out with the snapshots, and so
+//! does what is staged.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::due::Due;
+use super::{FINDINGS_MAX, unpushed};
+use crate::diff::{self, Delta, mode};
+use crate::git::{BStr, BString, ByteSlice as _, ObjectId};
+use crate::history::{self, HistoryError, entry_at};
+use crate::remote::{Remote, RemoteError};
+use crate::repo::Repo;
+use crate::secrets::{self, Finding, LOOKED_BYTES_MAX};
+use crate::seen::Source;
+use crate::snapshot::Snapshot;
+
+/// What was found in one line.
+#[derive(Debug, Default)]
+pub(super) struct Screened {
+    /// What the newest snapshot would publish.
+    pub(super) live: Vec<Finding>,
+    /// Older snapshots that would publish some.
+    pub(super) bad: HashSet<ObjectId>,
+}
+
+/// Looks through one line.
+pub(super) fn line(repo: &Repo, remote: &Remote, due: &Due) -> Result<Screened, RemoteError> {
+    let gix = repo.gix();
+    let published = due.published().and_then(|commit| history::snapshot(&gix, commit).ok());
+    let unpublished = unpublished(&gix, due, published.as_ref())?;
+    let mut there = unpushed::There::new(repo, remote, published.as_ref().map(|p| p.commit))?;
+    let base = match (&published, unpublished.first().and_then(|oldest| oldest.meta.head)) {
+        (Some(published), _) => Some(published.tree),
+        (None, Some(head)) if there.has(head)? => Some(tree_of(&gix, head)?),
+        _ => None,
+    };
+    let mut screen = Screen { gix: &gix, there: &mut there, live: BTreeMap::new(), scanned: HashMap::new() };
+    let mut screened = Screened::default();
+    let mut before = base;
+    for snapshot in &unpublished {
+        screen.pass(before, snapshot)?;
+        let staged = screen.staged(snapshot)?;
+        before = Some(snapshot.tree);
+        if snapshot.commit == due.tip.commit {
+            screened.live.extend(screen.live.values().flatten().cloned().chain(staged));
+        } else if !screen.live.is_empty() || !staged.is_empty() {
+            screened.bad.insert(snapshot.commit);
+        }
+    }
+    let heads = |snapshots: &[Snapshot]| -> Vec<ObjectId> {
+        let mut heads: Vec<ObjectId> = snapshots.iter().filter_map(|s| s.meta.head).collect();
+        heads.sort();
+        heads.dedup();
+        heads
+    };
+    let tip_head: Vec<ObjectId> = due.tip.meta.head.into_iter().collect();
+    screened.live.extend(there.secrets(&gix, &tip_head, &[])?);
+    let older = heads(&unpublished);
+    // What the newest one's commits hold was looked at; most are its ancestors.
+    if !there.secrets(&gix, &older, &tip_head)?.is_empty() {
+        for head in older.into_iter().filter(|head| !tip_head.contains(head)) {
+            if !there.secrets(&gix, &[head], &tip_head)?.is_empty() {
+                let with = unpublished.iter().filter(|s| s.meta.head == Some(head) && s.commit != due.tip.commit);
+                screened.bad.extend(with.map(|s| s.commit));
+            }
+        }
+    }
+    screened.live.sort();
+    screened.live.dedup_by(|a, b| a.path == b.path && a.kind == b.kind);
+    screened.live.truncate(FINDINGS_MAX);
+    Ok(screened)
+}
+
+/// The snapshots that the remote lacks, oldest first. The newest is always among them.
+fn unpublished(gix: &gix::Repository, due: &Due, published: Option<&Snapshot>) -> Result<Vec<Snapshot>, HistoryError> {
+    let own = Source::line(&due.name.device, &due.name.tree);
+    // Thinning may have taken the published one; the older ones of what is left are older than it all the same.
+    let least = published.filter(|p| p.meta.device == due.name.device).map(|p| p.meta.seen.get(&own));
+    let mut found = Vec::new();
+    let mut next = Some(due.keeper);
+    while let Some(keeper) = next {
+        let (snapshot, before) = history::keeper(gix, keeper)?;
+        let is_published = published.is_some_and(|p| p.commit == snapshot.commit)
+            || least.is_some_and(|least| least > 0 && snapshot.meta.seen.get(&own) <= least);
+        if is_published && !found.is_empty() {
+            break;
+        }
+        found.push(snapshot);
+        next = before.filter(|_| !is_published);
+    }
+    found.reverse();
+    Ok(found)
+}
+
+fn tree_of(gix: &gix::Repository, commit: ObjectId) -> Result<ObjectId, HistoryError> {
+    let failed = |e: String| history::cannot_read(&format!("commit {commit}"), gix.path(), e);
+    let commit = gix.find_commit(commit).map_err(|e| failed(e.to_string()))?;
+    Ok(commit.tree_id().map_err(|e| failed(e.to_string()))?.detach())
+}
+
+struct Screen<'a, 'r> {
+    gix: &'a gix::Repository,
+    there: &'a mut unpushed::There<'r>,
+    /// Secrets in the snapshot at hand that the remote lacks, by path.
+    live: BTreeMap<BString, Vec<Finding>>,
+    scanned: HashMap<(BString, ObjectId), Vec<Finding>>,
+}
+
+impl Screen<'_, '_> {
+    /// Goes on from the tree before to `snapshot`.
+    fn pass(&mut self, before: Option<ObjectId>, snapshot: &Snapshot) -> Result<(), RemoteError> {
+        for delta in diff::trees(self.gix, before, Some(snapshot.tree), BStr::new(b""))? {
+            self.live.remove(&delta.path);
+            let found = self.delta(&delta, snapshot)?;
+            if !found.is_empty() {
+                self.live.insert(delta.path, found);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is staged and differs from the working tree.
+    fn staged(&mut self, snapshot: &Snapshot) -> Result<Vec<Finding>, RemoteError> {
+        let Some(side) = snapshot.meta.staged else { return Ok(Vec::new()) };
+        let side = tree_of(self.gix, side)?;
+        let mut found = Vec::new();
+        for stage in history::entries(self.gix, side)?.into_iter().filter(|entry| entry.mode == mode::FOLDER) {
+            for delta in diff::trees(self.gix, Some(snapshot.tree), Some(stage.id), BStr::new(b""))? {
+                found.extend(self.delta(&delta, snapshot)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// What a change brings, unless it is what a commit says that the remote has.
+    fn delta(&mut self, delta: &Delta, snapshot: &Snapshot) -> Result<Vec<Finding>, RemoteError> {
+        let Some((_, id)) = delta.new.filter(|(m, _)| matches!(*m, mode::FILE | mode::EXECUTABLE)) else {
+            return Ok(Vec::new());
+        };
+        let found = self.blob(delta.path.as_bstr(), id);
+        if let Some(head) = snapshot.meta.head.filter(|_| !found.is_empty())
+            && self.there.has(head)?
+            && entry_at(self.gix, tree_of(self.gix, head)?, delta.path.as_bstr())?.is_some_and(|entry| entry.1 == id)
+        {
+            return Ok(Vec::new());
+        }
+        Ok(found)
+    }
+
+    fn blob(&mut self, path: &BStr, id: ObjectId) -> Vec<Finding> {
+        let key = (path.to_owned(), id);
+        if let Some(known) = self.scanned.get(&key) {
+            return known.clone();
+        }
+        let found = scan(self.gix, path, id);
+        self.scanned.insert(key, found.clone());
+        found
+    }
+}
+
+/// Scans one blob. One that is not here came from a remote, and goes nowhere.
+pub(super) fn scan(gix: &gix::Repository, path: &BStr, id: ObjectId) -> Vec<Finding> {
+    let header = match gix.try_find_header(id) {
+        Ok(Some(header)) if header.kind() == gix::objs::Kind::Blob => header,
+        _ => return Vec::new(),
+    };
+    // Of a large one only the name counts.
+    if header.size() > LOOKED_BYTES_MAX {
+        return secrets::scan(path, b"");
+    }
+    gix.find_blob(id).map(|blob| secrets::scan(path, &blob.data)).unwrap_or_default()
+}

@@ -1,0 +1,8 @@
+//! Work taken over from another device, with captures on both sides.
+
+mod child;
+mod die;
+mod head;
+mod pair;
+mod take;
+mod undo;
