@@ -22,6 +22,10 @@ const NEEDS: &[Need] = &[
     Need { program: "git", package: "git", version: "2.38", why: "captures are checked against Git itself" },
     Need { program: "cc", package: "gcc", version: "", why: "SQLite is built from source" },
     Need { program: "mkfifo", package: "coreutils", version: "", why: "tests capture around special files" },
+    Need { program: "ssh", package: "openssh-client", version: "", why: "tests reach Git remotes over ssh" },
+    Need { program: "ssh-keygen", package: "openssh-client", version: "", why: "tests make keys of their own" },
+    Need { program: "sshd", package: "openssh-server", version: "", why: "tests serve Git remotes over ssh" },
+    Need { program: "dbus-daemon", package: "dbus-daemon", version: "", why: "tests receive notifications" },
 ];
 
 /// Installs what is missing.

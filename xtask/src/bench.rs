@@ -1,4 +1,5 @@
-//! `cargo xtask bench code`: what a capture costs, measured beside what it is compared with.
+//! `cargo xtask bench code`: what a capture costs, measured beside what it is compared with. `cargo xtask bench handoff` is
+//! in a module of its own.
 //!
 //! Whole processes, in random order within each round, the first round thrown away, each result checked against the file it
 //! should hold. A row whose results are wrong is void. Absolute times say little on a shared machine; the ratios within one
@@ -10,6 +11,7 @@ use crate::run::{cargo, root, shown, target};
 use crate::{Outcome, out};
 
 mod carry;
+mod handoff;
 mod idle;
 mod measure;
 mod method;
@@ -37,7 +39,8 @@ struct Plan {
 pub(crate) fn run(args: &[String]) -> Outcome {
     match args.split_first() {
         Some((what, rest)) if what == "code" => code(&parse(rest)?),
-        _ => Err("say what to measure: `cargo xtask bench code`".into()),
+        Some((what, rest)) if what == "handoff" => handoff::run(rest),
+        _ => Err("say what to measure: `cargo xtask bench code` or `cargo xtask bench handoff`".into()),
     }
 }
 

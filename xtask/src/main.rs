@@ -25,6 +25,8 @@ Usage: cargo xtask COMMAND
   docs          Write the generated parts of docs/
   bench code [--sizes N,N] [--rounds N] [--idle SECONDS] [--real PATH] [--dir PATH] [--program PATH]
                 Measure captures against Git and git-pulsar's plumbing; prints a table
+  bench handoff [--sizes N,N] [--rounds N] [--dir PATH] [--program PATH]
+                Measure from a save on one device to the file on another, against git-pulsar's plumbing and plain Git
   dist          Build the program as it is handed out";
 
 fn main() -> ExitCode {

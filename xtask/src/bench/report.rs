@@ -107,7 +107,8 @@ pub(super) fn machine(rounds: usize) -> String {
     )
 }
 
-fn bytes(n: f64) -> String {
+/// A number of bytes, in the unit that fits.
+pub(super) fn bytes(n: f64) -> String {
     match n {
         n if n < 1024.0 => format!("{n:.0} B"),
         n if n < 1_048_576.0 => format!("{:.1} KiB", n / 1024.0),
