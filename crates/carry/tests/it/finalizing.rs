@@ -166,3 +166,40 @@ fn markers_of_a_conflict_are_pointed_out() {
     let ran = one.ok(&["finalize", "--dry-run"]);
     assert!(ran.stderr.contains("Warning: a.txt holds the markers of a conflict; edit it"), "{ran:?}");
 }
+
+#[test]
+fn what_a_device_has_not_on_disk_is_not_deleted_for_all() {
+    // Tracked although ignored, a submodule that a clone does not fetch, and a folder outside of a sparse checkout.
+    let one = World::with_remote();
+    one.file(".gitignore", "*.log\n");
+    one.file("build.log", "kept all the same\n");
+    one.file("far/away.txt", "far\n");
+    one.file(".gitmodules", "[submodule \"sub\"]\n\tpath = sub\n\turl = ../sub.git\n");
+    let head = one.git(&["rev-parse", "HEAD"]);
+    one.git(&["add", "-A"]);
+    one.git(&["add", "-f", "build.log"]);
+    one.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{},sub", head.trim())]);
+    one.git(&["commit", "-qm", "second"]);
+    one.git(&["push", "-q"]);
+    let two = World::beside(&one);
+    two.git(&["sparse-checkout", "set", "--cone", "src"]);
+    assert_eq!(two.read("far/away.txt"), None);
+    for (world, name) in [(&one, "desktop"), (&two, "laptop")] {
+        world.publish_as(name);
+        world.file(&format!("src/{name}.txt"), "work\n");
+        world.ok(&["now", "--push"]);
+    }
+    for world in [&one, &two] {
+        world.ok(&["sync", "--dry-run"]);
+        world.ok(&["devices", "approve", "--all", "--yes"]);
+    }
+    two.ok(&["sync", "--yes"]);
+    assert_eq!(two.read("src/desktop.txt").as_deref(), Some("work\n"));
+    assert_eq!(two.git(&["diff", "--name-status", "HEAD"]), "");
+    two.ok(&["now", "--push"]);
+    one.ok(&["finalize", "--yes"]);
+    assert_eq!(one.git(&["diff", "--cached", "--name-status"]), "A\tsrc/desktop.txt\nA\tsrc/laptop.txt\n");
+    assert_eq!(one.read("far/away.txt").as_deref(), Some("far\n"));
+    assert_eq!(one.read("build.log").as_deref(), Some("kept all the same\n"));
+    assert!(one.git(&["ls-files", "--stage", "sub"]).starts_with("160000 "));
+}

@@ -57,3 +57,23 @@ fn git_pulsar_sees_our_work_when_the_setting_says_so() {
     assert_eq!(foreign_refs(fleet.at(0)), [""; 0]);
     assert!(fleet.remote_refs().iter().any(|(name, _)| name.starts_with("refs/heads/wip/pulsar/")));
 }
+
+#[test]
+fn one_file_of_git_pulsar_comes_alone_and_its_work_goes_into_the_one_commit() {
+    let fleet = strangers(Transport::Path, 2);
+    let (carry, other) = (fleet.at(0), fleet.at(1));
+    let pulsar = on(other);
+    other.write("a.txt", "by git-pulsar\n").write("new.txt", "new\n");
+    pulsar.snapshot(now());
+    pulsar.push("origin");
+    fetch(carry);
+    carry.carry(["restore", "new.txt", "--device", "laptop", "--yes"]);
+    assert_eq!(carry.read("new.txt").as_deref(), Some("new\n"));
+    assert_eq!(carry.read("a.txt").as_deref(), Some("one\ntwo\nthree\nfour\nfive\n"));
+    carry.write("b.txt", "mine\n");
+    carry.carry(["devices", "approve", "laptop", "--yes"]);
+    assert!(carry.carry(["devices"]).contains("git-pulsar"));
+    carry.carry(["finalize", "--commit", "-m", "all of it", "--yes"]);
+    let changed = carry.git(["show", "--name-only", "--format="]);
+    assert_eq!(changed.split_whitespace().collect::<Vec<_>>(), ["a.txt", "b.txt", "new.txt"]);
+}
