@@ -94,9 +94,23 @@ impl Lock {
         let mode = self.file.metadata().map_err(failed())?.mode() | OWNER_WRITES;
         let _ = self.file.set_permissions(std::fs::Permissions::from_mode(mode));
         fault::point("ref.renamed").map_err(failed())?;
-        sync_dir(folder_of(&self.target))?;
+        self.sync_folder()?;
         fault::point("ref.done").map_err(failed())?;
         Ok(self.fsyncs + 2)
+    }
+
+    /// Puts the new name on stable storage: that of the file, or, where Git has packed the ref since and taken the folder
+    /// away, that of `packed-refs`.
+    fn sync_folder(&self) -> Result<(), DiskError> {
+        match sync_dir(folder_of(&self.target)) {
+            Err(e) if e.source.kind() == io::ErrorKind::NotFound => {}
+            synced => return synced,
+        }
+        let above = self.target.ancestors().skip(2);
+        match above.into_iter().find(|folder| folder.join("packed-refs").exists()) {
+            Some(folder) => sync_dir(folder),
+            None => sync_dir(folder_of(&self.target)),
+        }
     }
 
     fn rename(&mut self, name: &str) -> Result<(), RefError> {
