@@ -1,6 +1,7 @@
 //! What somebody who can write to the remote puts there.
 
 use super::*;
+use crate::git::fixture::write;
 
 /// A device of nobody's, and a tree of it.
 struct Stranger {
@@ -204,10 +205,10 @@ fn refs_at_huge_objects_are_refused_by_their_headers_and_good_lines_arrive() {
     // Git keeps other objects from branches; whoever writes there need not ask it.
     let at_blob = fleet.remote().join(stream("blob"));
     std::fs::create_dir_all(at_blob.parent().unwrap()).unwrap();
-    std::fs::write(at_blob, format!("{blob}\n")).unwrap();
+    write(&at_blob, format!("{blob}\n").as_bytes());
     fleet.git(&["update-ref", &stranger.line().ref_name(), &blob]);
     let message = fleet.path().join("message");
-    std::fs::write(&message, "Shadow backup\n".repeat(100_000)).unwrap();
+    write(&message, "Shadow backup\n".repeat(100_000).as_bytes());
     let said = fleet.git(&["commit-tree", "-F", message.to_str().unwrap(), "main^{tree}"]);
     let other = format!("refs/carry/{}/{:012x}/main", stranger.device.id(), 1);
     fleet.git(&["update-ref", &other, &said]);
@@ -264,7 +265,7 @@ fn own_and_approved_lines_come_before_any_number_of_others() {
         }
     }
     let updates = fleet.path().join("updates");
-    std::fs::write(&updates, refs).unwrap();
+    write(&updates, refs.as_bytes());
     let mut update = command(&fleet.remote());
     update.args(["update-ref", "--stdin"]).stdin(std::fs::File::open(&updates).unwrap());
     assert!(update.status().unwrap().success());
