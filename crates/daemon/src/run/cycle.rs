@@ -175,6 +175,7 @@ impl Daemon<'_> {
             // Perhaps because it is not there.
             self.look_for(&id);
         }
+        self.notice_identity();
     }
 
     /// Upkeep follows the first capture, found it anything or not, and then comes by itself; sooner where room is short.

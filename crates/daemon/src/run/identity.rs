@@ -1,6 +1,5 @@
 //! Who this device is: that changes when another machine was found to write as it.
 
-use carry_kernel::device::Device;
 use carry_kernel::id::TreeId;
 use carry_kernel::worker::Input;
 
@@ -10,10 +9,8 @@ use super::notices;
 impl Daemon<'_> {
     /// Another process may have given this device a new identity.
     pub(super) fn reload_identity(&mut self) {
-        match Device::load(&self.ctx.home) {
-            Ok(Some(device)) if *device.id() != self.ctx.device.id() => self.ctx.device.replace(device),
-            Ok(_) => {}
-            Err(error) => self.complain("this device's identity cannot be read", &error),
+        if let Err(error) = self.ctx.refresh_device() {
+            self.complain("this device's identity cannot be read", &error);
         }
         self.notice_identity();
     }
