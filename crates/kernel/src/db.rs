@@ -18,6 +18,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 
 use crate::disk::{self, DiskError};
 
+mod turn;
+
 /// How long a writer waits for another, in milliseconds.
 pub const BUSY_MS: u32 = 10_000;
 
@@ -87,6 +89,7 @@ pub enum DbError {
 pub struct Db {
     path: PathBuf,
     conn: Connection,
+    takes_turns: bool,
 }
 
 impl Db {
@@ -138,11 +141,23 @@ impl Db {
         work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let failed = self.failed();
+        let _turn = self.takes_turns.then(|| turn::ask(&self.path));
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
         let result = work(&tx)?;
         crate::fault::point("db.write.done").map_err(|e| DbError::from(DiskError::at("write", &self.path)(e)))?;
         tx.commit().map_err(&failed)?;
         Ok(result)
+    }
+
+    /// From now on [`Db::write`] is let through by those who write for long and [`Db::let_others_write`].
+    pub fn take_turns(&mut self) {
+        self.takes_turns = true;
+    }
+
+    /// Called between two of many transactions that follow each other at once: waits until those who asked have written, a few
+    /// seconds at most. SQLite's own waiting looks now and then, and would hardly ever find the file free.
+    pub fn let_others_write(&self) {
+        turn::give(&self.path);
     }
 
     /// Puts every commit made so far on stable storage. One sync of the log: cheaper than a
@@ -187,7 +202,7 @@ impl Db {
     fn connect(path: &Path, access: OpenFlags) -> Result<Self, DbError> {
         let conn = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             .map_err(|e| sqlite_error(path, e))?;
-        let db = Self { path: path.to_owned(), conn };
+        let db = Self { path: path.to_owned(), conn, takes_turns: false };
         db.conn.busy_timeout(Duration::from_millis(BUSY_MS.into())).map_err(db.failed())?;
         // The last one to close would fold the log into the file, with five syncs: more than a whole capture needs. The
         // log is folded when it has grown, and read like the rest until then.

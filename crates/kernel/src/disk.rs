@@ -132,7 +132,7 @@ pub fn sync_dir(dir: &Path) -> Result<(), DiskError> {
 }
 
 /// Opens a regular file for reading, without ever waiting for one that is not.
-pub(crate) fn open_regular(path: &Path, flags: OFlags) -> io::Result<File> {
+pub fn open_regular(path: &Path, flags: OFlags) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY | flags;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }

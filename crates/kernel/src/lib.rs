@@ -18,6 +18,7 @@ pub mod home;
 pub mod id;
 mod kernel_db;
 pub mod lease;
+pub mod secret;
 pub mod status;
 pub mod throttle;
 pub mod worker;

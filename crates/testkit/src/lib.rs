@@ -7,6 +7,8 @@
 //! [`http_git::HttpGit`] and [`ssh_git::SshGit`] are Git servers on the loopback interface, [`fleet::Fleet`] is several
 //! devices that share a remote, [`pulsar::Pulsar`] does what git-pulsar does.
 //!
+//! [`agentsview`] runs the real agentsview.
+//!
 //! Everything here panics when it cannot do its work: a test that cannot be set up has failed.
 //!
 //! ```
@@ -20,6 +22,7 @@
 //! Fingerprint::of(repo.root()).assert_same_as(&before);
 //! ```
 
+pub mod agentsview;
 pub mod fingerprint;
 pub mod fleet;
 pub mod git;

@@ -184,3 +184,34 @@ fn syncing_works_before_the_first_write_and_through_a_link() {
     insert(&mut db, "x").unwrap();
     db.sync().unwrap();
 }
+
+#[test]
+fn whoever_asks_for_a_turn_writes_between_two_long_transactions() {
+    let (_dir, path) = place();
+    let long = Db::open(&path, SCHEMA).unwrap();
+    let mut short = Db::open(&path, SCHEMA).unwrap();
+    short.take_turns();
+    let failed = short.failed();
+    long.conn().execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (asked, waits) = (Barrier::new(2), std::sync::atomic::AtomicBool::new(true));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Holds the turn from before it waits for SQLite until it has written.
+            let turn = turn::ask(&path);
+            asked.wait();
+            short
+                .write(|tx| tx.execute("INSERT INTO a (text) VALUES ('short')", []).map(drop).map_err(failed))
+                .unwrap();
+            waits.store(false, std::sync::atomic::Ordering::SeqCst);
+            drop(turn);
+        });
+        asked.wait();
+        long.conn().execute_batch("COMMIT").unwrap();
+        long.let_others_write();
+        assert!(!waits.load(std::sync::atomic::Ordering::SeqCst));
+    });
+    assert_eq!(count(&long, "a"), 2);
+    // Nobody asks any more: it waits for nobody.
+    assert!(turn::ask(&path).is_some());
+    long.let_others_write();
+}
