@@ -1,0 +1,99 @@
+//! From hits that may overlap to findings that do not, and to the masked text.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use memchr::memmem;
+
+use crate::mask::{Encoding, Finding, Key, Masked};
+use crate::placeholder;
+use crate::scan::Hit;
+
+/// Adds the other places where a secret that was found stands as it is: what its name gives away once is secret everywhere.
+pub(crate) fn repeat(text: &str, hits: &mut Vec<Hit>) {
+    /// Shorter ones stand in too many places.
+    const LENGTH_MIN: usize = 16;
+    const LENGTH_MAX: usize = 1024;
+    /// How many secrets are looked for again.
+    const SECRETS_MAX: usize = 32;
+    let mut seen = HashSet::new();
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+    let is_fit = |hit: &&Hit| (LENGTH_MIN..=LENGTH_MAX).contains(&hit.secret.len()) && hit.secret.bytes().all(is_plain);
+    let secrets: Vec<Hit> =
+        hits.iter().filter(is_fit).filter(|hit| seen.insert(hit.secret.clone())).take(SECRETS_MAX).cloned().collect();
+    for hit in secrets {
+        let places = memmem::find_iter(text.as_bytes(), hit.secret.as_bytes());
+        hits.extend(places.map(|at| Hit { span: at..at + hit.secret.len(), encoding: Encoding::Plain, ..hit.clone() }));
+    }
+}
+
+/// Joins hits that overlap or touch; the most certain, then the longest, gives each its name.
+pub(crate) fn merge(mut hits: Vec<Hit>, key: &Key) -> Vec<Finding> {
+    hits.retain(|hit| !hit.span.is_empty());
+    hits.sort_by_key(|hit| (hit.span.start, hit.span.end));
+    let mut merged: Vec<(std::ops::Range<usize>, Hit)> = Vec::new();
+    for hit in hits {
+        match merged.last_mut() {
+            Some((span, best)) if hit.span.start <= span.end => {
+                span.end = span.end.max(hit.span.end);
+                if rank(&hit) > rank(best) {
+                    *best = hit;
+                }
+            }
+            _ => merged.push((hit.span.clone(), hit)),
+        }
+    }
+    let finding = |(span, hit): (std::ops::Range<usize>, Hit)| Finding {
+        rule: hit.rule,
+        span,
+        fingerprint: key.fingerprint(&hit.secret),
+        encoding: hit.encoding,
+    };
+    merged.into_iter().map(finding).collect()
+}
+
+/// Greater is better.
+fn rank(
+    hit: &Hit,
+) -> (crate::rules::Confidence, usize, std::cmp::Reverse<crate::mask::Encoding>, std::cmp::Reverse<&str>) {
+    (hit.confidence, hit.span.len(), std::cmp::Reverse(hit.encoding), std::cmp::Reverse(hit.rule))
+}
+
+/// `text` with a placeholder for each finding.
+pub(crate) fn render(text: &str, findings: Vec<Finding>) -> Masked<'_> {
+    if findings.is_empty() {
+        return Masked { text: Cow::Borrowed(text), findings };
+    }
+    let mut masked = String::with_capacity(text.len());
+    let mut copied = 0;
+    for finding in &findings {
+        masked.push_str(&text[copied..finding.span.start]);
+        masked.push_str(&placeholder::placeholder(finding.rule, finding.fingerprint));
+        copied = finding.span.end;
+    }
+    masked.push_str(&text[copied..]);
+    Masked { text: Cow::Owned(masked), findings }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::repeat;
+    use crate::mask::Encoding;
+    use crate::rules::Confidence;
+    use crate::scan::Hit;
+
+    #[test]
+    fn a_secret_is_one_wherever_it_stands() {
+        let hit = |secret: &str| Hit {
+            rule: "named-secret",
+            span: 4..4 + secret.len(),
+            secret: secret.to_owned(),
+            encoding: Encoding::Escaped,
+            confidence: Confidence::Likely,
+        };
+        let mut hits = vec![hit("vR7kq2Lp9TzX4mWc"), hit("short")];
+        repeat("key=vR7kq2Lp9TzX4mWc and vR7kq2Lp9TzX4mWc, short short", &mut hits);
+        let spans: Vec<_> = hits.iter().skip(2).map(|hit| (hit.span.clone(), hit.encoding)).collect();
+        assert_eq!(spans, [(4..20, Encoding::Plain), (25..41, Encoding::Plain)]);
+    }
+}
