@@ -37,6 +37,7 @@ mod remove;
 mod restore;
 mod restore_json;
 mod service;
+mod sessions;
 mod show;
 mod snapshot_json;
 mod staging;
@@ -121,6 +122,7 @@ enum Command {
     Publish(publish::Args),
     Sync(sync::Args),
     Finalize(finalize::Args),
+    Sessions(Box<sessions::Args>),
     Devices(devices::Args),
     Ignore(ignore::Args),
     Prune(prune::Args),
@@ -182,6 +184,7 @@ fn run(shell: &Shell, program: &'static str, command: Option<Command>) -> Result
         Some(Command::Publish(args)) => publish::run(shell, &args),
         Some(Command::Sync(args)) => sync::run(shell, &args),
         Some(Command::Finalize(args)) => finalize::run(shell, &args),
+        Some(Command::Sessions(args)) => sessions::run(shell, &args),
         Some(Command::Devices(args)) => devices::run(shell, &args),
         Some(Command::Ignore(args)) => ignore::run(shell, &args),
         Some(Command::Prune(args)) => prune::run(shell, &args),

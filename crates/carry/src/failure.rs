@@ -27,6 +27,7 @@ use crate::output::{Output, style};
 use crate::text;
 
 mod between;
+mod sessions;
 
 /// Exit code for a mistake of ours.
 pub(crate) const EXIT_BUG: u8 = 70;

@@ -11,6 +11,7 @@ mod far;
 mod journal;
 mod lease;
 mod links;
+mod markdown;
 mod merge_tool;
 mod output;
 mod overview;

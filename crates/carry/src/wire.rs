@@ -17,6 +17,7 @@ use carry_kernel::config::{Config, Key, Origin, Sources};
 use carry_kernel::device::{self, Device};
 use carry_kernel::home::Home;
 use carry_kernel::id::TreeId;
+use carry_sessions::settings::Settings;
 
 use crate::cli::Options;
 use crate::failure::Failure;
@@ -24,7 +25,8 @@ use crate::output::Output;
 use crate::text;
 
 /// Every table of settings there is.
-pub(crate) const KEYS: &[&[Key]] = &[carry_kernel::config::KEYS, carry_code::settings::KEYS];
+pub(crate) const KEYS: &[&[Key]] =
+    &[carry_kernel::config::KEYS, carry_code::settings::KEYS, carry_sessions::settings::KEYS];
 
 /// What a command has at hand. Databases, identity and configuration are opened when asked for, so that a command
 /// that needs none starts at once.
@@ -125,6 +127,15 @@ impl Shell {
             }
             other => other.into(),
         })
+    }
+
+    /// Where sessions with agents are looked for, and how they are archived.
+    pub(crate) fn sessions(&self) -> Result<Settings, Failure> {
+        let home = self.user_home.as_deref().ok_or_else(|| {
+            Failure::failed("HOME is not set, so that nobody knows where agents keep their sessions")
+                .hint("Set HOME to your home directory.")
+        })?;
+        Ok(Settings::new(&self.config(None), home, &|name| std::env::var_os(name)))
     }
 
     /// The registry, made when missing.

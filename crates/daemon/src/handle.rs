@@ -71,6 +71,9 @@ pub struct DaemonStatus {
     /// `radar/…`.
     #[serde(default)]
     pub links: BTreeMap<String, Status>,
+    /// The worker that archives sessions with agents.
+    #[serde(default)]
+    pub sessions: Option<Status>,
 }
 
 /// What a capture of one tree came to, as it crosses the socket. `snapshot` is a commit id in hex.

@@ -41,6 +41,7 @@ mod notices;
 mod pool;
 mod results;
 mod server;
+mod sessions;
 mod signals;
 mod slot;
 mod stall;

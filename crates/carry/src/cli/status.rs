@@ -8,6 +8,7 @@ use carry_code::seen::Relation;
 use carry_kernel::worker::Phase;
 use serde::Serialize;
 
+use super::sessions;
 use super::snapshot_json::SkippedJson;
 use super::status_json::{DriftJson, InterruptedJson, RemoteJson};
 use crate::failure::Failure;
@@ -57,7 +58,15 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
 /// Shows them.
 pub(super) fn show(shell: &Shell, scope: &Scope) -> Result<(), Failure> {
     let Some(registry) = shell.registry_to_read()? else {
-        show_daemon(shell, shell.daemon()?)?;
+        let daemon = shell.daemon()?;
+        let rows = overview::rows(shell, daemon)?;
+        if shell.out.is_json() {
+            show_daemon(shell, daemon)?;
+        }
+        sessions::show_overview(shell, &rows)?;
+        if !shell.out.is_json() {
+            show_daemon(shell, daemon)?;
+        }
         shell.out.note("No repository is registered yet; `carry up` in one begins.");
         return Ok(());
     };
@@ -81,6 +90,7 @@ pub(super) fn show(shell: &Shell, scope: &Scope) -> Result<(), Failure> {
             show_one(shell, overview, &far)?;
         }
     }
+    sessions::show_overview(shell, &rows)?;
     if shell.out.is_json() {
         return Ok(());
     }

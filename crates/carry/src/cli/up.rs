@@ -6,8 +6,8 @@ use carry_code::registry::Tree;
 use carry_code::repo::Repo;
 use carry_daemon::control;
 
-use super::now;
 use super::status::{self, Scope};
+use super::{now, sessions};
 use crate::failure::Failure;
 use crate::links::{self, Here};
 use crate::output::style;
@@ -18,7 +18,7 @@ use crate::{prompt, take, text};
 /// Capture this repository from now on
 ///
 /// Registers the working tree you stand in (or PATH), starts the daemon if none runs, waits for the first snapshot and
-/// shows how things stand. Asks once whether snapshots may go to the Git remote. Running it again does no harm. Outside a repository it starts the daemon for all that are
+/// shows how things stand. Says what coding agents have left on this machine, which the daemon archives. Asks once whether snapshots may go to the Git remote. Running it again does no harm. Outside a repository it starts the daemon for all that are
 /// registered.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -57,6 +57,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         for hint in failure.hints() {
             shell.out.problem(style::HINT, "Hint", hint);
         }
+        sessions::announce(shell)?;
         shell.out.say("")?;
         return status::show(shell, &scope);
     }
@@ -68,6 +69,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         "From now on every change is captured within seconds. `carry log` lists the snapshots, `carry restore PATH` brings \
          files back.\nThe daemon ends with this machine's session; `carry service install` starts it by itself.",
     )?;
+    sessions::announce(shell)?;
     shell.out.say("")?;
     status::show(shell, &scope)
 }

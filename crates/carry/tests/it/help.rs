@@ -39,6 +39,7 @@ Commands:
   publish      Publish snapshots to a Git remote
   sync         Take over newer work of another device
   finalize     Stage the work of all devices as one change
+  sessions     Find, read and keep conversations with coding agents
   devices      List the devices, and say which are yours
   ignore       Leave files out of captures
   prune        Thin snapshots by retention

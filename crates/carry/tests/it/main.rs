@@ -14,6 +14,7 @@ mod prompting;
 mod publishing;
 mod restoring;
 mod rules;
+mod sessions;
 mod staging;
 mod sync;
 mod thinning;

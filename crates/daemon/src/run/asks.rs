@@ -32,6 +32,7 @@ impl Daemon<'_> {
             Request::Capture { trees, watched } => return self.capture(trees, watched, reply),
             Request::Reload => {
                 self.reload();
+                self.reload_sessions();
                 Answer::Done
             }
             Request::Stop => {
@@ -54,6 +55,7 @@ impl Daemon<'_> {
             workers: workers
                 .map(|job| (job.tree.id.as_str().to_owned(), job.status(steady).on_wall_clock(steady, wall)))
                 .collect(),
+            sessions: Some(self.sessions.status().on_wall_clock(steady, wall)),
             links: self
                 .links
                 .values()
@@ -64,7 +66,7 @@ impl Daemon<'_> {
         }
     }
 
-    fn capture(&mut self, trees: Vec<TreeId>, watched: bool, reply: Sender<Answer>) {
+    pub(super) fn capture(&mut self, trees: Vec<TreeId>, watched: bool, reply: Sender<Answer>) {
         if self.is_stopping() {
             // Whoever asked may have gone.
             let _ = reply.send(Answer::Failed { message: "The daemon is stopping.".to_owned() });

@@ -15,6 +15,7 @@ impl Daemon<'_> {
     pub(super) fn publish(&mut self, key: &Key, now: Timestamp, slow: bool) {
         let status = match key {
             Key::Tree(id) => self.jobs.get(id).map(|job| job.status(now)),
+            Key::Sessions => Some(self.sessions.status()),
             Key::Link(..) => self.slot(key).map(|slot| slot.worker.status()),
         };
         let Some((status, slot)) = status.zip(self.slot(key)) else { return };

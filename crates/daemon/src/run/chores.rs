@@ -23,6 +23,7 @@ use super::job::Job;
 use super::link::{Link, LinkId, Role};
 use super::network::Network;
 use super::pool::{Pool, Work};
+use super::sessions::{self, Sessions};
 use super::slot::Key;
 use super::tuning::Tuning;
 use super::watching::Watching;
@@ -61,6 +62,7 @@ pub(super) struct Daemon<'a> {
     pub(super) are_links_known: bool,
     pub(super) finder: Finder,
     pub(super) network: Network,
+    pub(super) sessions: Sessions,
     pub(super) desktop: Desktop,
     pub(super) events: SyncSender<Event>,
     /// Who we were when we last looked.
@@ -93,6 +95,7 @@ impl<'a> Daemon<'a> {
         let desktop = Desktop::start(tuning.show.clone()).map_err(RunError::start("its threads"))?;
         let (far, threads) = (tuning.far.clone(), tuning.network_threads);
         let network = Network::new(ctx, &owner, &events, far.clone(), desktop.clone(), threads);
+        let watch = sessions::Watch::start(&events).map_err(RunError::start("its threads"))?;
         let now = ctx.clock.steady();
         let watchdog = sd_notify::watchdog_enabled().map(|most| most / 2);
         Ok(Self {
@@ -111,6 +114,7 @@ impl<'a> Daemon<'a> {
             are_links_known: false,
             finder: Finder::start(ctx, far, &events).map_err(RunError::start("its threads"))?,
             network,
+            sessions: Sessions::new(watch, &tuning),
             desktop,
             events,
             identity: ctx.device.id(),
@@ -132,6 +136,7 @@ impl<'a> Daemon<'a> {
     pub(super) fn begin(&mut self) {
         self.sweep_board();
         self.reload();
+        self.reload_sessions();
     }
 
     /// Takes one event.
@@ -148,10 +153,17 @@ impl<'a> Daemon<'a> {
             Event::Remotes { tree, found } => self.found_remotes(&tree, found),
             Event::Exchanging { link, role, step } => self.exchanging(&link, role, step),
             Event::Exchanged { link, role, outcome } => self.exchanged(&link, role, *outcome),
+            Event::SessionsHeard(heard) => self.sessions_heard(heard),
+            Event::SessionsArmed(armed) => self.sessions_armed(armed),
+            Event::SessionsStep(step) => self.sessions_step(step),
+            Event::SessionsPassed(outcome) => self.sessions_passed(outcome),
             Event::Metered(metered) => self.metered_is(metered),
             Event::Asked { request, reply } => self.asked(request, reply),
             Event::Signal(Signal::Stop) => self.stop(),
-            Event::Signal(Signal::Reload) => self.reload(),
+            Event::Signal(Signal::Reload) => {
+                self.reload();
+                self.reload_sessions();
+            }
         }
         tracing::trace!(event = name, took = ?started.elapsed(), "handled");
     }
@@ -162,7 +174,7 @@ impl<'a> Daemon<'a> {
         let asks = self.asks.values().filter_map(|ask| ask.sync_by);
         let own = [Some(self.home_at), self.watchdog.map(|(_, at)| at), self.stop_by];
         let links = self.links.values().flat_map(Link::slots).filter_map(|slot| slot.wake);
-        let due = jobs.chain(asks).chain(links).chain(own.into_iter().flatten()).min();
+        let due = jobs.chain(asks).chain(links).chain(self.sessions.due()).chain(own.into_iter().flatten()).min();
         due.map_or(SLEEP_MAX, |due| due.since(self.now())).min(SLEEP_MAX)
     }
 
@@ -196,6 +208,7 @@ impl<'a> Daemon<'a> {
         }
         self.arrange_links();
         self.tick_links(now);
+        self.tick_sessions(now);
         self.let_go(now);
     }
 
@@ -292,6 +305,7 @@ impl<'a> Daemon<'a> {
             }
             self.feed(&id, Input::Dirty);
         }
+        self.sessions_heard(sessions::Heard { everything: true, ..sessions::Heard::default() });
     }
 
     /// Ends gracefully: every worker finishes or cancels its step.
@@ -314,6 +328,7 @@ impl<'a> Daemon<'a> {
                 self.drive(&Key::Link(id.clone(), role), Input::Stop);
             }
         }
+        self.drive(&Key::Sessions, Input::Stop);
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -323,7 +338,8 @@ impl<'a> Daemon<'a> {
     /// Whether a stop is done, or its time over.
     pub(super) fn has_ended(&self) -> bool {
         let is_idle = self.jobs.values().all(|job| job.slot.has_ended() && !job.is_kept_up)
-            && self.links.values().flat_map(Link::slots).all(|slot| slot.has_ended());
+            && self.links.values().flat_map(Link::slots).all(|slot| slot.has_ended())
+            && self.sessions.slot.has_ended();
         self.stop_by.is_some_and(|by| is_idle || by <= self.now())
     }
 

@@ -9,6 +9,7 @@ use carry_kernel::id::TreeId;
 use super::exchange;
 use super::link::{Found, LinkId, Role};
 use super::pool::Ended;
+use super::sessions;
 use crate::handle::{Answer, Request};
 
 /// What happened.
@@ -37,6 +38,14 @@ pub(super) enum Event {
     Exchanging { link: LinkId, role: Role, step: String },
     /// An exchange ended.
     Exchanged { link: LinkId, role: Role, outcome: Box<exchange::Outcome> },
+    /// Something changed where agents keep their sessions.
+    SessionsHeard(sessions::Heard),
+    /// How the places of sessions are watched now.
+    SessionsArmed(sessions::Armed),
+    /// A pass over the sessions takes a step.
+    SessionsStep(String),
+    /// A pass over the sessions ended.
+    SessionsPassed(sessions::Outcome),
     /// Whether the network costs money, if anybody knows.
     Metered(Option<bool>),
     /// Somebody asks.
@@ -67,6 +76,10 @@ impl Event {
             Self::Remotes { .. } => "remotes",
             Self::Exchanging { .. } => "exchanging",
             Self::Exchanged { .. } => "exchanged",
+            Self::SessionsHeard(_) => "sessions-heard",
+            Self::SessionsArmed(_) => "sessions-armed",
+            Self::SessionsStep(_) => "sessions-step",
+            Self::SessionsPassed(_) => "sessions-passed",
             Self::Metered(_) => "metered",
             Self::Asked { .. } => "asked",
             Self::Signal(_) => "signal",

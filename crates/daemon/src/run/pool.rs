@@ -29,7 +29,7 @@ const THREADS_MAX: usize = 8;
 
 /// Raised for these threads: what the user waits for comes first.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
+pub(super) const NICENESS: i32 = 10;
 
 /// What a thread is to do.
 pub(super) enum Work {

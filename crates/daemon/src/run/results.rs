@@ -61,7 +61,7 @@ pub(super) fn failure(error: &CaptureError) -> Option<Failure> {
     Some(Failure { reason, message: sentence(error), retry_after: None })
 }
 
-fn of_disk(error: &carry_kernel::disk::DiskError) -> Reason {
+pub(super) fn of_disk(error: &carry_kernel::disk::DiskError) -> Reason {
     use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, StorageFull};
     match error.source.kind() {
         StorageFull | QuotaExceeded => Reason::StorageFull,

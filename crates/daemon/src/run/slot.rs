@@ -25,6 +25,8 @@ pub(super) enum Key {
     Tree(TreeId),
     /// One of a link's two.
     Link(LinkId, Role),
+    /// The one that archives sessions.
+    Sessions,
 }
 
 /// A cycle that runs.
@@ -111,6 +113,7 @@ impl Daemon<'_> {
         match key {
             Key::Tree(id) => self.drop_if_left(id),
             Key::Link(id, _) => self.drop_link_if_left(id),
+            Key::Sessions => {}
         }
     }
 
@@ -118,6 +121,7 @@ impl Daemon<'_> {
         match key {
             Key::Tree(id) => self.jobs.get_mut(id).map(|job| &mut job.slot),
             Key::Link(id, role) => self.links.get_mut(id).map(|link| link.slot(*role)),
+            Key::Sessions => Some(&mut self.sessions.slot),
         }
     }
 
@@ -129,6 +133,7 @@ impl Daemon<'_> {
             Effect::Run { .. } => match key {
                 Key::Tree(id) => self.run_cycle(id, now),
                 Key::Link(id, role) => self.run_exchange(id, *role, now),
+                Key::Sessions => self.run_pass(now),
             },
             Effect::Cancel => return self.slot(key)?.cancel().then_some(Input::Cancelled),
             Effect::Abandon => {

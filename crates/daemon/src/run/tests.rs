@@ -19,6 +19,7 @@ use crate::socket::Remote;
 mod captures;
 mod lifecycle;
 mod links;
+mod sessions;
 mod trees;
 
 /// Longer than anything takes, shorter than anyone waits.
@@ -57,6 +58,8 @@ impl World {
             ("daemon.min_battery_percent", "0"),
             ("code.quiet", "50ms"),
             ("code.max_wait", "1s"),
+            // Nobody's real sessions belong into a test.
+            ("sessions.enabled", "false"),
         ];
         let flags = flags.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
         let sources = Sources { user: Some(home.config_file()), flags, ..Sources::default() };

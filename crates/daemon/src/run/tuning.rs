@@ -8,6 +8,9 @@ use super::far::{Far, Git};
 use crate::desktop::{self, Show};
 use crate::metered;
 
+/// Looks up one variable of the environment.
+type Variable = dyn Fn(&str) -> Option<std::ffi::OsString> + Send + Sync;
+
 /// Intervals and bounds. Tests take shorter ones.
 #[derive(Clone)]
 pub(super) struct Tuning {
@@ -47,6 +50,16 @@ pub(super) struct Tuning {
     pub(super) network_threads: usize,
     /// How long an answer about what the network costs holds.
     pub(super) metered_hold: Duration,
+    /// How long sessions must be quiet after a change before they are archived; a tenth of the longest wait.
+    pub(super) sessions_quiet: Duration,
+    /// How often all sessions are looked at, whatever was heard.
+    pub(super) sessions_reconcile: Duration,
+    /// The same where changes are not told.
+    pub(super) sessions_poll: Duration,
+    /// When a file whose last line was being written is looked at again.
+    pub(super) sessions_retry: Duration,
+    /// Looks up the environment: where agents keep their sessions.
+    pub(super) variable: Arc<Variable>,
     /// Asks the system what the network costs.
     pub(super) metered: Arc<dyn Fn() -> Option<bool> + Send + Sync>,
     /// What is done with remotes.
@@ -81,6 +94,11 @@ impl Default for Tuning {
             push_quiet: 3 * second,
             network_threads: 4,
             metered_hold: 5 * minute,
+            sessions_quiet: Duration::from_millis(500),
+            sessions_reconcile: 5 * minute,
+            sessions_poll: 30 * second,
+            sessions_retry: 2 * second,
+            variable: Arc::new(|name| std::env::var_os(name)),
             metered: Arc::new(metered::measure),
             far: Arc::new(Git),
             show: Arc::new(desktop::show),

@@ -43,6 +43,7 @@ pub(super) fn all(shell: &Shell) -> Result<(Vec<Finding>, Option<Context>), Fail
         findings.extend(doctor::examine(ctx).into_iter().filter(|finding| finding.code != HOME_PERMISSIONS));
         findings.extend(shell.user_home.iter().flat_map(|home| doctor::git_pulsar(ctx, home)));
     }
+    findings.extend(sessions(shell));
     findings.extend(configuration(shell, &trees.unwrap_or_default()));
     Ok((findings, ctx))
 }
@@ -73,7 +74,14 @@ fn sentence(text: &str) -> String {
 fn permissions(shell: &Shell) -> Vec<Finding> {
     let home = &shell.home;
     let folders = [home.config_dir(), home.data_dir(), home.state_dir()].map(|path| (path.to_owned(), 0o700));
-    let files = [home.device_file(), home.database("code"), home.kernel_database()].map(|path| (path, 0o600));
+    let files = [
+        home.device_file(),
+        home.device_file().with_file_name("mask.key"),
+        home.database("code"),
+        home.database("sessions"),
+        home.kernel_database(),
+    ]
+    .map(|path| (path, 0o600));
     let mut findings = Vec::new();
     for (path, mode) in folders.into_iter().chain(files) {
         let Ok(found) = path.metadata() else { continue };
@@ -177,6 +185,34 @@ fn service(shell: &Shell) -> Result<Option<Finding>, Failure> {
         ),
         _ => None,
     })
+}
+
+/// Places where agents keep sessions that cannot be looked at.
+fn sessions(shell: &Shell) -> Vec<Finding> {
+    // Without a home there is nothing to look at.
+    let Ok(settings) = shell.sessions() else { return Vec::new() };
+    if !settings.enabled {
+        return Vec::new();
+    }
+    let finding = |code, problem: String, advice: &str| Finding {
+        code,
+        severity: Severity::Warning,
+        problem,
+        advice: advice.to_owned(),
+        fix: None,
+    };
+    let said = settings.warnings.iter().map(|warning| {
+        finding("sessions-configuration", warning.clone(), "It has no effect; `carry config edit` opens the file.")
+    });
+    let found = super::super::sessions::found(&settings);
+    let unreadable = found.problems.iter().map(|(path, why)| {
+        finding(
+            "sessions-unreadable",
+            format!("Sessions in {} cannot be read: {why}.", text::file(path)),
+            "Conversations there are not archived. Let your user read it, or switch the source off with sessions.disabled.",
+        )
+    });
+    said.chain(unreadable).collect()
 }
 
 /// What the user's configuration, and that of each repository, says without effect.

@@ -1,0 +1,89 @@
+//! `carry sessions`: the conversations with coding agents.
+
+use clap::Subcommand;
+
+use crate::failure::Failure;
+use crate::wire::Shell;
+
+mod archive;
+mod delete;
+mod diff;
+mod export;
+mod filter;
+mod find;
+mod index;
+mod label;
+mod list;
+mod pin;
+mod raw;
+mod rename;
+mod restore;
+mod resume;
+mod row;
+mod search;
+mod show;
+mod sources;
+mod star;
+mod stats;
+mod trash;
+mod verify;
+
+mod overview;
+
+pub(super) use index::{announce, found};
+pub(super) use overview::show as show_overview;
+
+/// Find, read and keep conversations with coding agents
+///
+/// Carry archives the conversations that coding agents leave on this machine, each of them once and for good: what an agent
+/// deletes stays here. Sessions are named by Carry's id, the agent's own, or the beginning of either.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Index(index::Args),
+    List(list::Args),
+    Show(show::Args),
+    Search(search::Args),
+    For(find::Args),
+    Diff(diff::Args),
+    Star(star::Args),
+    Pin(pin::Args),
+    Rename(rename::Args),
+    Label(label::Args),
+    Trash(trash::Args),
+    Restore(restore::Args),
+    Delete(delete::Args),
+    Export(export::Args),
+    Resume(resume::Args),
+    Stats(stats::Args),
+    Sources(sources::Args),
+    Verify(verify::Args),
+}
+
+pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
+    match &args.command {
+        Command::Index(args) => index::run(shell, args),
+        Command::List(args) => list::run(shell, args),
+        Command::Show(args) => show::run(shell, args),
+        Command::Search(args) => search::run(shell, args),
+        Command::For(args) => find::run(shell, args),
+        Command::Diff(args) => diff::run(shell, args),
+        Command::Star(args) => star::run(shell, args),
+        Command::Pin(args) => pin::run(shell, args),
+        Command::Rename(args) => rename::run(shell, args),
+        Command::Label(args) => label::run(shell, args),
+        Command::Trash(args) => trash::run(shell, args),
+        Command::Restore(args) => restore::run(shell, args),
+        Command::Delete(args) => delete::run(shell, args),
+        Command::Export(args) => export::run(shell, args),
+        Command::Resume(args) => resume::run(shell, args),
+        Command::Stats(args) => stats::run(shell, args),
+        Command::Sources(args) => sources::run(shell, args),
+        Command::Verify(args) => verify::run(shell, args),
+    }
+}

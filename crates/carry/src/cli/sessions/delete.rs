@@ -1,0 +1,95 @@
+//! `carry sessions delete`: for good.
+
+use carry_sessions::archive::SessionRow;
+use serde::Serialize;
+
+use super::archive;
+use crate::failure::Failure;
+use crate::prompt;
+use crate::text;
+use crate::wire::Shell;
+
+/// Delete sessions from the archive for good
+///
+/// Shows what goes and asks. The agent's own file stays where it is, and is not archived again. Subagents of the session
+/// stay.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The sessions
+    #[arg(required = true, value_name = "ID")]
+    sessions: Vec<String>,
+    /// Show what would go
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+}
+
+pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
+    let archive = archive::to_read(shell)?;
+    let mut sessions: Vec<SessionRow> = Vec::new();
+    for spec in &args.sessions {
+        let session = archive.find(spec)?;
+        // Named twice is deleted once.
+        if !sessions.iter().any(|known| known.n == session.n) {
+            sessions.push(session);
+        }
+    }
+    drop(archive);
+    for session in &sessions {
+        let plan = format!(
+            "{}: {}, {}",
+            archive::name(session),
+            text::count(session.messages.into(), "message"),
+            standing(session)
+        );
+        if args.dry_run && !shell.out.is_json() {
+            shell.out.line(plan)?;
+        } else if args.dry_run {
+            shell.out.json(&DeletedJson::new(session, "would-delete"))?;
+        } else {
+            shell.out.note(plan);
+        }
+    }
+    if args.dry_run {
+        shell.out.note("Nothing was changed.");
+        return Ok(());
+    }
+    let question = format!("Delete {} for good?", text::count(text::len(&sessions), "session"));
+    if !prompt::confirm(shell, &question, "Pass --yes to agree, or --dry-run to see what would go.")? {
+        return Err(prompt::cancelled());
+    }
+    let mut archive = archive::to_change(shell)?;
+    let device = shell.context()?.device.id();
+    for session in &sessions {
+        archive.delete_for_good(&session.id, device.as_str(), shell.now())?;
+        shell.out.say(format_args!("Deleted {}.", archive::name(session)))?;
+        if shell.out.is_json() {
+            shell.out.json(&DeletedJson::new(session, "deleted"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether anything is left of it elsewhere.
+fn standing(session: &SessionRow) -> &'static str {
+    match session.path.as_deref().is_some_and(std::path::Path::exists) {
+        true => "its agent still has it",
+        false => "nothing else has it",
+    }
+}
+
+/// What is deleted, for machines.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "session-deleted")]
+struct DeletedJson<'a> {
+    session: &'a str,
+    outcome: &'static str,
+    messages: u32,
+    elsewhere: bool,
+}
+
+impl<'a> DeletedJson<'a> {
+    fn new(session: &'a SessionRow, outcome: &'static str) -> Self {
+        let elsewhere = session.path.as_deref().is_some_and(std::path::Path::exists);
+        Self { session: session.id.as_str(), outcome, messages: session.messages, elsewhere }
+    }
+}
