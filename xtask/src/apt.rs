@@ -10,6 +10,8 @@ use crate::{Outcome, out};
 /// A program that tests cannot do without.
 struct Need {
     program: &'static str,
+    /// What it is asked, where that the program is there is not enough: it is missing when the answer is a failure.
+    probe: &'static [&'static str],
     /// Debian's package.
     package: &'static str,
     /// Least version, as `--version` prints it; empty: any.
@@ -19,25 +21,85 @@ struct Need {
 
 /// Grows with the strands; what one of them needs stands here and nowhere else.
 const NEEDS: &[Need] = &[
-    Need { program: "git", package: "git", version: "2.38", why: "captures are checked against Git itself" },
-    Need { program: "cc", package: "gcc", version: "", why: "SQLite is built from source" },
-    Need { program: "mkfifo", package: "coreutils", version: "", why: "tests capture around special files" },
-    Need { program: "ssh", package: "openssh-client", version: "", why: "tests reach Git remotes over ssh" },
-    Need { program: "ssh-keygen", package: "openssh-client", version: "", why: "tests make keys of their own" },
-    Need { program: "sshd", package: "openssh-server", version: "", why: "tests serve Git remotes over ssh" },
-    Need { program: "dbus-daemon", package: "dbus-daemon", version: "", why: "tests receive notifications" },
+    Need {
+        program: "git",
+        probe: &[],
+        package: "git",
+        version: "2.38",
+        why: "captures are checked against Git itself",
+    },
+    Need { program: "cc", probe: &[], package: "gcc", version: "", why: "SQLite is built from source" },
+    Need {
+        program: "mkfifo",
+        probe: &[],
+        package: "coreutils",
+        version: "",
+        why: "tests capture around special files",
+    },
+    Need {
+        program: "ssh",
+        probe: &[],
+        package: "openssh-client",
+        version: "",
+        why: "tests reach Git remotes over ssh",
+    },
+    Need {
+        program: "ssh-keygen",
+        probe: &[],
+        package: "openssh-client",
+        version: "",
+        why: "tests make keys of their own",
+    },
+    Need {
+        program: "sshd",
+        probe: &[],
+        package: "openssh-server",
+        version: "",
+        why: "tests serve Git remotes over ssh",
+    },
+    Need {
+        program: "python3",
+        probe: &[],
+        package: "python3",
+        version: "3.9",
+        why: "fixtures of sessions are made with it",
+    },
+    // Debian keeps what `venv` installs with in a package of its own; `import venv` succeeds without it.
+    Need {
+        program: "python3",
+        probe: &["-c", "import ensurepip, venv"],
+        package: "python3-venv",
+        version: "",
+        why: "archives of sessions are compared with another program's, which is installed with it",
+    },
+    Need {
+        program: "dbus-daemon",
+        probe: &[],
+        package: "dbus-daemon",
+        version: "",
+        why: "tests receive notifications",
+    },
 ];
 
 /// Installs what is missing.
 pub(crate) fn install_missing() -> Outcome {
-    let missing: Vec<&Need> = NEEDS.iter().filter(|need| find(need.program).is_none()).collect();
+    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !is_there(need)).collect();
     if !missing.is_empty() {
         for need in &missing {
-            out::note(&format!("{} is missing ({}).", need.program, need.why));
+            out::note(&format!("{} is missing ({}).", need.package, need.why));
         }
         install(&missing.iter().map(|need| need.package).collect::<Vec<_>>())?;
     }
     NEEDS.iter().try_for_each(check_version)
+}
+
+fn is_there(need: &Need) -> bool {
+    let answers = || {
+        let mut program = Command::new(need.program);
+        program.args(need.probe).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        program.status().is_ok_and(|status| status.success())
+    };
+    find(need.program).is_some() && (need.probe.is_empty() || answers())
 }
 
 fn install(packages: &[&str]) -> Outcome {
@@ -92,6 +154,13 @@ fn numbers(word: &str) -> Option<Vec<u32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_does_not_answer_is_missing() {
+        let need = |program, probe| Need { program, probe, package: "", version: "", why: "" };
+        assert!(is_there(&need("sh", &[])) && is_there(&need("sh", &["-c", "exit 0"])));
+        assert!(!is_there(&need("sh", &["-c", "exit 1"])) && !is_there(&need("no-such-program", &[])));
+    }
 
     #[test]
     fn versions_compare_as_numbers() {

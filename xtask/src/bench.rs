@@ -1,5 +1,5 @@
-//! `cargo xtask bench code`: what a capture costs, measured beside what it is compared with. `cargo xtask bench handoff` is
-//! in a module of its own.
+//! `cargo xtask bench code`: what a capture costs, measured beside what it is compared with. `handoff`,
+//! `sessions` and `redact` are in modules of their own.
 //!
 //! Whole processes, in random order within each round, the first round thrown away, each result checked against the file it
 //! should hold. A row whose results are wrong is void. Absolute times say little on a shared machine; the ratios within one
@@ -16,8 +16,10 @@ mod idle;
 mod measure;
 mod method;
 mod plumbing;
+mod redact;
 mod report;
 mod scenario;
+mod sessions;
 mod subject;
 
 /// What is to be measured.
@@ -40,7 +42,9 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     match args.split_first() {
         Some((what, rest)) if what == "code" => code(&parse(rest)?),
         Some((what, rest)) if what == "handoff" => handoff::run(rest),
-        _ => Err("say what to measure: `cargo xtask bench code` or `cargo xtask bench handoff`".into()),
+        Some((what, rest)) if what == "sessions" => sessions::run(rest),
+        Some((what, rest)) if what == "redact" => redact::run(rest),
+        _ => Err("say what to measure: `cargo xtask bench code`, `… handoff`, `… sessions` or `… redact`".into()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The project's own chores: `cargo xtask COMMAND`.
 //!
 //! `test` runs every test and says what it came to, `ci` checks all that needs no test, `bench` measures, `docs` writes the
-//! parts of the documents that come from the program, `dist` builds what is handed out.
+//! parts of the documents that come from the program, `fuzz` runs the fuzz targets, `dist` builds what is handed out.
 
 use std::process::ExitCode;
 
@@ -10,6 +10,7 @@ mod bench;
 mod ci;
 mod dist;
 mod docs;
+mod fuzz;
 mod out;
 mod run;
 mod test;
@@ -27,6 +28,12 @@ Usage: cargo xtask COMMAND
                 Measure captures against Git and git-pulsar's plumbing; prints a table
   bench handoff [--sizes N,N] [--rounds N] [--dir PATH] [--program PATH]
                 Measure from a save on one device to the file on another, against git-pulsar's plumbing and plain Git
+  fuzz [TARGET...] [--seconds N]
+                Run the fuzz targets (all of them, 10 s each); needs a C++ compiler
+  bench sessions [--sets S1,S2,S3] [--rounds N] [--dir PATH] [--program PATH] [--agentsview PATH]
+                Measure archiving sessions against agentsview
+  bench redact [--rounds N] [--dir PATH]
+                Measure how fast secrets are masked, and count how many are found
   dist          Build the program as it is handed out";
 
 fn main() -> ExitCode {
@@ -37,6 +44,7 @@ fn main() -> ExitCode {
         "ci" => ci::run(),
         "docs" => docs::write(),
         "bench" => bench::run(rest),
+        "fuzz" => fuzz::run(rest),
         "dist" => dist::run(),
         "help" | "--help" | "-h" => {
             out::line(HELP);
