@@ -339,7 +339,8 @@ impl<'a> Writer<'a> {
         Ok(gone().map_err(self.archive.db.failed())?)
     }
 
-    /// A unit lies elsewhere now; nothing else about it changed.
+    /// A unit lies elsewhere now; nothing else about it changed. A unit that lay there before counts as gone, and keeps what it
+    /// held.
     ///
     /// # Errors
     /// [`ArchiveError`].
@@ -348,14 +349,17 @@ impl<'a> Writer<'a> {
         let conn = self.archive.db.conn();
         let moved = || -> rusqlite::Result<()> {
             let path = path.as_os_str().as_bytes();
-            // The number of a unit that goes may be given again: nothing may bear it.
-            for sql in [
-                "UPDATE sessions SET unit = NULL, missing_ms = ifnull(missing_ms, ?3)
-                 WHERE unit IN (SELECT id FROM units WHERE path = ?1 AND id <> ?2)",
-                "DELETE FROM raw WHERE unit IN (SELECT id FROM units WHERE path = ?1 AND id <> ?2) AND ?3 IS NOT NULL",
-                "DELETE FROM units WHERE path = ?1 AND id <> ?2 AND ?3 IS NOT NULL",
-            ] {
-                conn.prepare_cached(sql)?.execute((path, id, self.now_ms))?;
+            // What lay there before is gone from the disk, not from here: it keeps its bytes under a name of its own.
+            let replaced: Option<i64> = conn
+                .prepare_cached("SELECT id FROM units WHERE path = ?1 AND id <> ?2")?
+                .query_row((path, id), |row| row.get(0))
+                .optional()?;
+            if let Some(replaced) = replaced {
+                let aside = [path, format!(".replaced-{replaced}").as_bytes()].concat();
+                conn.prepare_cached("UPDATE units SET path = ?2, missing_ms = ifnull(missing_ms, ?3) WHERE id = ?1")?
+                    .execute((replaced, aside, self.now_ms))?;
+                conn.prepare_cached("UPDATE sessions SET missing_ms = ifnull(missing_ms, ?2) WHERE unit = ?1")?
+                    .execute((replaced, self.now_ms))?;
             }
             conn.prepare_cached("UPDATE units SET path = ?2, missing_ms = NULL WHERE id = ?1")?.execute((id, path))?;
             conn.prepare_cached("UPDATE sessions SET missing_ms = NULL WHERE unit = ?1")?.execute([id])?;

@@ -240,13 +240,17 @@ fn a_unit_in_the_place_of_another_takes_nothing_of_it() {
     rig.whole("a", &conversation());
     rig.whole("b", &[open("two"), prompt(0, "other")]);
     let id = rig.archive.units().unwrap().iter().find(|unit| unit.path.ends_with("a")).unwrap().id;
+    let mut before = Vec::new();
+    rig.archive.raw(&rig.session("two"), &mut before).unwrap();
+    assert!(!before.is_empty());
     let mut writer = rig.archive.writer(Timestamp::from_millis(NOW), WriterLimits::default());
     writer.move_unit(id, std::path::Path::new("b")).unwrap();
     writer.finish().unwrap();
     rig.whole("c", &[open("three"), prompt(0, "third")]);
     let (two, mut out) = (rig.session("two"), Vec::new());
     assert!(two.missing.is_some());
-    assert_eq!(rig.archive.raw(&two, &mut out).unwrap(), None);
+    rig.archive.raw(&two, &mut out).unwrap();
+    assert_eq!(out, before, "its bytes are kept");
     assert!(rig.session("one").path.unwrap().ends_with("b"));
     assert_eq!(rig.verify(), Vec::<String>::new());
 }
