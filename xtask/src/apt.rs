@@ -79,6 +79,23 @@ const NEEDS: &[Need] = &[
         version: "",
         why: "tests receive notifications",
     },
+    // Debian keeps the programs of each version in a folder of their own. It also starts a server of the machine's, which
+    // no test uses: each makes its own.
+    Need {
+        program: "postgres",
+        probe: &[],
+        package: "postgresql",
+        version: "13",
+        why: "tests push to servers of their own; the one that the package starts is used by none and may be stopped",
+    },
+    // PostgreSQL refuses to run as root.
+    Need {
+        program: "setpriv",
+        probe: &[],
+        package: "util-linux",
+        version: "",
+        why: "tests that run as root start PostgreSQL as another user",
+    },
 ];
 
 /// Installs what is missing.
@@ -94,12 +111,13 @@ pub(crate) fn install_missing() -> Outcome {
 }
 
 fn is_there(need: &Need) -> bool {
+    let Some(file) = find(need.program) else { return false };
     let answers = || {
-        let mut program = Command::new(need.program);
+        let mut program = Command::new(&file);
         program.args(need.probe).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         program.status().is_ok_and(|status| status.success())
     };
-    find(need.program).is_some() && (need.probe.is_empty() || answers())
+    need.probe.is_empty() || answers()
 }
 
 fn install(packages: &[&str]) -> Outcome {
@@ -137,7 +155,8 @@ fn check_version(need: &Need) -> Outcome {
     if need.version.is_empty() {
         return Ok(());
     }
-    let text = captured(Command::new(need.program).arg("--version"))?;
+    let program = find(need.program).ok_or_else(|| format!("{} is not there", need.program))?;
+    let text = captured(Command::new(program).arg("--version"))?;
     let found = text.split_whitespace().find_map(numbers).unwrap_or_default();
     if found < numbers(need.version).unwrap_or_default() {
         return Err(format!("{} {} or newer is needed; this is {}", need.program, need.version, text.trim()).into());

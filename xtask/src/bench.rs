@@ -1,5 +1,5 @@
 //! `cargo xtask bench code`: what a capture costs, measured beside what it is compared with. `handoff`,
-//! `sessions` and `redact` are in modules of their own.
+//! `sessions`, `redact` and `team` are in modules of their own.
 //!
 //! Whole processes, in random order within each round, the first round thrown away, each result checked against the file it
 //! should hold. A row whose results are wrong is void. Absolute times say little on a shared machine; the ratios within one
@@ -21,6 +21,7 @@ mod report;
 mod scenario;
 mod sessions;
 mod subject;
+mod team;
 
 /// What is to be measured.
 #[derive(Debug)]
@@ -44,7 +45,11 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         Some((what, rest)) if what == "handoff" => handoff::run(rest),
         Some((what, rest)) if what == "sessions" => sessions::run(rest),
         Some((what, rest)) if what == "redact" => redact::run(rest),
-        _ => Err("say what to measure: `cargo xtask bench code`, `… handoff`, `… sessions` or `… redact`".into()),
+        Some((what, rest)) if what == "team" => team::run(rest),
+        _ => {
+            Err("say what to measure: `cargo xtask bench code`, `… handoff`, `… sessions`, `… redact` or `… team`"
+                .into())
+        }
     }
 }
 

@@ -49,11 +49,24 @@ pub(crate) fn captured(command: &mut Command) -> Outcome<String> {
 /// Folders of servers and administration, which are not on every user's search path.
 const ADMINISTRATION: [&str; 2] = ["/usr/sbin", "/sbin"];
 
-/// Where `program` lies on the search path, or among the programs of administration.
+/// Where Debian keeps a folder for each version of PostgreSQL.
+const POSTGRESQL: &str = "/usr/lib/postgresql";
+
+/// Where `program` lies on the search path, or among the programs of administration or of the newest PostgreSQL.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(ADMINISTRATION.iter().map(PathBuf::from));
-    folders.map(|folder| folder.join(program)).find(|file| file.is_file())
+    let mut folders = folders.chain(versions_in(Path::new(POSTGRESQL)).into_iter().map(|folder| folder.join("bin")));
+    folders.find_map(|folder| Some(folder.join(program)).filter(|file| file.is_file()))
+}
+
+/// The folders there whose names are numbers, the greatest first.
+fn versions_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let number = |entry: std::fs::DirEntry| Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path()));
+    let mut versions: Vec<(u32, PathBuf)> = entries.filter_map(number).collect();
+    versions.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
+    versions.into_iter().map(|(_, path)| path).collect()
 }
 
 /// The program and its first arguments, for messages.
@@ -61,4 +74,20 @@ fn name(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args().take(3));
     let words: Vec<_> = words.map(|word| word.to_string_lossy().into_owned()).collect();
     format!("`{}`", words.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_version_comes_first_and_what_is_none_is_left_out() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        for name in ["9", "15", "13", "README"] {
+            std::fs::create_dir(dir.path().join(name)).expect("a folder");
+        }
+        let found: Vec<PathBuf> = versions_in(dir.path());
+        assert_eq!(found, ["15", "13", "9"].map(|name| dir.path().join(name)));
+        assert!(versions_in(&dir.path().join("missing")).is_empty());
+    }
 }

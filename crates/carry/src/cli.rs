@@ -46,6 +46,7 @@ mod status_json;
 mod sync;
 mod sync_json;
 mod takeover;
+mod team;
 mod theirs;
 mod undo;
 mod up;
@@ -123,6 +124,7 @@ enum Command {
     Sync(sync::Args),
     Finalize(finalize::Args),
     Sessions(Box<sessions::Args>),
+    Team(Box<team::Args>),
     Devices(devices::Args),
     Ignore(ignore::Args),
     Prune(prune::Args),
@@ -185,6 +187,7 @@ fn run(shell: &Shell, program: &'static str, command: Option<Command>) -> Result
         Some(Command::Sync(args)) => sync::run(shell, &args),
         Some(Command::Finalize(args)) => finalize::run(shell, &args),
         Some(Command::Sessions(args)) => sessions::run(shell, &args),
+        Some(Command::Team(args)) => team::run(shell, &args),
         Some(Command::Devices(args)) => devices::run(shell, &args),
         Some(Command::Ignore(args)) => ignore::run(shell, &args),
         Some(Command::Prune(args)) => prune::run(shell, &args),

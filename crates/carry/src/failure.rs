@@ -28,6 +28,7 @@ use crate::text;
 
 mod between;
 mod sessions;
+mod team;
 
 /// Exit code for a mistake of ours.
 pub(crate) const EXIT_BUG: u8 = 70;

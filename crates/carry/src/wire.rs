@@ -25,8 +25,12 @@ use crate::output::Output;
 use crate::text;
 
 /// Every table of settings there is.
-pub(crate) const KEYS: &[&[Key]] =
-    &[carry_kernel::config::KEYS, carry_code::settings::KEYS, carry_sessions::settings::KEYS];
+pub(crate) const KEYS: &[&[Key]] = &[
+    carry_kernel::config::KEYS,
+    carry_code::settings::KEYS,
+    carry_sessions::settings::KEYS,
+    carry_team::settings::KEYS,
+];
 
 /// What a command has at hand. Databases, identity and configuration are opened when asked for, so that a command
 /// that needs none starts at once.
@@ -138,6 +142,27 @@ impl Shell {
         Ok(Settings::new(&self.config(None), home, &|name| std::env::var_os(name)))
     }
 
+    /// The team stores, and what is shared with them.
+    pub(crate) fn team(&self) -> carry_team::settings::Settings {
+        self.team_with(&[])
+    }
+
+    /// The same as they would be if these settings were said, too.
+    pub(crate) fn team_with(&self, said: &[(&str, String)]) -> carry_team::settings::Settings {
+        let mut sources = self.sources.clone();
+        sources.flags.extend(said.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+        let (config, home) = (Config::load(KEYS, &sources), self.user_home.as_deref());
+        carry_team::settings::Settings::new(&config, home, &|name| std::env::var_os(name))
+    }
+
+    /// What the user is called in team stores; empty when nobody says. The daemon says the same.
+    pub(crate) fn person(&self) -> String {
+        Some(self.team().person)
+            .filter(|person| !person.is_empty())
+            .or_else(|| carry_code::git::user_name(Path::new("/")))
+            .unwrap_or_default()
+    }
+
     /// The registry, made when missing.
     pub(crate) fn registry(&self) -> Result<Registry, Failure> {
         Ok(Registry::open(&self.home)?)
@@ -172,6 +197,16 @@ impl Shell {
             self.out.note(format_args!(
                 "The daemon could not be told ({error}); `carry daemon restart` makes it look again."
             ));
+        }
+    }
+
+    /// Tells a running daemon that a command changed the archive of sessions, so that team stores follow soon. They would
+    /// before long anyway, so that failing is worth no word.
+    pub(crate) fn tell_of_sessions(&self) {
+        if let Ok(Some(_)) = self.daemon()
+            && let Err(error) = Remote::new(&self.home).ask(&Request::SessionsChanged, &mut |_| {})
+        {
+            tracing::debug!(%error, "the daemon could not be told of changed sessions");
         }
     }
 

@@ -66,6 +66,13 @@ pub fn command(dir: &Path) -> Command {
     git
 }
 
+/// What the user is called in commits that they make in `dir` (Git's `user.name`); `None` when nobody says.
+pub fn user_name(dir: &Path) -> Option<String> {
+    let said = command(dir).args(["config", "--get", "user.name"]).output().ok()?;
+    let name = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+    (said.status.success() && !name.is_empty()).then_some(name)
+}
+
 /// A path as the file system wants it. On Unix every sequence of bytes is one.
 pub fn path_of(bytes: &[u8]) -> &Path {
     use std::os::unix::ffi::OsStrExt as _;

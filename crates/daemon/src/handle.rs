@@ -22,6 +22,8 @@ pub enum Request {
     },
     /// Registered trees or configuration changed: look again.
     Reload,
+    /// A command changed the archive of sessions: whatever goes by it is to follow.
+    SessionsChanged,
     /// End gracefully.
     Stop,
 }
@@ -45,7 +47,7 @@ pub enum Answer {
     },
     /// To `Capture`: one result a tree.
     Captured(Vec<CaptureResult>),
-    /// To `Reload` and `Stop`.
+    /// To `Reload`, `SessionsChanged` and `Stop`.
     Done,
     /// The question could not be answered; a full sentence.
     Failed {
@@ -71,6 +73,9 @@ pub struct DaemonStatus {
     /// `radar/…`.
     #[serde(default)]
     pub links: BTreeMap<String, Status>,
+    /// The workers that push to team stores, by the name of their row on the status board: `team/<store>`.
+    #[serde(default)]
+    pub team: BTreeMap<String, Status>,
     /// The worker that archives sessions with agents.
     #[serde(default)]
     pub sessions: Option<Status>,

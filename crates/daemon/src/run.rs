@@ -5,7 +5,8 @@
 //! socket  ─┤                            ├─▶ watching: adds and removes watches
 //! signals ─┼─▶ Event ─▶ one loop ───────┼─▶ finder: looks up remotes
 //! pool    ─┤   (workers: one a tree,    ├─▶ network: pushes, asks remotes
-//! network ─┘    two a link)             └─▶ databases: leases, status
+//! network ─┤    two a link,             ├─▶ a thread each: passes over sessions, pushes to team stores
+//! threads ─┘    one a team store)       └─▶ databases: leases, status
 //! ```
 //!
 //! Captures, upkeep and whatever else reads many files run on other threads and come back as events; the loop itself reads no
@@ -45,6 +46,7 @@ mod sessions;
 mod signals;
 mod slot;
 mod stall;
+mod team;
 mod trees;
 mod tuning;
 mod watching;

@@ -4,7 +4,7 @@
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
@@ -138,8 +138,29 @@ pub fn open_regular(path: &Path, flags: OFlags) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
 }
 
+/// Opens a regular file that nobody but us (and root) can have put there, read or altered. It is the open file that is looked at, so
+/// that it cannot be another one when it is read.
+///
+/// # Errors
+/// Of kind [`io::ErrorKind::PermissionDenied`] and without a number of the system's: it is open to others.
+pub fn open_private(path: &Path) -> io::Result<File> {
+    let refused = |why: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, why.to_owned()));
+    let file = open_regular(path, OFlags::empty())?;
+    let data = file.metadata()?;
+    if data.uid() != 0 && data.uid() != rustix::process::geteuid().as_raw() {
+        return refused("it is somebody else's");
+    }
+    if data.mode() & 0o077 != 0 {
+        return refused("others may read or write it; it must be for you alone (chmod 600)");
+    }
+    Ok(file)
+}
+
 /// Reads all of `file`, or fails when there are more than `limit` bytes.
-pub(crate) fn read_at_most(file: File, limit: u64) -> io::Result<Vec<u8>> {
+///
+/// # Errors
+/// Whatever the system says, or [`io::ErrorKind::FileTooLarge`].
+pub fn read_at_most(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if u64::try_from(bytes.len()).is_ok_and(|n| n <= limit) {

@@ -51,8 +51,21 @@ pub fn load_or_create(path: &Path) -> Result<[u8; 32], SecretError> {
 /// [`SecretError`].
 pub fn load(path: &Path) -> Result<Option<[u8; 32]>, SecretError> {
     let Some(bytes) = disk::read_bounded(path, FILE_BYTES_MAX)? else { return Ok(None) };
-    let key = std::str::from_utf8(&bytes).ok().and_then(|text| unhex(text.trim_end()));
-    key.map(Some).ok_or_else(|| SecretError::Damaged { path: path.to_owned() })
+    parse(&bytes, path).map(Some)
+}
+
+/// Reads the key at `path`, which others must not be able to read: see [`disk::open_private`].
+///
+/// # Errors
+/// [`SecretError`].
+pub fn load_private(path: &Path) -> Result<[u8; 32], SecretError> {
+    let bytes = disk::open_private(path).and_then(|file| disk::read_at_most(file, FILE_BYTES_MAX));
+    parse(&bytes.map_err(DiskError::at("use", path))?, path)
+}
+
+fn parse(bytes: &[u8], path: &Path) -> Result<[u8; 32], SecretError> {
+    let key = std::str::from_utf8(bytes).ok().and_then(|text| unhex(text.trim_end()));
+    key.ok_or_else(|| SecretError::Damaged { path: path.to_owned() })
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {
@@ -81,6 +94,23 @@ mod tests {
         assert_eq!(load_or_create(&path).unwrap(), key);
         assert_ne!(load_or_create(&dir.path().join("other")).unwrap(), key);
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_or_replace_is_not_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("team.key");
+        let key = load_or_create(&path).unwrap();
+        assert_eq!(load_private(&path).unwrap(), key);
+        for mode in [0o640, 0o604, 0o620, 0o602] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert!(load_private(&path).unwrap_err().to_string().contains("cannot use"));
+        }
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
+            assert!(load_private(&path).is_err());
+        }
     }
 
     #[test]

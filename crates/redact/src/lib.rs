@@ -26,6 +26,6 @@ mod scan;
 mod set;
 mod view;
 
-pub use mask::{AllowList, Encoding, FIELD_BYTES_MAX, Finding, Fingerprint, Key, Masked, Redactor};
+pub use mask::{AllowList, Encoding, FIELD_BYTES_MAX, Finding, Fingerprint, Key, Masked, Redactor, bare};
 pub use placeholder::{WITHHELD, placeholder};
 pub use rules::{Confidence, Rule, Rules, RulesError};

@@ -31,13 +31,22 @@ impl Key {
         Self(bytes)
     }
 
-    /// The fingerprint of `secret` under this key.
+    /// The fingerprint of `secret` under this key. What only ends a sentence does not count: see [`bare`].
     pub fn fingerprint(&self, secret: &str) -> Fingerprint {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return Fingerprint([0; 4]) };
-        mac.update(secret.as_bytes());
+        mac.update(bare(secret).as_bytes());
         let bytes = mac.finalize().into_bytes();
         Fingerprint([bytes[0], bytes[1], bytes[2], bytes[3]])
     }
+}
+
+/// A secret without the marks at its end that may be its sentence's: what stands behind it is masked with it, but the same secret
+/// is the same without. Short ones are left as they are.
+pub fn bare(secret: &str) -> &str {
+    /// Bytes that must be left.
+    const LENGTH_MIN: usize = 8;
+    let bare = secret.trim_end_matches(['.', ',', '!', '?', ':', ';', ')', '*', '`']);
+    if bare.len() < LENGTH_MIN { secret } else { bare }
 }
 
 /// The first four bytes of the keyed hash of a secret; eight hex digits as text.
@@ -142,6 +151,29 @@ impl Redactor {
         self.rules.version()
     }
 
+    /// A text's fingerprint under this redactor's key: the same for the same text, and nothing that a guess can be tried against
+    /// without the key.
+    pub fn fingerprint(&self, text: &str) -> Fingerprint {
+        self.key.fingerprint(text)
+    }
+
+    /// What the outcome depends on besides the text, in short: the rule set's version, and four keyed bytes over what is allowed and
+    /// how strict it is. Values that are known besides do not count.
+    pub fn stamp(&self) -> String {
+        let AllowList { values, fingerprints, rules } = &*self.allow;
+        let mut fingerprints = fingerprints.clone();
+        fingerprints.sort_unstable();
+        let mut said = format!("{} {}", self.version(), self.is_strict);
+        let parts = fingerprints.iter().map(ToString::to_string);
+        said.extend(parts.map(|fingerprint| format!(" f{fingerprint}")));
+        for (kind, texts) in [('v', values), ('r', rules)] {
+            let mut texts: Vec<&String> = texts.iter().collect();
+            texts.sort_unstable();
+            said.extend(texts.into_iter().map(|text| format!(" {kind}{}:{text}", text.len())));
+        }
+        format!("{}-{}", self.version(), self.key.fingerprint(&said))
+    }
+
     /// Masks prose, code, shell output: any text. JSON inside it is looked into.
     ///
     /// What is too long, or decodes to too much, is withheld: the result is one placeholder.
@@ -211,7 +243,7 @@ impl Redactor {
     pub(crate) fn masks(&self, rule: &str, secret: &str) -> bool {
         let allow = &self.allow;
         let is_allowed = allow.rules.iter().any(|id| id == rule)
-            || allow.values.iter().any(|value| value == secret)
+            || allow.values.iter().any(|value| value == secret || value == bare(secret))
             || (!allow.fingerprints.is_empty() && allow.fingerprints.contains(&self.key.fingerprint(secret)));
         !is_allowed
     }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use memchr::memmem;
 
-use crate::mask::{Encoding, Finding, Key, Masked};
+use crate::mask::{Encoding, Finding, Key, Masked, bare};
 use crate::placeholder;
 use crate::scan::Hit;
 
@@ -18,9 +18,10 @@ pub(crate) fn repeat(text: &str, hits: &mut Vec<Hit>) {
     const SECRETS_MAX: usize = 32;
     let mut seen = HashSet::new();
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
-    let is_fit = |hit: &&Hit| (LENGTH_MIN..=LENGTH_MAX).contains(&hit.secret.len()) && hit.secret.bytes().all(is_plain);
-    let secrets: Vec<Hit> =
-        hits.iter().filter(is_fit).filter(|hit| seen.insert(hit.secret.clone())).take(SECRETS_MAX).cloned().collect();
+    let is_fit = |hit: &Hit| (LENGTH_MIN..=LENGTH_MAX).contains(&hit.secret.len()) && hit.secret.bytes().all(is_plain);
+    let plain = |hit: &Hit| Hit { secret: bare(&hit.secret).to_owned(), ..hit.clone() };
+    let secrets = hits.iter().map(plain).filter(is_fit).filter(|hit| seen.insert(hit.secret.clone()));
+    let secrets: Vec<Hit> = secrets.take(SECRETS_MAX).collect();
     for hit in secrets {
         let places = memmem::find_iter(text.as_bytes(), hit.secret.as_bytes());
         hits.extend(places.map(|at| Hit { span: at..at + hit.secret.len(), encoding: Encoding::Plain, ..hit.clone() }));

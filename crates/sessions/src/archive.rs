@@ -13,11 +13,13 @@ use carry_kernel::home::Home;
 use crate::model::{Agent, NativeId, RelationKind, SessionId, Termination};
 
 mod body;
+mod brief;
 mod digest;
 mod dump;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod links;
+mod outline;
 pub(crate) mod page;
 mod raw;
 mod read;
@@ -25,10 +27,12 @@ pub(crate) mod row;
 mod schema;
 mod session_state;
 mod verify;
+mod weight;
 mod write;
 
+pub use brief::Brief;
 pub use digest::{message_digest, result_digest};
-
+pub use outline::{OutlineRow, Snapshot};
 pub use read::{FindError, PREFIX_MIN, StoredMessage, StoredResult};
 pub use write::{Cut, UnitRow, Writer, WriterLimits, Written};
 

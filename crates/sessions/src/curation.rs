@@ -110,6 +110,18 @@ impl Archive {
         Ok(rows.collect::<Result<_, _>>().map_err(failed)?)
     }
 
+    /// The sessions that were deleted for good.
+    ///
+    /// # Errors
+    /// [`ArchiveError`].
+    pub fn deleted(&self) -> Result<Vec<SessionId>, ArchiveError> {
+        let sql = "SELECT session FROM curation WHERE field = 'deleted' AND value IS NOT NULL ORDER BY session";
+        let failed = self.db.failed();
+        let mut query = self.db.conn().prepare_cached(sql).map_err(&failed)?;
+        let rows = query.query_map([], |row| row.get(0).map(SessionId::stored)).map_err(&failed)?;
+        Ok(rows.collect::<Result<_, _>>().map_err(failed)?)
+    }
+
     /// The pins of a session, oldest first.
     ///
     /// # Errors

@@ -3,30 +3,26 @@
 //! Everything that is text is masked, whatever it is for: a secret in a branch's name is as good as one in a prompt. Texts that
 //! follow each other are looked at together, too: a secret may begin in one and end in the next. What was found once is masked
 //! everywhere in the session, also where nothing beside it says that it is a secret.
-
-use std::collections::BTreeSet;
+//!
+//! So each session is looked through twice: by a [`Masker`], which masks what shows by itself and learns its values, and with what
+//! that has learned ([`Knowing`]). Neither needs all messages at a time.
 
 use carry_kernel::home::Home;
 use carry_kernel::secret::{self, SecretError};
-use carry_redact::{AllowList, Encoding, Finding, Fingerprint, Key, Redactor, Rules};
+use carry_redact::{AllowList, Finding, Fingerprint, Key, Redactor, Rules};
 
 use crate::archive::{SessionRow, StoredMessage};
 use crate::curation::Pin;
 use crate::git_links::GitLink;
-use crate::model::{Block, CallRef, Message, NativeId, ResultEvent, ToolCall};
 
 mod joined;
+mod look;
+mod masker;
 #[cfg(test)]
 mod tests;
 
-/// Characters of a prompt as sessions keep it: one of this length was cut.
-const PROMPT_CHARS: usize = 299;
-/// Bytes of a value that is looked for everywhere; longer ones are whole blocks, found by themselves.
-const VALUE_BYTES_MAX: usize = 4096;
-/// How many values are looked for everywhere: each takes some kilobytes of the search's tables.
-const VALUES_MAX: usize = 20_000;
-/// Letters of a word: a shorter value of nothing but letters stands in too many places.
-const WORD_LETTERS: usize = 16;
+pub use joined::{ends_open, is_joined, starts_open};
+pub use masker::{Knowing, Looked, Masker};
 
 /// Why masking could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -55,8 +51,17 @@ pub fn key(home: &Home) -> Result<Key, MaskError> {
 /// # Errors
 /// [`MaskError`].
 pub fn redactor(home: &Home, allow: &[String]) -> Result<Redactor, MaskError> {
+    // Looked at first: a key is not made for nothing.
     let allow = allow_list(allow)?;
     Ok(Redactor::new(Rules::builtin(), key(home)?).allowing(allow))
+}
+
+/// A redactor with another key.
+///
+/// # Errors
+/// [`MaskError`].
+pub fn redactor_with(key: Key, allow: &[String]) -> Result<Redactor, MaskError> {
+    Ok(Redactor::new(Rules::builtin(), key).allowing(allow_list(allow)?))
 }
 
 fn allow_list(entries: &[String]) -> Result<AllowList, MaskError> {
@@ -97,204 +102,29 @@ pub struct Safe {
 }
 
 /// Masks a session: names, prompt, paths, branch, labels, notes, links, blocks, inputs, outputs. A secret that runs across blocks is
-/// found in the joined text.
+/// found in the joined text. Masking it piece by piece with a [`Masker`] gives the same.
 pub fn mask(
     redactor: &Redactor,
     mut session: SessionRow,
-    mut messages: Vec<StoredMessage>,
+    messages: Vec<StoredMessage>,
     mut pins: Vec<Pin>,
     mut links: Vec<GitLink>,
 ) -> Safe {
-    let mut mask = Masking { redactor, findings: Vec::new(), values: BTreeSet::new(), unchecked: 0 };
-    mask.joined(&mut messages);
-    mask.everything(&mut session, &mut messages, &mut pins, &mut links);
-    let values: Vec<String> = std::mem::take(&mut mask.values).into_iter().collect();
-    let unchecked = mask.unchecked;
-    let mut findings = mask.findings;
-    if !values.is_empty() {
-        let knowing = redactor.clone().knowing(&values);
-        let mut again = Masking { redactor: &knowing, findings, values: BTreeSet::new(), unchecked: 0 };
-        again.everything(&mut session, &mut messages, &mut pins, &mut links);
-        findings = again.findings;
+    let mut masker = Masker::new(redactor);
+    let mut findings = masker.head(&mut session, &mut pins, &mut links);
+    let mut looked = Vec::with_capacity(messages.len());
+    for message in messages {
+        masker.take(message, &mut looked);
+    }
+    masker.end(&mut looked);
+    let unchecked = masker.unchecked();
+    let knowing = masker.knowing();
+    findings.extend(knowing.head(&mut session, &mut pins, &mut links));
+    let mut messages = Vec::with_capacity(looked.len());
+    for mut looked in looked {
+        knowing.look(&mut looked);
+        findings.append(&mut looked.findings);
+        messages.push(looked.message);
     }
     Safe { session, messages, pins, links, findings, unchecked }
-}
-
-/// Masking under way.
-struct Masking<'r> {
-    redactor: &'r Redactor,
-    findings: Vec<Finding>,
-    /// Secrets as they stand in the text.
-    values: BTreeSet<String>,
-    /// Those that are too many.
-    unchecked: usize,
-}
-
-impl Masking<'_> {
-    fn everything(
-        &mut self,
-        session: &mut SessionRow,
-        messages: &mut [StoredMessage],
-        pins: &mut [Pin],
-        links: &mut [GitLink],
-    ) {
-        self.session(session);
-        for stored in messages {
-            self.message(&mut stored.message);
-            for result in &mut stored.results {
-                self.result(&mut result.result);
-            }
-        }
-        for pin in pins {
-            self.text(&mut pin.message);
-            self.text(&mut pin.note);
-        }
-        for link in links {
-            self.text(&mut link.target);
-            for field in [
-                &mut link.repo,
-                &mut link.branch,
-                &mut link.subject,
-                &mut link.full_sha,
-                &mut link.supersedes,
-                &mut link.superseded_by,
-            ] {
-                self.option(field);
-            }
-        }
-    }
-
-    /// Keeps what was found in `text`, so that it is masked elsewhere, too.
-    fn remember(&mut self, text: &str, findings: &[Finding]) {
-        for finding in findings {
-            let Some(value) = text.get(finding.span.clone()) else { continue };
-            // Behind an encoding the text is not the value; JSON strings without escapes are.
-            let is_plain =
-                finding.encoding == Encoding::Plain || (finding.encoding == Encoding::Escaped && !value.contains('\\'));
-            let is_word = value.len() < WORD_LETTERS && value.bytes().all(|byte| byte.is_ascii_alphabetic());
-            let is_short = value.len() <= VALUE_BYTES_MAX;
-            if !is_plain || !is_short || is_word || finding.rule == carry_redact::WITHHELD {
-                continue;
-            }
-            if self.values.len() < VALUES_MAX {
-                self.values.insert(value.to_owned());
-            } else if !self.values.contains(value) {
-                self.unchecked += 1;
-            }
-        }
-    }
-
-    fn text(&mut self, text: &mut String) {
-        let masked = self.redactor.text(text);
-        if masked.findings.is_empty() {
-            return;
-        }
-        self.remember(text, &masked.findings);
-        self.findings.extend(masked.findings);
-        *text = masked.text.into_owned();
-    }
-
-    /// Text that is JSON; what is not is masked as text.
-    fn json(&mut self, text: &mut String) {
-        let masked = self.redactor.json(text);
-        if masked.findings.is_empty() {
-            return;
-        }
-        self.remember(text, &masked.findings);
-        self.findings.extend(masked.findings);
-        *text = masked.text.into_owned();
-    }
-
-    fn option(&mut self, text: &mut Option<String>) {
-        if let Some(text) = text {
-            self.text(text);
-        }
-    }
-
-    fn native(&mut self, id: &mut NativeId) {
-        self.text(&mut id.0);
-    }
-
-    fn session(&mut self, session: &mut SessionRow) {
-        if let Some(prompt) = &mut session.first_prompt
-            && prompt.chars().nth(PROMPT_CHARS).is_some()
-        {
-            // The last word was perhaps cut: half a secret looks like none.
-            prompt.truncate(prompt.rfind(char::is_whitespace).unwrap_or(0));
-            prompt.push('…');
-        }
-        for field in [
-            &mut session.cwd,
-            &mut session.branch,
-            &mut session.name,
-            &mut session.first_prompt,
-            &mut session.entrypoint,
-            &mut session.kind,
-            &mut session.version,
-            &mut session.resume,
-            &mut session.model,
-        ] {
-            self.option(field);
-        }
-        self.text(&mut session.project);
-        self.text(&mut session.project_key);
-        self.native(&mut session.native);
-        if let Some((parent, _)) = &mut session.parent {
-            self.native(parent);
-        }
-        for label in &mut session.labels {
-            self.text(label);
-        }
-        if let Some(path) = &mut session.path {
-            let mut text = path.to_string_lossy().into_owned();
-            self.text(&mut text);
-            *path = text.into();
-        }
-    }
-
-    fn message(&mut self, message: &mut Message) {
-        for field in [&mut message.key, &mut message.subtype, &mut message.model, &mut message.effort] {
-            self.option(field);
-        }
-        if let Some(id) = &mut message.provider_id {
-            self.text(&mut id.message);
-            self.text(&mut id.request);
-        }
-        for block in &mut message.blocks {
-            match block {
-                Block::Text(text) | Block::Thinking(text) => self.text(text),
-                Block::Call(call) => self.call(call),
-                Block::Image(image) => self.text(&mut image.media),
-                Block::Other { kind, json } => {
-                    self.text(kind);
-                    self.json(json);
-                }
-            }
-        }
-    }
-
-    fn call(&mut self, call: &mut ToolCall) {
-        self.text(&mut call.id);
-        self.text(&mut call.name);
-        self.json(&mut call.input);
-        self.option(&mut call.skill);
-        self.option(&mut call.file);
-        if let Some(id) = &mut call.subagent {
-            self.native(id);
-        }
-    }
-
-    fn result(&mut self, result: &mut ResultEvent) {
-        if let CallRef::Id(id) = &mut result.call {
-            self.text(id);
-        }
-        self.text(&mut result.source);
-        self.text(&mut result.content);
-        for image in &mut result.images {
-            self.text(&mut image.media);
-        }
-        if let Some(id) = &mut result.subagent {
-            self.native(id);
-        }
-    }
 }

@@ -4,6 +4,7 @@
 //! characters); what the index proposes is then compared with the text itself, which also finds phrases, fields and the place to show.
 //! Substrings and regular expressions read the text of candidate sessions.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::archive::{Archive, ArchiveError, SessionRow};
@@ -16,6 +17,9 @@ mod candidates;
 mod query;
 mod snippet;
 mod verify;
+mod wanted;
+
+pub use wanted::{Spot, Wanted, Word};
 
 use candidates::Candidate;
 use query::Meaning;
@@ -193,38 +197,15 @@ struct Place {
 }
 
 /// A text of a row.
-struct Part {
+struct Part<'p> {
     field: Field,
     call: Option<u32>,
-    text: String,
+    text: Cow<'p, str>,
 }
 
 /// Compares a candidate with the query: all texts of the row together must hold it, the best of them is shown.
-fn look(query: &Query, meaning: &Meaning, candidate: &Candidate, parts: &[Part], age: usize) -> Option<Place> {
-    let needed = match meaning {
-        Meaning::Terms { groups, .. } => u32::MAX >> (32 - groups.len()),
-        Meaning::Expression { .. } => 1,
-    };
-    let mut groups = 0;
-    let mut weight = 0.0;
-    let mut best: Option<(f64, &Part, Found)> = None;
-    for part in parts {
-        if !query.fields.is_empty() && !query.fields.contains(&part.field) {
-            continue;
-        }
-        let found = verify::find(meaning, &part.text);
-        if found.is_refused {
-            return None;
-        }
-        groups |= found.groups;
-        // Many matches say more than one, but not in proportion.
-        let score = found.weight.ln_1p() * factor(part.field);
-        weight += score;
-        if found.groups != 0 && best.as_ref().is_none_or(|(most, ..)| score > *most) {
-            best = Some((score, part, found));
-        }
-    }
-    let (_, part, found) = best.filter(|_| groups == needed)?;
+fn look(query: &Query, meaning: &Meaning, candidate: &Candidate, parts: &[Part<'_>], age: usize) -> Option<Place> {
+    let (weight, part, found) = best_of(meaning, &query.fields, parts)?;
     let (snippet, highlights) = snippet::snippet(&part.text, &found.places);
     let by_user = if candidate.role == Role::User && part.field == Field::Text { 1.2 } else { 1.0 };
     // Newer rows are worth up to half as much again.
@@ -241,6 +222,36 @@ fn look(query: &Query, meaning: &Meaning, candidate: &Candidate, parts: &[Part],
     })
 }
 
+/// The part that is shown, what is found in it, and the weight of all parts, when these together hold what is looked for. Only
+/// `fields` count; none: all do.
+fn best_of<'p>(meaning: &Meaning, fields: &[Field], parts: &'p [Part<'p>]) -> Option<(f64, &'p Part<'p>, Found)> {
+    let needed = match meaning {
+        Meaning::Terms { groups, .. } => u32::MAX >> (32 - groups.len()),
+        Meaning::Expression { .. } => 1,
+    };
+    let mut groups = 0;
+    let mut weight = 0.0;
+    let mut best: Option<(f64, &Part<'_>, Found)> = None;
+    for part in parts {
+        if !fields.is_empty() && !fields.contains(&part.field) {
+            continue;
+        }
+        let found = verify::find(meaning, &part.text);
+        if found.is_refused {
+            return None;
+        }
+        groups |= found.groups;
+        // Many matches say more than one, but not in proportion.
+        let score = found.weight.ln_1p() * factor(part.field);
+        weight += score;
+        if found.groups != 0 && best.as_ref().is_none_or(|(most, ..)| score > *most) {
+            best = Some((score, part, found));
+        }
+    }
+    let (_, part, found) = best.filter(|_| groups == needed)?;
+    Some((weight, part, found))
+}
+
 fn factor(field: Field) -> f64 {
     match field {
         Field::Text => 1.0,
@@ -251,27 +262,27 @@ fn factor(field: Field) -> f64 {
 }
 
 /// The text of a block.
-fn part(block: Block) -> Option<Part> {
+fn part(block: Block) -> Option<Part<'static>> {
     let (field, call, text) = match block {
         Block::Text(text) => (Field::Text, None, text),
         Block::Thinking(text) => (Field::Thinking, None, text),
         Block::Call(call) => (Field::Input, Some(call.index), words::unescaped(&call.input).into_owned()),
         Block::Image(_) | Block::Other { .. } => return None,
     };
-    Some(Part { field, call, text })
+    Some(Part { field, call, text: text.into() })
 }
 
 impl Archive {
     /// The texts of a row.
-    fn texts(&self, candidate: &Candidate) -> Result<Vec<Part>, ArchiveError> {
+    fn texts(&self, candidate: &Candidate) -> Result<Vec<Part<'static>>, ArchiveError> {
         if let Some(call) = candidate.call {
             let text = self.result_text(candidate.n)?;
-            return Ok(vec![Part { field: Field::Output, call: Some(call), text }]);
+            return Ok(vec![Part { field: Field::Output, call: Some(call), text: text.into() }]);
         }
-        let mut parts: Vec<Part> = self.blocks(candidate.n)?.into_iter().filter_map(part).collect();
+        let mut parts: Vec<Part<'_>> = self.blocks(candidate.n)?.into_iter().filter_map(part).collect();
         if candidate.with_results {
             for (call, text) in self.result_texts(candidate.session, candidate.ordinal)? {
-                parts.push(Part { field: Field::Output, call: Some(call), text });
+                parts.push(Part { field: Field::Output, call: Some(call), text: text.into() });
             }
         }
         Ok(parts)

@@ -7,7 +7,7 @@
 //! [`http_git::HttpGit`] and [`ssh_git::SshGit`] are Git servers on the loopback interface, [`fleet::Fleet`] is several
 //! devices that share a remote, [`pulsar::Pulsar`] does what git-pulsar does.
 //!
-//! [`agentsview`] runs the real agentsview.
+//! [`agentsview`] runs the real agentsview, [`postgres::Server`] a real PostgreSQL; [`wire::Proxy`] is a connection that can be cut.
 //!
 //! Everything here panics when it cannot do its work: a test that cannot be set up has failed.
 //!
@@ -29,9 +29,11 @@ pub mod git;
 pub mod git_tree;
 pub mod home;
 pub mod http_git;
+pub mod postgres;
 pub mod pulsar;
 pub mod repo;
 pub mod rng;
 pub mod ssh_git;
 pub mod synthetic;
 pub mod tmpfs;
+pub mod wire;

@@ -12,17 +12,18 @@ use crate::{Outcome, out};
 mod subject;
 mod table;
 
-use subject::{Cost, Subject};
+use subject::Subject;
+pub(super) use subject::{Cost, counts_in, expected, measured};
 
 /// The version we compare with.
 const AGENTSVIEW: &str = "0.46.1";
 
 /// A generated set of sessions.
 #[derive(Clone, Copy, Debug)]
-struct Set {
-    name: &'static str,
-    what: &'static str,
-    options: &'static [&'static str],
+pub(super) struct Set {
+    pub(super) name: &'static str,
+    pub(super) what: &'static str,
+    pub(super) options: &'static [&'static str],
 }
 
 const SETS: &[Set] = &[
@@ -147,13 +148,13 @@ fn parse(args: &[String]) -> Outcome<Plan> {
     Ok(plan)
 }
 
-fn set_named(name: &str) -> Outcome<Set> {
+pub(super) fn set_named(name: &str) -> Outcome<Set> {
     let set = SETS.iter().find(|set| set.name == name).copied();
     set.ok_or_else(|| format!("there is no set {name}; there are S1, S2 and S3").into())
 }
 
 /// Installs the yardstick into a folder of its own.
-fn install_agentsview(dir: &Path) -> Outcome<PathBuf> {
+pub(super) fn install_agentsview(dir: &Path) -> Outcome<PathBuf> {
     let folder = dir.join(format!("agentsview-{AGENTSVIEW}"));
     let program = folder.join("bin/agentsview");
     if !program.is_file() {
@@ -166,14 +167,14 @@ fn install_agentsview(dir: &Path) -> Outcome<PathBuf> {
 }
 
 /// The generator of sets.
-fn generator() -> Command {
+pub(super) fn generator() -> Command {
     let mut python = Command::new("python3");
     python.arg(root().join("crates/sessions/tests/fixtures/generate_sessions.py"));
     python
 }
 
 /// Makes a set, unless an earlier run did.
-fn make(set: &Set, dir: &Path) -> Outcome<PathBuf> {
+pub(super) fn make(set: &Set, dir: &Path) -> Outcome<PathBuf> {
     let folder = dir.join(format!("set-{}", set.name));
     if !folder.join("manifest.json").is_file() {
         out::note(&format!("{}: generating {}", set.name, set.what));

@@ -10,8 +10,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("carry-code", &["carry-kernel"]),
     ("carry-sessions", &["carry-kernel", "carry-redact"]),
     ("carry-timeline", &["carry-kernel", "carry-code", "carry-sessions"]),
-    ("carry-daemon", &["carry-kernel", "carry-code", "carry-sessions", "carry-timeline"]),
-    ("carry", &["carry-kernel", "carry-redact", "carry-code", "carry-sessions", "carry-timeline", "carry-daemon"]),
+    ("carry-team", &["carry-kernel", "carry-redact", "carry-sessions"]),
+    ("carry-daemon", &["carry-kernel", "carry-code", "carry-sessions", "carry-timeline", "carry-team"]),
+    (
+        "carry",
+        &[
+            "carry-kernel",
+            "carry-redact",
+            "carry-code",
+            "carry-sessions",
+            "carry-timeline",
+            "carry-team",
+            "carry-daemon",
+        ],
+    ),
     // The testkit knows none of what it helps to test, so that it cannot share a mistake with it.
     ("carry-testkit", &[]),
     ("xtask", &["carry-redact", "carry-testkit"]),

@@ -9,8 +9,8 @@ mod archive;
 mod delete;
 mod diff;
 mod export;
-mod filter;
-mod find;
+pub(super) mod filter;
+pub(super) mod find;
 mod index;
 mod label;
 mod list;
@@ -19,9 +19,9 @@ mod raw;
 mod rename;
 mod restore;
 mod resume;
-mod row;
-mod search;
-mod show;
+pub(super) mod row;
+pub(super) mod search;
+pub(super) mod show;
 mod sources;
 mod star;
 mod stats;
@@ -65,8 +65,43 @@ enum Command {
     Verify(verify::Args),
 }
 
+impl Command {
+    /// Whether it may change what the archive holds or says of sessions.
+    fn changes_archive(&self) -> bool {
+        match self {
+            Self::Index(_)
+            | Self::Star(_)
+            | Self::Pin(_)
+            | Self::Rename(_)
+            | Self::Label(_)
+            | Self::Trash(_)
+            | Self::Restore(_)
+            | Self::Delete(_) => true,
+            Self::List(_)
+            | Self::Show(_)
+            | Self::Search(_)
+            | Self::For(_)
+            | Self::Diff(_)
+            | Self::Export(_)
+            | Self::Resume(_)
+            | Self::Stats(_)
+            | Self::Sources(_)
+            | Self::Verify(_) => false,
+        }
+    }
+}
+
 pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
-    match &args.command {
+    let done = carry_out(shell, &args.command);
+    // Also after a failure: some of it may be done.
+    if args.command.changes_archive() {
+        shell.tell_of_sessions();
+    }
+    done
+}
+
+fn carry_out(shell: &Shell, command: &Command) -> Result<(), Failure> {
+    match command {
         Command::Index(args) => index::run(shell, args),
         Command::List(args) => list::run(shell, args),
         Command::Show(args) => show::run(shell, args),

@@ -8,9 +8,9 @@ use carry_code::seen::Relation;
 use carry_kernel::worker::Phase;
 use serde::Serialize;
 
-use super::sessions;
 use super::snapshot_json::SkippedJson;
 use super::status_json::{DriftJson, InterruptedJson, RemoteJson};
+use super::{sessions, team};
 use crate::failure::Failure;
 use crate::far::{self, DriftRow, Far, RemoteRow};
 use crate::output::style;
@@ -64,6 +64,7 @@ pub(super) fn show(shell: &Shell, scope: &Scope) -> Result<(), Failure> {
             show_daemon(shell, daemon)?;
         }
         sessions::show_overview(shell, &rows)?;
+        team::show_overview(shell, &rows)?;
         if !shell.out.is_json() {
             show_daemon(shell, daemon)?;
         }
@@ -91,6 +92,7 @@ pub(super) fn show(shell: &Shell, scope: &Scope) -> Result<(), Failure> {
         }
     }
     sessions::show_overview(shell, &rows)?;
+    team::show_overview(shell, &rows)?;
     if shell.out.is_json() {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use carry_code::repo::Repo;
 use carry_daemon::control;
 
 use super::status::{self, Scope};
-use super::{now, sessions};
+use super::{now, sessions, team};
 use crate::failure::Failure;
 use crate::links::{self, Here};
 use crate::output::style;
@@ -70,6 +70,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
          files back.\nThe daemon ends with this machine's session; `carry service install` starts it by itself.",
     )?;
     sessions::announce(shell)?;
+    team::announce(shell)?;
     shell.out.say("")?;
     status::show(shell, &scope)
 }

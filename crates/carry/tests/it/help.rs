@@ -40,6 +40,7 @@ Commands:
   sync         Take over newer work of another device
   finalize     Stage the work of all devices as one change
   sessions     Find, read and keep conversations with coding agents
+  team         Share conversations with your team, and read what it shares
   devices      List the devices, and say which are yours
   ignore       Leave files out of captures
   prune        Thin snapshots by retention

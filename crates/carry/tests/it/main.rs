@@ -17,5 +17,6 @@ mod rules;
 mod sessions;
 mod staging;
 mod sync;
+mod team;
 mod thinning;
 mod world;

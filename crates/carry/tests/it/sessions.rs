@@ -17,8 +17,8 @@ use serde_json::Value;
 use crate::world::{Ran, World};
 
 /// Claude Code's sessions among the fixtures.
-const A: &str = "51ea40b0-7088-4482-8231-74d06cde3e3a";
-const A_SUBAGENT: &str = "agent-d09bbece3483c530b";
+pub(crate) const A: &str = "51ea40b0-7088-4482-8231-74d06cde3e3a";
+pub(crate) const A_SUBAGENT: &str = "agent-d09bbece3483c530b";
 const C: &str = "1381972e-cf13-48c4-9cda-ebc8e9cdf984";
 const H: &str = "54471716-98a1-4f3f-af7c-87b61bba52db";
 const I: &str = "6b40cee8-7801-4be0-897f-ea044b3cd5dd";
@@ -26,25 +26,25 @@ const I: &str = "6b40cee8-7801-4be0-897f-ea044b3cd5dd";
 const K1: &str = "019cfc79-1ed5-7189-9c57-36289dcd2763";
 
 /// The folder of fixtures.
-fn fixtures() -> PathBuf {
+pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../sessions/tests/fixtures")
 }
 
 /// A world in whose home agents have left the fixtures; nothing is archived yet.
-fn with_agents() -> World {
+pub(crate) fn with_agents() -> World {
     let world = World::with_commit();
     copy(&fixtures().join("home"), &world.home());
     world
 }
 
 /// The same, archived.
-fn archived() -> World {
+pub(crate) fn archived() -> World {
     let world = with_agents();
     world.ok(&["sessions", "index"]);
     world
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("a folder") {
         let entry = entry.expect("an entry");
@@ -59,26 +59,26 @@ fn copy(from: &Path, to: &Path) {
 
 /// Runs `carry` and reads what it prints as JSON, one value a line.
 #[track_caller]
-fn json(world: &World, arguments: &[&str]) -> Vec<Value> {
+pub(crate) fn json(world: &World, arguments: &[&str]) -> Vec<Value> {
     let ran = world.ok(&[&["--json"], arguments].concat());
     values(&ran)
 }
 
 #[track_caller]
-fn values(ran: &Ran) -> Vec<Value> {
+pub(crate) fn values(ran: &Ran) -> Vec<Value> {
     ran.raw.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line:?}"))).collect()
 }
 
 /// Carry's id of a session of an agent.
 #[track_caller]
-fn id_of(world: &World, native: &str) -> String {
+pub(crate) fn id_of(world: &World, native: &str) -> String {
     let all = json(world, &["sessions", "list", "--all", "--limit", "0"]);
     let of_it = all.iter().find(|session| session["native"] == native);
     of_it.unwrap_or_else(|| panic!("no session {native}"))["id"].as_str().expect("text").to_owned()
 }
 
 /// Runs a script of the fixtures.
-fn python(script: &str, arguments: &[&str]) {
+pub(crate) fn python(script: &str, arguments: &[&str]) {
     let said = Command::new("python3").arg(fixtures().join(script)).args(arguments).output().expect("python3");
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
 }

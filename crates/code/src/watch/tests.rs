@@ -389,7 +389,8 @@ fn running_out_of_watches_gives_all_of_the_tree_back() {
     // And so does a tree that grows past it.
     (0..50).for_each(|n| write(&small.root().join(format!("d{n}/file")), b""));
     let said = watch.said();
-    let [Event::Unwatchable(id, why)] = &said[..] else { panic!("{said:?}") };
+    // What was seen before may have been told on the way.
+    let Some(Event::Unwatchable(id, why)) = said.last() else { panic!("{said:?}") };
     assert_eq!(*id, tree(1));
     assert!(why.contains("limit"), "{why}");
     assert_eq!(watch.watcher.watches(), 1);

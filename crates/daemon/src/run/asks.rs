@@ -31,8 +31,11 @@ impl Daemon<'_> {
             Request::Status => Answer::Status(Box::new(self.status())),
             Request::Capture { trees, watched } => return self.capture(trees, watched, reply),
             Request::Reload => {
-                self.reload();
-                self.reload_sessions();
+                self.reload_all();
+                Answer::Done
+            }
+            Request::SessionsChanged => {
+                self.archive_changed();
                 Answer::Done
             }
             Request::Stop => {
@@ -56,6 +59,11 @@ impl Daemon<'_> {
                 .map(|job| (job.tree.id.as_str().to_owned(), job.status(steady).on_wall_clock(steady, wall)))
                 .collect(),
             sessions: Some(self.sessions.status().on_wall_clock(steady, wall)),
+            team: self
+                .team
+                .present()
+                .map(|store| (store.slot.row.clone(), store.status().on_wall_clock(steady, wall)))
+                .collect(),
             links: self
                 .links
                 .values()

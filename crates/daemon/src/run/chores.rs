@@ -25,6 +25,7 @@ use super::network::Network;
 use super::pool::{Pool, Work};
 use super::sessions::{self, Sessions};
 use super::slot::Key;
+use super::team::Team;
 use super::tuning::Tuning;
 use super::watching::Watching;
 use super::{Lock, RunError, notify};
@@ -63,6 +64,7 @@ pub(super) struct Daemon<'a> {
     pub(super) finder: Finder,
     pub(super) network: Network,
     pub(super) sessions: Sessions,
+    pub(super) team: Team,
     pub(super) desktop: Desktop,
     pub(super) events: SyncSender<Event>,
     /// Who we were when we last looked.
@@ -115,6 +117,7 @@ impl<'a> Daemon<'a> {
             finder: Finder::start(ctx, far, &events).map_err(RunError::start("its threads"))?,
             network,
             sessions: Sessions::new(watch, &tuning),
+            team: Team::default(),
             desktop,
             events,
             identity: ctx.device.id(),
@@ -135,8 +138,14 @@ impl<'a> Daemon<'a> {
     /// Takes up the registered trees.
     pub(super) fn begin(&mut self) {
         self.sweep_board();
+        self.reload_all();
+    }
+
+    /// Takes up what the configuration says.
+    pub(super) fn reload_all(&mut self) {
         self.reload();
         self.reload_sessions();
+        self.reload_team();
     }
 
     /// Takes one event.
@@ -157,13 +166,12 @@ impl<'a> Daemon<'a> {
             Event::SessionsArmed(armed) => self.sessions_armed(armed),
             Event::SessionsStep(step) => self.sessions_step(step),
             Event::SessionsPassed(outcome) => self.sessions_passed(outcome),
+            Event::PushingToStore { store, step } => self.pushing_to_store(&store, step),
+            Event::PushedToStore { store, outcome } => self.pushed_to_store(&store, *outcome),
             Event::Metered(metered) => self.metered_is(metered),
             Event::Asked { request, reply } => self.asked(request, reply),
             Event::Signal(Signal::Stop) => self.stop(),
-            Event::Signal(Signal::Reload) => {
-                self.reload();
-                self.reload_sessions();
-            }
+            Event::Signal(Signal::Reload) => self.reload_all(),
         }
         tracing::trace!(event = name, took = ?started.elapsed(), "handled");
     }
@@ -174,7 +182,8 @@ impl<'a> Daemon<'a> {
         let asks = self.asks.values().filter_map(|ask| ask.sync_by);
         let own = [Some(self.home_at), self.watchdog.map(|(_, at)| at), self.stop_by];
         let links = self.links.values().flat_map(Link::slots).filter_map(|slot| slot.wake);
-        let due = jobs.chain(asks).chain(links).chain(self.sessions.due()).chain(own.into_iter().flatten()).min();
+        let strands = [self.sessions.due(), self.team.due()];
+        let due = jobs.chain(asks).chain(links).chain(strands.into_iter().chain(own).flatten()).min();
         due.map_or(SLEEP_MAX, |due| due.since(self.now())).min(SLEEP_MAX)
     }
 
@@ -209,6 +218,7 @@ impl<'a> Daemon<'a> {
         self.arrange_links();
         self.tick_links(now);
         self.tick_sessions(now);
+        self.tick_team(now);
         self.let_go(now);
     }
 
@@ -329,6 +339,9 @@ impl<'a> Daemon<'a> {
             }
         }
         self.drive(&Key::Sessions, Input::Stop);
+        for name in self.team.names() {
+            self.drive(&Key::Team(name), Input::Stop);
+        }
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -339,7 +352,8 @@ impl<'a> Daemon<'a> {
     pub(super) fn has_ended(&self) -> bool {
         let is_idle = self.jobs.values().all(|job| job.slot.has_ended() && !job.is_kept_up)
             && self.links.values().flat_map(Link::slots).all(|slot| slot.has_ended())
-            && self.sessions.slot.has_ended();
+            && self.sessions.slot.has_ended()
+            && self.team.has_ended();
         self.stop_by.is_some_and(|by| is_idle || by <= self.now())
     }
 

@@ -10,6 +10,7 @@ use super::exchange;
 use super::link::{Found, LinkId, Role};
 use super::pool::Ended;
 use super::sessions;
+use super::team;
 use crate::handle::{Answer, Request};
 
 /// What happened.
@@ -46,6 +47,10 @@ pub(super) enum Event {
     SessionsStep(String),
     /// A pass over the sessions ended.
     SessionsPassed(sessions::Outcome),
+    /// A push to a team store takes a step.
+    PushingToStore { store: String, step: String },
+    /// A push to a team store ended.
+    PushedToStore { store: String, outcome: Box<team::Outcome> },
     /// Whether the network costs money, if anybody knows.
     Metered(Option<bool>),
     /// Somebody asks.
@@ -80,6 +85,8 @@ impl Event {
             Self::SessionsArmed(_) => "sessions-armed",
             Self::SessionsStep(_) => "sessions-step",
             Self::SessionsPassed(_) => "sessions-passed",
+            Self::PushingToStore { .. } => "pushing-to-store",
+            Self::PushedToStore { .. } => "pushed-to-store",
             Self::Metered(_) => "metered",
             Self::Asked { .. } => "asked",
             Self::Signal(_) => "signal",

@@ -83,6 +83,12 @@ impl Daemon<'_> {
                 self.drive(&Key::Link(id.clone(), role), Input::Gates(gates.clone()));
             }
         }
+        for (name, reach) in self.team.reaches() {
+            let (is_new, gates) = if reach == Reach::Network { (is_new.1, &network) } else { (is_new.0, &local) };
+            if is_new {
+                self.drive(&Key::Team(name), Input::Gates(gates.clone()));
+            }
+        }
     }
 
     /// The next time they are measured anew.
@@ -95,7 +101,7 @@ impl Daemon<'_> {
         &self.gates.local
     }
 
-    /// The gates as last measured, for a remote that is reached like this.
+    /// The gates as last measured, for what is reached like this.
     pub(super) fn gates_for(&self, reach: Reach) -> &[Gate] {
         if reach == Reach::Network { &self.gates.network } else { &self.gates.local }
     }
@@ -126,10 +132,12 @@ impl Daemon<'_> {
         self.forget_gates();
         self.measure_gates();
         self.start_links();
+        self.start_stores();
     }
 
-    /// Whether any link goes over the network.
+    /// Whether any link or team store is reached over the network.
     pub(super) fn uses_network(&self) -> bool {
-        self.links.values().any(|link| link.remote.reach == Reach::Network)
+        let stores = self.team.present().map(|store| store.reach());
+        self.links.values().map(|link| link.remote.reach).chain(stores).any(|reach| reach == Reach::Network)
     }
 }

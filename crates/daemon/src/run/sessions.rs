@@ -9,6 +9,7 @@ use carry_kernel::clock::Timestamp;
 use carry_kernel::config::Config;
 use carry_kernel::id::TreeId;
 use carry_kernel::worker::{self, Failure, Input, Reason, Status};
+use carry_sessions::archive::Written;
 use carry_sessions::ingest::{LEASE, Report, TurnEnd};
 use carry_sessions::settings::Settings;
 
@@ -254,7 +255,7 @@ impl Daemon<'_> {
             return;
         }
         let looked = self.sessions.looks_at.take().unwrap_or_default();
-        let mut ends = Vec::new();
+        let (mut ends, mut has_written) = (Vec::new(), true);
         let input = match outcome {
             Outcome::Done(mut report) => {
                 tracing::debug!(
@@ -263,6 +264,7 @@ impl Daemon<'_> {
                     "sessions were archived"
                 );
                 ends = std::mem::take(&mut report.turns_ended);
+                has_written = report.written != Written::default();
                 if !report.unfinished.is_empty() {
                     self.sessions.unfinished.append(&mut report.unfinished);
                     self.sessions.retry_at = Some(now.after(self.tuning.sessions_retry));
@@ -289,6 +291,10 @@ impl Daemon<'_> {
             }
         };
         self.drive(&Key::Sessions, input);
+        // One that failed may have written before.
+        if has_written {
+            self.archive_changed();
+        }
         for end in ends {
             self.turn_ended(&end);
         }

@@ -27,6 +27,8 @@ pub(super) enum Key {
     Link(LinkId, Role),
     /// The one that archives sessions.
     Sessions,
+    /// The one that pushes to the team store of this name.
+    Team(String),
 }
 
 /// A cycle that runs.
@@ -114,6 +116,7 @@ impl Daemon<'_> {
             Key::Tree(id) => self.drop_if_left(id),
             Key::Link(id, _) => self.drop_link_if_left(id),
             Key::Sessions => {}
+            Key::Team(name) => self.drop_store_if_left(name),
         }
     }
 
@@ -122,6 +125,7 @@ impl Daemon<'_> {
             Key::Tree(id) => self.jobs.get_mut(id).map(|job| &mut job.slot),
             Key::Link(id, role) => self.links.get_mut(id).map(|link| link.slot(*role)),
             Key::Sessions => Some(&mut self.sessions.slot),
+            Key::Team(name) => self.team.slot(name),
         }
     }
 
@@ -134,6 +138,7 @@ impl Daemon<'_> {
                 Key::Tree(id) => self.run_cycle(id, now),
                 Key::Link(id, role) => self.run_exchange(id, *role, now),
                 Key::Sessions => self.run_pass(now),
+                Key::Team(name) => self.run_push(name, now),
             },
             Effect::Cancel => return self.slot(key)?.cancel().then_some(Input::Cancelled),
             Effect::Abandon => {

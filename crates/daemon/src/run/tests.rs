@@ -20,18 +20,19 @@ mod captures;
 mod lifecycle;
 mod links;
 mod sessions;
+mod team;
 mod trees;
 
 /// Longer than anything takes, shorter than anyone waits.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A clock whose steady hands can be moved forward, as they are while the machine sleeps.
+/// A clock whose hands can be moved forward: the steady ones, as they are while the machine sleeps, and those on the wall.
 #[derive(Debug, Default)]
-struct Hands(AtomicU64);
+struct Hands(AtomicU64, AtomicU64);
 
 impl Clock for Hands {
     fn now(&self) -> Timestamp {
-        SystemClock.now()
+        SystemClock.now().after(Duration::from_millis(self.1.load(Ordering::SeqCst)))
     }
     fn steady(&self) -> Timestamp {
         SystemClock.steady().after(Duration::from_millis(self.0.load(Ordering::SeqCst)))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::far::{Far, Git};
+use super::team::{self, MakeSink};
 use crate::desktop::{self, Show};
 use crate::metered;
 
@@ -64,6 +65,8 @@ pub(super) struct Tuning {
     pub(super) metered: Arc<dyn Fn() -> Option<bool> + Send + Sync>,
     /// What is done with remotes.
     pub(super) far: Arc<dyn Far>,
+    /// Makes what a push to a team store goes to.
+    pub(super) sink: Arc<MakeSink>,
     /// Tells the user something.
     pub(super) show: Show,
     /// Called before each capture with the root; tests make it fail.
@@ -101,6 +104,7 @@ impl Default for Tuning {
             variable: Arc::new(|name| std::env::var_os(name)),
             metered: Arc::new(metered::measure),
             far: Arc::new(Git),
+            sink: Arc::new(team::connect),
             show: Arc::new(desktop::show),
             before_capture: Arc::new(|_| {}),
             before_upkeep: Arc::new(|_| {}),

@@ -35,6 +35,15 @@ const PLACEHOLDERS: &[&str] = &[
     "foobar",
 ];
 
+/// A value without the dots at its end. Behind the beginning of a value they stand for the rest of it; behind a whole one they are
+/// its sentence's.
+fn unended(text: &str) -> &str {
+    /// Bytes of what is taken for whole.
+    const LENGTH_MIN: usize = 16;
+    let bare = text.trim_end_matches('.');
+    if bare.len() < LENGTH_MIN { text } else { bare }
+}
+
 /// Starts of what only points to a secret kept elsewhere.
 const REFERENCES: &[&str] = &[
     "$",
@@ -146,7 +155,7 @@ const WORDS: &[&str] = &[
 /// Whether `secret` may be one: it is none of the texts that documentation shows in its place.
 pub(super) fn plausible(secret: &str) -> bool {
     let lower = secret.to_ascii_lowercase();
-    let shows = |text: &str| PLACEHOLDERS.iter().any(|word| text.contains(word));
+    let shows = |text: &str| PLACEHOLDERS.iter().any(|word| unended(text).contains(word));
     if distinct(secret) > 4 && !shows(&lower) && !ascends(secret) {
         return true;
     }
@@ -162,7 +171,7 @@ pub(super) fn plausible_password(secret: &str) -> bool {
     let lower = secret.to_ascii_lowercase();
     secret.len() >= 3
         && !is_reference(&lower)
-        && !PLACEHOLDERS.iter().any(|word| lower.contains(word))
+        && !PLACEHOLDERS.iter().any(|word| unended(&lower).contains(word))
         && !WORDS.contains(&lower.trim_end_matches(['=', ':', ';', ',', '.', '!', '?']))
         && !matches!(
             lower.as_str(),

@@ -1,5 +1,7 @@
 //! Reading from the archive.
 
+use std::ops::RangeInclusive;
+
 use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::{self, OptionalExtension as _, Row, ToSql};
 
@@ -136,14 +138,31 @@ impl Archive {
     /// # Errors
     /// [`ArchiveError`].
     pub fn messages(&self, session: i64, from: u32, limit: usize) -> Result<Vec<StoredMessage>, ArchiveError> {
+        self.load(session, from..=u32::MAX, limit)
+    }
+
+    /// Messages of a session with these ordinals, with their results, in order.
+    ///
+    /// # Errors
+    /// [`ArchiveError`].
+    pub fn messages_in(&self, session: i64, ordinals: RangeInclusive<u32>) -> Result<Vec<StoredMessage>, ArchiveError> {
+        self.load(session, ordinals, usize::MAX)
+    }
+
+    fn load(
+        &self,
+        session: i64,
+        ordinals: RangeInclusive<u32>,
+        limit: usize,
+    ) -> Result<Vec<StoredMessage>, ArchiveError> {
         let failed = self.db.failed();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let conn = self.db.conn();
         let sql = format!(
-            "SELECT {MESSAGE_COLUMNS} FROM messages WHERE session = ?1 AND ordinal >= ?2 ORDER BY ordinal LIMIT ?3"
+            "SELECT {MESSAGE_COLUMNS} FROM messages WHERE session = ?1 AND ordinal BETWEEN ?2 AND ?3 ORDER BY ordinal LIMIT ?4"
         );
         let mut query = conn.prepare_cached(&sql).map_err(&failed)?;
-        let mut rows = query.query((session, from, limit)).map_err(&failed)?;
+        let mut rows = query.query((session, ordinals.start(), ordinals.end(), limit)).map_err(&failed)?;
         let mut messages: Vec<StoredMessage> = Vec::new();
         while let Some(row) = rows.next().map_err(&failed)? {
             let n: i64 = row.get("n").map_err(&failed)?;

@@ -149,9 +149,27 @@ fn call(call: &ToolCall) -> Value {
     })
 }
 
-/// JSON text as the value it is; what does not parse as text.
-fn value(json: &str) -> Value {
-    serde_json::from_str(json).unwrap_or_else(|_| Value::String(json.to_owned()))
+/// Values that hold more in each other are text: whoever reads the whole must be able to.
+const NESTED_MAX: u32 = 64;
+
+/// JSON text as the value it is; what does not parse, or is nested too deeply, as text.
+pub(super) fn value(json: &str) -> Value {
+    parsed(json).unwrap_or_else(|| Value::String(json.to_owned()))
+}
+
+/// JSON text as the value it is.
+pub(super) fn parsed(json: &str) -> Option<Value> {
+    serde_json::from_str(json).ok().filter(|value| is_flat(value, NESTED_MAX))
+}
+
+/// Whether a value holds at most `rest` others in each other.
+fn is_flat(value: &Value, rest: u32) -> bool {
+    let Some(rest) = rest.checked_sub(1) else { return false };
+    match value {
+        Value::Array(items) => items.iter().all(|item| is_flat(item, rest)),
+        Value::Object(fields) => fields.values().all(|field| is_flat(field, rest)),
+        _ => true,
+    }
 }
 
 fn image(image: &Image) -> Value {
@@ -190,7 +208,8 @@ fn usage(usage: &Usage) -> Value {
     })
 }
 
-fn pin(pin: &Pin) -> Value {
+/// A pin.
+pub fn pin(pin: &Pin) -> Value {
     json!({"message": pin.message, "note": pin.note})
 }
 
@@ -199,7 +218,7 @@ fn time(at: Option<Timestamp>) -> Option<String> {
 }
 
 /// Micro-dollars as dollars.
-fn dollars(micros: u64) -> f64 {
+pub(super) fn dollars(micros: u64) -> f64 {
     micros as f64 / 1e6
 }
 

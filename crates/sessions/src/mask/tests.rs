@@ -1,8 +1,10 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::export::{self, Document};
 use crate::fixture;
 use crate::git_links::{Evidence, LinkKind};
-use crate::model::{Image, ProviderId, Role};
+use crate::model::{Block, Image, NativeId, ProviderId, Role};
 
 /// A token in the shape of a provider's, made of pieces so that no scanner takes this file for a leak.
 fn token() -> String {
@@ -116,6 +118,50 @@ fn a_secret_that_runs_across_texts_is_found() {
     let outputs: Vec<&str> = safe.messages[0].results.iter().map(|r| r.result.content.as_str()).collect();
     assert!(outputs[0].starts_with("out [REDACTED:"), "{outputs:?}");
     assert_eq!(outputs[1], " done");
+}
+
+#[test]
+fn a_secret_at_the_end_of_a_text_takes_no_word_of_the_next_with_it() {
+    let secret = format!("{}{}", "Qm9vVt72LkQz", "Pp31XyAaBb");
+    for next in
+        ["Never print it.", "do not share it", "NEVER print it", "don't", "https://example.com/a is down", "Émile"]
+    {
+        for assignment in ["api_key=", "password=", "API_KEY: "] {
+            let said = |n, text: String| fixture::message(n, Role::User, vec![Block::Text(text)]);
+            let messages = vec![
+                said(0, format!("use {assignment}{secret}")),
+                said(1, next.to_owned()),
+                fixture::message(2, Role::Assistant, vec![Block::Text(format!("I sent {secret} in it."))]),
+            ];
+            let safe = mask(&redactor(), fixture::session(), messages, Vec::new(), Vec::new());
+            let text = |n: usize| match &safe.messages[n].message.blocks[0] {
+                Block::Text(text) => text.clone(),
+                other => panic!("{other:?}"),
+            };
+            assert!(!text(0).contains(&secret[..8]) && !text(2).contains(&secret[..8]), "{assignment}: {safe:?}");
+            assert_eq!(text(1), next, "{assignment}");
+        }
+    }
+}
+
+#[test]
+fn what_ends_a_sentence_is_no_part_of_its_secret() {
+    let secret = format!("{}{}", "kX3vq9Lm", "2TzR8wBn");
+    for name in ["password=", "api_key="] {
+        let mut placeholders = BTreeSet::new();
+        for mark in ["", ".", ",", "!", "?", ")", "`", ":", "*", ";", "...", "!)"] {
+            let texts = [format!("use {name}{secret}{mark} Then go"), format!("I sent {secret} in it.")];
+            let messages = (0..).zip(texts).map(|(n, text)| {
+                let role = if n == 0 { Role::User } else { Role::Assistant };
+                fixture::message(n, role, vec![Block::Text(text)])
+            });
+            let safe = mask(&redactor(), fixture::session(), messages.collect(), Vec::new(), Vec::new());
+            let all = format!("{:?}", safe.messages);
+            assert!(!all.contains(&secret[..8]), "{name}{mark}: {all}");
+            placeholders.extend(safe.findings.iter().map(|finding| finding.fingerprint));
+        }
+        assert_eq!(placeholders.len(), 1, "one secret has one fingerprint");
+    }
 }
 
 #[test]

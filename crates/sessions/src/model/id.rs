@@ -24,6 +24,12 @@ impl SessionId {
         Self(hasher.finalize().to_hex()[..16].to_owned())
     }
 
+    /// The id that is written so; `None` for what is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        (text.len() == 16 && text.bytes().all(is_digit)).then(|| Self(text.to_owned()))
+    }
+
     /// An id read from the archive.
     pub(crate) fn stored(text: String) -> Self {
         Self(text)

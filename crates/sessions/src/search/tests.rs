@@ -10,7 +10,7 @@ fn look_in(query: &Query, blocks: Vec<Block>) -> Option<Place> {
     let meaning = query::meaning_of(query).unwrap();
     let role = Role::Assistant;
     let candidate = Candidate { n: 1, session: 1, ordinal: 3, call: None, role, with_results: false };
-    let parts: Vec<Part> = blocks.into_iter().filter_map(part).collect();
+    let parts: Vec<Part<'_>> = blocks.into_iter().filter_map(part).collect();
     look(query, &meaning, &candidate, &parts, 0)
 }
 

@@ -61,6 +61,11 @@ impl Words {
         self.add(&unescaped(json));
     }
 
+    /// How many bytes the words so far take.
+    pub fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
     /// Appends all words so far to `out`, for the index; starts anew.
     pub fn take(&mut self, out: &mut String) {
         out.push_str(&self.text);

@@ -1,5 +1,7 @@
 //! The server against Git itself.
 
+use std::time::{Duration, Instant};
+
 use super::*;
 use crate::git;
 use crate::repo::TestRepo;
@@ -66,6 +68,11 @@ fn it_refuses_when_told_to() {
     {
         server.refuse(Some(refusal));
         assert!(!repo.try_git(["ls-remote", &server.url_with_password("a.git")]).status.success());
+        // The line is written behind the answer.
+        let until = Instant::now() + Duration::from_secs(30);
+        while server.log().last().is_none_or(|line| !line.contains(word)) && Instant::now() < until {
+            std::thread::yield_now();
+        }
         assert!(server.log().last().is_some_and(|line| line.contains(word)), "{:?}", server.log());
     }
     server.heal();

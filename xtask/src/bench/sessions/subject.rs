@@ -12,15 +12,15 @@ const COUNTED: &str = include_str!("counted.py");
 
 /// What a process cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Cost {
+pub(in super::super) struct Cost {
     /// Seconds.
-    pub(super) wall: f64,
+    pub(in super::super) wall: f64,
     /// Seconds of processor, user and system.
-    pub(super) cpu: f64,
+    pub(in super::super) cpu: f64,
     /// Most memory, in bytes.
-    pub(super) rss: u64,
+    pub(in super::super) rss: u64,
     /// Bytes written to the disk.
-    pub(super) written: u64,
+    pub(in super::super) written: u64,
 }
 
 /// One query and how long it took each time, in milliseconds.
@@ -93,12 +93,7 @@ impl Subject {
 
     /// Sessions and messages that it has archived.
     pub(super) fn counts(&self) -> Outcome<(u64, u64)> {
-        let said = captured(Command::new("python3").args(["-c", COUNTED]).arg(&self.database))?;
-        let mut numbers = said.split_whitespace().map(str::parse);
-        match (numbers.next(), numbers.next()) {
-            (Some(sessions), Some(messages)) => Ok((sessions?, messages?)),
-            _ => Err(format!("the counts make no sense: {said:?}").into()),
-        }
+        counts_in(&self.database)
     }
 
     /// Searches, each query so many times.
@@ -118,8 +113,18 @@ impl Subject {
     }
 }
 
+/// Sessions and messages in an archive.
+pub(in super::super) fn counts_in(database: &Path) -> Outcome<(u64, u64)> {
+    let said = captured(Command::new("python3").args(["-c", COUNTED]).arg(database))?;
+    let mut numbers = said.split_whitespace().map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(sessions), Some(messages)) => Ok((sessions?, messages?)),
+        _ => Err(format!("the counts make no sense: {said:?}").into()),
+    }
+}
+
 /// Sessions that a set holds, subagents included.
-pub(super) fn expected(set: &Path) -> Outcome<u64> {
+pub(in super::super) fn expected(set: &Path) -> Outcome<u64> {
     let manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(set.join("manifest.json"))?)?;
     let total = |name: &str| manifest["totals"][name].as_u64().ok_or_else(|| format!("the manifest has no {name}"));
     Ok(total("sessions")? + total("subagents")?)
@@ -134,7 +139,7 @@ fn copy(set: &Path, folder: &Path) -> Outcome<PathBuf> {
 }
 
 /// Runs a program to its end; one that fails is an error.
-pub(super) fn measured(command: &Command, folder: &Path) -> Outcome<Cost> {
+pub(in super::super) fn measured(command: &Command, folder: &Path) -> Outcome<Cost> {
     let (result, said) = (folder.join("measured.json"), folder.join("said"));
     let mut python = Command::new("python3");
     python.args(["-c", MEASURED]).arg(&result).arg(command.get_program()).args(command.get_args());

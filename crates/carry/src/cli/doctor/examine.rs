@@ -44,6 +44,7 @@ pub(super) fn all(shell: &Shell) -> Result<(Vec<Finding>, Option<Context>), Fail
         findings.extend(shell.user_home.iter().flat_map(|home| doctor::git_pulsar(ctx, home)));
     }
     findings.extend(sessions(shell));
+    findings.extend(team(shell));
     findings.extend(configuration(shell, &trees.unwrap_or_default()));
     Ok((findings, ctx))
 }
@@ -79,6 +80,7 @@ fn permissions(shell: &Shell) -> Vec<Finding> {
         home.device_file().with_file_name("mask.key"),
         home.database("code"),
         home.database("sessions"),
+        home.database("team"),
         home.kernel_database(),
     ]
     .map(|path| (path, 0o600));
@@ -213,6 +215,13 @@ fn sessions(shell: &Shell) -> Vec<Finding> {
         )
     });
     said.chain(unreadable).collect()
+}
+
+/// What is wrong with team stores.
+fn team(shell: &Shell) -> Vec<Finding> {
+    // What cannot be known of the daemon is a finding of its own.
+    let rows = shell.daemon().and_then(|daemon| crate::overview::rows(shell, daemon)).unwrap_or_default();
+    super::super::team::findings(shell, &rows)
 }
 
 /// What the user's configuration, and that of each repository, says without effect.

@@ -114,7 +114,7 @@ pub(super) fn check_agents(archive: &Archive, filter: &Filter) -> Result<(), Fai
 }
 
 /// A point in time as people write it.
-fn time(shell: &Shell, option: &str, spec: &str) -> Result<Timestamp, Failure> {
+pub(in crate::cli) fn time(shell: &Shell, option: &str, spec: &str) -> Result<Timestamp, Failure> {
     carry_code::time::parse(spec, shell.now(), &jiff::tz::TimeZone::system()).ok_or_else(|| {
         Failure::usage(format!(
             "{option} {spec:?} is no time such as `2 weeks ago`, `yesterday 14:00` or `2026-11-20 10:55`"
@@ -123,7 +123,7 @@ fn time(shell: &Shell, option: &str, spec: &str) -> Result<Timestamp, Failure> {
 }
 
 /// The same as a beginning: of a day that is named without a time of day, its first moment.
-fn begin(shell: &Shell, option: &str, spec: &str) -> Result<Timestamp, Failure> {
+pub(in crate::cli) fn begin(shell: &Shell, option: &str, spec: &str) -> Result<Timestamp, Failure> {
     let spec = spec.trim();
     let is_day = spec.eq_ignore_ascii_case("today")
         || spec.eq_ignore_ascii_case("yesterday")

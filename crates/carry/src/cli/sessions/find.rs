@@ -163,7 +163,7 @@ fn is_file(shell: &Shell, said: &str) -> bool {
 }
 
 /// The commit that Git takes `said` for.
-fn resolve(repo: &Repo, said: &str) -> Option<String> {
+pub(in crate::cli) fn resolve(repo: &Repo, said: &str) -> Option<String> {
     let mut command = carry_code::git::command(repo.root());
     command.args(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{said}^{{commit}}")]);
     let id = String::from_utf8(git(&mut command).ok()?).ok()?;
@@ -171,7 +171,7 @@ fn resolve(repo: &Repo, said: &str) -> Option<String> {
 }
 
 /// The repository's remote as links have it.
-fn remote(repo: &Repo) -> Option<String> {
+pub(in crate::cli) fn remote(repo: &Repo) -> Option<String> {
     let mut command = carry_code::git::command(repo.root());
     command.args(["remote", "get-url", "origin"]);
     normal_remote(String::from_utf8(git(&mut command).ok()?).ok()?.trim())

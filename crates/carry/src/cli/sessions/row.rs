@@ -14,22 +14,28 @@ const ID_CHARS: usize = 10;
 const TITLE_CHARS: usize = 72;
 
 /// The beginning of an id.
-pub(super) fn short_id(session: &SessionRow) -> String {
+pub(in crate::cli) fn short_id(session: &SessionRow) -> String {
     session.id.as_str().chars().take(ID_CHARS).collect()
 }
 
-/// `1f3a09be00  2 h ago    Claude Code  orchard  Fix the gate  [starred] [review]`.
-pub(super) fn line(shell: &Shell, session: &SessionRow) -> String {
+/// `1f3a09be00  2 h ago    claude   orchard  Fix the gate  [starred] [review]`.
+pub(in crate::cli) fn line(shell: &Shell, session: &SessionRow) -> String {
+    line_of(shell, session, None, None)
+}
+
+/// The same with whose it is before the project, and a further mark.
+pub(in crate::cli) fn line_of(shell: &Shell, session: &SessionRow, whose: Option<&str>, mark: Option<&str>) -> String {
     let out = &shell.out;
     let age = session.ended.map_or_else(|| "never".to_owned(), |at| carry_code::time::age(at, shell.now()));
+    let whose = whose.map_or_else(String::new, |whose| format!("{}  ", text::line(whose)));
     let mut line = format!(
-        "{}  {age:<10} {:<8} {}  {}",
+        "{}  {age:<10} {:<8} {whose}{}  {}",
         out.paint(style::ID, short_id(session)),
-        session.agent.as_str(),
+        text::line(session.agent.as_str()),
         out.paint(style::GOOD, text::line(&session.project)),
         text::line(&cut(&title(session), TITLE_CHARS)),
     );
-    for mark in marks(session) {
+    for mark in mark.map(str::to_owned).into_iter().chain(marks(session)) {
         line.push_str(&format!(" [{}]", text::line(&mark)));
     }
     line
@@ -55,7 +61,7 @@ fn marks(session: &SessionRow) -> Vec<String> {
 }
 
 /// The beginning of a text.
-pub(super) fn cut(text: &str, chars: usize) -> String {
+pub(in crate::cli) fn cut(text: &str, chars: usize) -> String {
     match text.char_indices().nth(chars) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),
@@ -63,12 +69,12 @@ pub(super) fn cut(text: &str, chars: usize) -> String {
 }
 
 /// `$1.23`.
-pub(super) fn money(micros: u64) -> String {
+pub(in crate::cli) fn money(micros: u64) -> String {
     format!("${:.2}", micros as f64 / 1e6)
 }
 
 /// `1.2 M`.
-pub(super) fn tokens(n: u64) -> String {
+pub(in crate::cli) fn tokens(n: u64) -> String {
     if n < 1_000 {
         n.to_string()
     } else if n < 1_000_000 {

@@ -1,5 +1,7 @@
 //! `carry sessions search`: what was said, called and returned.
 
+use std::ops::Range;
+
 use carry_sessions::export::session_json;
 use carry_sessions::model::Role;
 use carry_sessions::search::{Field, Hit, Kind, Query};
@@ -115,11 +117,16 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
 
 /// The words as the search takes them.
 fn text_of(args: &Args) -> String {
-    let without = args.without.iter().map(|word| match word.contains(char::is_whitespace) {
+    joined(&args.words, &args.without)
+}
+
+/// Words, and those that must not be there, as one query.
+pub(in crate::cli) fn joined(words: &[String], without: &[String]) -> String {
+    let without = without.iter().map(|word| match word.contains(char::is_whitespace) {
         true => format!("-\"{}\"", word.replace('"', " ")),
         false => format!("-{word}"),
     });
-    args.words.iter().cloned().chain(without).collect::<Vec<_>>().join(" ")
+    words.iter().cloned().chain(without).collect::<Vec<_>>().join(" ")
 }
 
 /// Hits by session, sessions in the order of their best hit.
@@ -140,7 +147,11 @@ fn show(shell: &Shell, hits: &[Hit]) -> Result<(), Failure> {
         }
         for hit in of_it {
             let number = shell.out.paint(style::DIM, format!("{:>5}", format!("#{}", hit.ordinal)));
-            shell.out.line(format_args!("{number} {:<8} {}", place(hit), highlighted(shell, hit)))?;
+            shell.out.line(format_args!(
+                "{number} {:<8} {}",
+                place(hit),
+                highlighted(shell, &hit.snippet, &hit.highlights)
+            ))?;
         }
     }
     Ok(())
@@ -154,7 +165,7 @@ fn place(hit: &Hit) -> &'static str {
     }
 }
 
-fn field_name(field: Field) -> &'static str {
+pub(in crate::cli) fn field_name(field: Field) -> &'static str {
     match field {
         Field::Text => "text",
         Field::Thinking => "thinking",
@@ -164,12 +175,12 @@ fn field_name(field: Field) -> &'static str {
 }
 
 /// The snippet with what matches in bold. Without colour it stands as it is: the words are the user's own.
-fn highlighted(shell: &Shell, hit: &Hit) -> String {
-    let letters: Vec<char> = hit.snippet.chars().collect();
+pub(in crate::cli) fn highlighted(shell: &Shell, snippet: &str, highlights: &[Range<usize>]) -> String {
+    let letters: Vec<char> = snippet.chars().collect();
     let part = |from: usize, to: usize| text::line(&letters[from..to].iter().collect::<String>());
     let mut shown = String::new();
     let mut at = 0;
-    for range in &hit.highlights {
+    for range in highlights {
         let (start, end) = (range.start.min(letters.len()).max(at), range.end.min(letters.len()));
         if start < end {
             shown.push_str(&part(at, start));

@@ -64,6 +64,8 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     } else if args.message.is_none() {
         head(shell, &session)?;
     }
+    let look =
+        Look { full: args.full, thinking: args.thinking, all: args.all, is_one: args.message.is_some(), user: "You" };
     let mut shown: u64 = 0;
     archive::each_page(&archive, &session, first, |page| {
         for stored in &page {
@@ -76,8 +78,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
                     value.shift_insert(0, "type".to_owned(), "session-message".into());
                 }
                 shell.out.json(&value)?;
-            } else if args.all || args.message.is_some() || is_shown(&stored.message) {
-                message(shell, stored, args)?;
+            } else if message(shell, stored, &look)? {
                 shown += 1;
             }
         }
@@ -87,6 +88,20 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         shell.out.note("Nothing in it is to be shown; --all shows the rest.");
     }
     Ok(())
+}
+
+/// How much of a conversation is shown.
+pub(in crate::cli) struct Look<'l> {
+    /// Inputs and outputs in full.
+    pub(in crate::cli) full: bool,
+    /// What the agent thought.
+    pub(in crate::cli) thinking: bool,
+    /// What is hidden, too.
+    pub(in crate::cli) all: bool,
+    /// One message only, whatever it is.
+    pub(in crate::cli) is_one: bool,
+    /// What the user is called.
+    pub(in crate::cli) user: &'l str,
 }
 
 /// Whether a message is part of the conversation as it stands.
@@ -106,20 +121,24 @@ fn head(shell: &Shell, session: &SessionRow) -> Result<(), Failure> {
     out.line(format_args!("{}\n", facts.join("  ")))
 }
 
-fn message(shell: &Shell, stored: &StoredMessage, args: &Args) -> Result<(), Failure> {
+/// Shows a message; says whether it is one that is to be shown.
+pub(in crate::cli) fn message(shell: &Shell, stored: &StoredMessage, look: &Look<'_>) -> Result<bool, Failure> {
     let out = &shell.out;
     let message = &stored.message;
+    if !(look.all || look.is_one || is_shown(message)) {
+        return Ok(false);
+    }
     let mut page = Page::new(out.has_color());
     for block in &message.blocks {
         match block {
             Block::Text(said) => page.markdown(said),
-            Block::Thinking(thought) if args.thinking => page.dim(thought),
+            Block::Thinking(thought) if look.thinking => page.dim(thought),
             Block::Thinking(_) => {}
-            Block::Call(call) => self::call(shell, &mut page, call, stored, args.full),
+            Block::Call(call) => self::call(shell, &mut page, call, stored, look.full),
             Block::Image(image) => {
                 page.line(&format!("[picture: {}, {}]", text::line(&image.media), text::size(image.bytes)));
             }
-            Block::Other { kind, json } if args.full => {
+            Block::Other { kind, json } if look.full => {
                 page.line(&format!("[{}]", text::line(kind)));
                 page.code(&pretty(json));
             }
@@ -127,12 +146,12 @@ fn message(shell: &Shell, stored: &StoredMessage, args: &Args) -> Result<(), Fai
         }
     }
     let body = page.finish();
-    if body.is_empty() && args.message.is_none() && !args.all {
-        return Ok(());
+    if body.is_empty() && !look.is_one && !look.all {
+        return Ok(true);
     }
     let who = match (&message.subtype, message.role) {
         (Some(subtype), _) => text::line(&subtype.replace('_', " ")),
-        (None, Role::User) => "You".to_owned(),
+        (None, Role::User) => text::line(look.user),
         (None, Role::Assistant) => "Agent".to_owned(),
     };
     let style = if message.role == Role::User { style::GOOD.bold() } else { style::HINT.bold() };
@@ -144,7 +163,8 @@ fn message(shell: &Shell, stored: &StoredMessage, args: &Args) -> Result<(), Fai
         title.push_str("  (given up)");
     }
     out.line(title)?;
-    out.line(body)
+    out.line(body)?;
+    Ok(true)
 }
 
 /// A call on one line, and the beginning of what came back.

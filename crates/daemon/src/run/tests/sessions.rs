@@ -4,10 +4,10 @@ use carry_sessions::model::{Agent, NativeId};
 
 use super::*;
 
-const ID: &str = "0f2b6c1e-3a55-4c1d-9b0e-5d2f8a7c4e10";
+pub(super) const ID: &str = "0f2b6c1e-3a55-4c1d-9b0e-5d2f8a7c4e10";
 
 /// One line of a session of Claude Code, said now.
-fn line(n: usize, role: &str, cwd: &Path, text: &str) -> String {
+pub(super) fn line(n: usize, role: &str, cwd: &Path, text: &str) -> String {
     let parent = n.checked_sub(1).map_or("null".to_owned(), |n| format!("\"u{n}\""));
     let at = SystemClock.now();
     format!(
@@ -17,14 +17,14 @@ fn line(n: usize, role: &str, cwd: &Path, text: &str) -> String {
 
 impl World {
     /// With sessions switched on; they lie below a home of the test's own.
-    fn with_sessions() -> Self {
+    pub(super) fn with_sessions() -> Self {
         let mut world = Self::new();
         let enabled = world.ctx.sources.flags.iter_mut().find(|(key, _)| key == "sessions.enabled").unwrap();
         enabled.1 = "true".to_owned();
         world
     }
 
-    fn start_sessions(&mut self, change: impl FnOnce(&mut Tuning)) {
+    pub(super) fn start_sessions(&mut self, change: impl FnOnce(&mut Tuning)) {
         let home = self.path("user");
         let mut tuning = Tuning {
             sessions_quiet: Duration::from_millis(50),

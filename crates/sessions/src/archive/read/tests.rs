@@ -1,5 +1,5 @@
 use super::*;
-use crate::archive::write::tests::rig::{Rig, answer, open, prompt};
+use crate::archive::write::tests::rig::{Rig, answer, open, prompt, result};
 use crate::source::Op;
 
 fn rig() -> Rig {
@@ -83,4 +83,21 @@ fn messages_are_read_from_where_one_wants() {
     assert_eq!(ordinals(10, 10), [0; 0]);
     assert_eq!(ordinals(0, 0), [0; 0]);
     assert_eq!(ordinals(0, usize::MAX).len(), 3);
+}
+
+#[test]
+fn messages_of_a_stretch_of_ordinals_are_read_with_its_ends() {
+    let mut rig = Rig::new();
+    let mut ops = vec![open("one")];
+    ops.extend([0, 3, 4, 9].map(|ordinal| answer(ordinal, "so", 1)));
+    ops.push(result("call-4-0", "done", ResultStatus::Completed));
+    rig.whole("a", &ops);
+    let n = rig.session("one").n;
+    let read = |ordinals| -> Vec<(u32, usize)> {
+        let messages = rig.archive.messages_in(n, ordinals).unwrap();
+        messages.iter().map(|stored| (stored.message.ordinal, stored.results.len())).collect()
+    };
+    assert_eq!(read(3..=4), [(3, 0), (4, 1)]);
+    assert_eq!(read(5..=8), []);
+    assert_eq!(read(9..=u32::MAX), [(9, 0)]);
 }

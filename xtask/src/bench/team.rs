@@ -1,0 +1,174 @@
+//! `cargo xtask bench team`: what pushing sessions to a team's database costs, beside agentsview.
+//!
+//! Whole processes of the release build, in turns, against one PostgreSQL of the bench's own that writes as durably as it does by
+//! default, with a database for each program. Both have archived the same generated set before; only the push is counted. Between
+//! program and server stands a proxy that counts bytes and statements. What lies in the databases afterwards is counted, and rows
+//! whose counts are wrong are void.
+//!
+//! The first push includes making the tables. Ours masks secrets, and what that takes is told apart; agentsview's looks for new sessions first, which cannot be told apart.
+
+use std::path::PathBuf;
+
+use super::sessions::{Set, generator, install_agentsview, make, set_named};
+use crate::run::{cargo, shown, target};
+use crate::{Outcome, out};
+
+mod server;
+mod subject;
+mod table;
+
+use server::Server;
+use subject::{Cost, Counts, Subject};
+
+/// A set that is made and pushed in seconds, to see whether everything works.
+const QUICK: Set = Set {
+    name: "quick",
+    what: "12 sessions of 20 records",
+    options: &[
+        "--sessions",
+        "12",
+        "--messages",
+        "20",
+        "--formats",
+        "claude,codex",
+        "--seed",
+        "1",
+        "--pending-session",
+        "0",
+    ],
+};
+
+/// What is done before a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scenario {
+    /// Nothing is in the database yet.
+    First,
+    /// Nothing has changed.
+    Unchanged,
+    /// One session has gone on by a turn.
+    Append,
+}
+
+impl Scenario {
+    const ALL: [Self; 3] = [Self::First, Self::Unchanged, Self::Append];
+
+    /// For the table.
+    fn name(self) -> &'static str {
+        match self {
+            Self::First => "first push, tables included",
+            Self::Unchanged => "nothing changed",
+            Self::Append => "one turn appended",
+        }
+    }
+}
+
+/// The pushes of one scenario, by program: ours, theirs.
+#[derive(Debug, Default)]
+struct Pushes {
+    costs: [Vec<Cost>; 2],
+    /// What was archived and what lay in the database after the last.
+    counts: [Counts; 2],
+    /// Whether that was ever not the same.
+    is_void: [bool; 2],
+}
+
+/// What is to be measured.
+#[derive(Debug)]
+struct Plan {
+    set: Set,
+    rounds: usize,
+    /// Where everything is made but the server's data, which lies in the folder for temporary files; both must be on a real
+    /// disk, since a tmpfs syncs for nothing.
+    dir: PathBuf,
+    /// The program, when it is not to be built.
+    program: Option<PathBuf>,
+    /// agentsview, when it is not to be installed.
+    agentsview: Option<PathBuf>,
+}
+
+/// Runs the bench.
+pub(super) fn run(args: &[String]) -> Outcome {
+    let plan = parse(args)?;
+    let program = match &plan.program {
+        Some(program) => program.clone(),
+        None => {
+            shown(&mut cargo(&["build", "--release", "--locked", "--package", "carry"]))?;
+            target()?.join("release/carry")
+        }
+    };
+    std::fs::create_dir_all(&plan.dir)?;
+    let agentsview = match &plan.agentsview {
+        Some(program) => program.clone(),
+        None => install_agentsview(&plan.dir)?,
+    };
+    let set = make(&plan.set, &plan.dir)?;
+    let dir = tempfile::Builder::new().prefix("team-").tempdir_in(&plan.dir)?;
+    let server = Server::start();
+    out::line(&super::report::machine(plan.rounds));
+    out::line(&server.version());
+    out::note("Both archive the set.");
+    let subjects = [
+        Subject::carry(&dir.path().join("carry"), &program, &set, &server)?,
+        Subject::agentsview(&dir.path().join("agentsview"), &agentsview, &set, &server)?,
+    ];
+    let mut rows = Scenario::ALL.map(|scenario| (scenario, Pushes::default()));
+    for round in 0..plan.rounds {
+        for (scenario, pushes) in &mut rows {
+            out::note(&format!("{}: {}, round {}", plan.set.name, scenario.name(), round + 1));
+            for (at, subject) in subjects.iter().enumerate() {
+                match scenario {
+                    Scenario::First => subject.begin_anew(&server)?,
+                    Scenario::Unchanged => {}
+                    Scenario::Append => subject.append(&mut generator())?,
+                }
+                pushes.costs[at].push(subject.push(&server, *scenario == Scenario::First)?);
+                pushes.counts[at] = subject.counts(&server)?;
+                pushes.is_void[at] |= !pushes.counts[at].agree();
+            }
+        }
+    }
+    let previews = (0..plan.rounds).map(|_| subjects[0].preview()).collect::<Outcome<Vec<_>>>()?;
+    out::line(&table::pushes(&plan.set, &rows, super::sessions::expected(&set)?));
+    out::line(&table::masking(&previews, &rows[0].1));
+    Ok(())
+}
+
+fn parse(args: &[String]) -> Outcome<Plan> {
+    let mut plan =
+        Plan { set: set_named("S1")?, rounds: 3, dir: target()?.join("bench"), program: None, agentsview: None };
+    let mut words = args.iter();
+    while let Some(word) = words.next() {
+        if word == "--quick" {
+            (plan.set, plan.rounds) = (QUICK, 1);
+            continue;
+        }
+        let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
+        match word.as_str() {
+            "--set" => plan.set = set_named(value)?,
+            "--rounds" => plan.rounds = value.parse()?,
+            "--dir" => plan.dir = std::path::absolute(value)?,
+            "--program" => plan.program = Some(PathBuf::from(value).canonicalize()?),
+            "--agentsview" => plan.agentsview = Some(std::path::absolute(value)?),
+            other => return Err(format!("there is no option {other}").into()),
+        }
+    }
+    if plan.rounds == 0 {
+        return Err("--rounds must be 1 or more".into());
+    }
+    Ok(plan)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_understood_and_unknown_ones_refused() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let plan = parse(&words("--set S3 --rounds 2")).expect("all are known");
+        assert_eq!((plan.set.name, plan.rounds), ("S3", 2));
+        let quick = parse(&words("--quick --rounds 2")).expect("all are known");
+        assert_eq!((quick.set.name, quick.rounds), ("quick", 2));
+        assert!(parse(&words("--sets S1")).is_err() && parse(&words("--rounds 0")).is_err());
+    }
+}
