@@ -143,8 +143,8 @@ impl Failure {
         let mut next = self.error.source();
         while let Some(cause) = next {
             let text = cause.to_string();
-            // A transparent wrapper says the same as what it wraps.
-            if text != last {
+            // A transparent wrapper says the same as what it wraps, and others repeat it at their end.
+            if !last.ends_with(&text) {
                 causes.push(text.clone());
             }
             last = text;

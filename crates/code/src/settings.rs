@@ -14,6 +14,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Bool,
         default: "true",
         repo: RepoRule::OffOnly,
+        is_address: false,
         doc: "Whether working trees are captured at all. A repository may switch itself off.",
     },
     Key {
@@ -22,6 +23,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Duration,
         default: "\"2s\"",
         repo: RepoRule::Raise,
+        is_address: false,
         doc: "How long a working tree must be quiet before it is captured.",
     },
     Key {
@@ -30,6 +32,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Duration,
         default: "\"10s\"",
         repo: RepoRule::Raise,
+        is_address: false,
         doc: "The longest a change waits for quiet.",
     },
     Key {
@@ -38,6 +41,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(&["capture", "wait"]),
         default: "\"capture\"",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "During a merge, rebase, cherry-pick, revert or bisect: capture and mark the snapshot, or wait until it is over.",
     },
     Key {
@@ -46,6 +50,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Duration,
         default: "\"30s\"",
         repo: RepoRule::Raise,
+        is_address: false,
         doc: "How often a working tree is scanned that cannot be watched (network file systems, watch limits).",
     },
     Key {
@@ -54,6 +59,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(PRESETS),
         default: "",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "Makes capture rarer: paranoid as when unset, aggressive every 10 minutes, balanced 15, lazy 60. An explicit interval in the same file or a nearer one wins.",
     },
     Key {
@@ -62,6 +68,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Duration,
         default: "",
         repo: RepoRule::Raise,
+        is_address: false,
         doc: "The least time between two captures of one working tree. Unset: only code.quiet and code.max_wait count.",
     },
     Key {
@@ -70,6 +77,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Duration,
         default: "",
         repo: RepoRule::Raise,
+        is_address: false,
         doc: "The least time between two pushes of one repository to one Git remote. Unset: two minutes. A preset sets it too: paranoid 5 minutes, aggressive 10, balanced 60, lazy 240.",
     },
     Key {
@@ -78,6 +86,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Duration,
         default: "\"15m\"",
         repo: RepoRule::Raise,
+        is_address: false,
         doc: "How often the daemon asks a Git remote for other devices' work; at least a minute, and jittered.",
     },
     Key {
@@ -86,6 +95,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Bool,
         default: "true",
         repo: RepoRule::OffOnly,
+        is_address: false,
         doc: "Whether the daemon asks Git remotes for other devices' work and tells of it. `carry sync` does so either way.",
     },
     Key {
@@ -94,6 +104,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Bool,
         default: "true",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "Whether the desktop is told of newer work on other devices and of pushes that are held back or refused.",
     },
     Key {
@@ -102,6 +113,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::List,
         default: "[]",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "Git remotes, by name or URL, that snapshots go to and come from. Unset: the branch's pushRemote, remote.pushDefault, the branch's upstream remote, origin, or the only one there is. A name that a repository does not have is passed over there.",
     },
     Key {
@@ -110,6 +122,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text,
         default: "",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "One Git remote, as in git-pulsar; comes before those in code.remotes.",
     },
     Key {
@@ -118,6 +131,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Bool,
         default: "true",
         repo: RepoRule::OffOnly,
+        is_address: false,
         doc: "Whether snapshots may be pushed to Git remotes at all. Each repository and remote needs your consent besides (`carry publish`).",
     },
     Key {
@@ -126,6 +140,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(&["carry", "pulsar"]),
         default: "\"carry\"",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "With pulsar, snapshots are also published in git-pulsar's layout (refs/heads/wip/pulsar/), so that machines that run it see them.",
     },
     Key {
@@ -134,6 +149,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text,
         default: "",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "Accepted for git-pulsar's users, without effect: lines live below refs/carry/.",
     },
     Key {
@@ -142,6 +158,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Size,
         default: "\"100 MiB\"",
         repo: RepoRule::Lower,
+        is_address: false,
         doc: "Files larger than this are skipped one by one, and named.",
     },
     Key {
@@ -150,6 +167,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::List,
         default: "[]",
         repo: RepoRule::Append,
+        is_address: false,
         doc: "Further patterns to leave out, in .gitignore's syntax, besides Git's own ignore rules. Tracked files are captured all the same.",
     },
     Key {
@@ -158,6 +176,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Bool,
         default: "false",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "Accepted for git-pulsar's users, without effect: Carry never edits .gitignore.",
     },
     Key {
@@ -166,6 +185,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Size,
         default: "",
         repo: RepoRule::Lower,
+        is_address: false,
         doc: "Most bytes the snapshots of one repository may take. Unset: the smaller of 2 GiB and 5 % of the free disk. A repository that sets less has less captured; what is thinned to make room is decided by your own setting alone.",
     },
     Key {
@@ -174,6 +194,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Size,
         default: "",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "Most bytes all snapshots on this device may take. Unset: the smaller of 2 GiB and 5 % of the free disk.",
     },
     Key {
@@ -182,6 +203,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Duration,
         default: "\"24h\"",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "Every snapshot younger than this is kept. How long snapshots are kept is yours to say: a repository's own file has no say in it.",
     },
     Key {
@@ -190,6 +212,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Duration,
         default: "\"7d\"",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "Up to this age one snapshot an hour is kept.",
     },
     Key {
@@ -198,6 +221,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Duration,
         default: "\"30d\"",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "Up to this age one snapshot a day is kept.",
     },
     Key {
@@ -206,6 +230,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Duration,
         default: "\"1y\"",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "Up to this age one snapshot a week is kept; older ones go. The newest snapshot of a line never goes.",
     },
 ];

@@ -10,6 +10,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod address;
 mod edit;
 mod load;
 mod names;
@@ -33,6 +34,8 @@ pub struct Key {
     pub default: &'static str,
     /// What a repository's own file may do with it.
     pub repo: RepoRule,
+    /// Whether its text, or each item of its list, is an address, which may hold a password (see [`Resolved::shown`]).
+    pub is_address: bool,
     /// One or two sentences: what it does and why this default.
     pub doc: &'static str,
 }
@@ -155,6 +158,20 @@ pub struct Resolved {
     /// Where it was said, weakest first, so that the last one counts and the others are what it
     /// replaced; for a list one origin an item.
     pub origins: Vec<Origin>,
+}
+
+impl Resolved {
+    /// Its value as it is shown: an address without its password.
+    pub fn shown(&self) -> Option<Value> {
+        let value = self.value.as_ref()?;
+        Some(match value {
+            Value::Text(text) if self.key.is_address => Value::Text(address::without_password(text)),
+            Value::List(items) if self.key.is_address => {
+                Value::List(items.iter().map(|item| address::without_password(item)).collect())
+            }
+            value => value.clone(),
+        })
+    }
 }
 
 /// The effective configuration.
@@ -283,6 +300,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer { min: 0, max: 100 },
         default: "10",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "On battery below this charge, background work waits; captures at most ten minutes in a row. Explicit commands do not.",
     },
     Key {
@@ -291,6 +309,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer { min: 0, max: 100 },
         default: "20",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "On battery below this charge, nothing is sent over the network in the background.",
     },
     Key {
@@ -299,6 +318,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer { min: 1, max: 1000 },
         default: "4",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "One-minute load average per processor above which background work waits, at most a minute.",
     },
     Key {
@@ -307,6 +327,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Size,
         default: "\"5 MiB\"",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "Size at which the log file is rotated; five old ones are kept.",
     },
 ];

@@ -16,7 +16,7 @@ mod tests;
 pub use html::html;
 pub use json::{json, link as link_json, message as message_json, pin as pin_json, session as session_json};
 pub use markdown::markdown;
-pub use read::{JsonError, input_text, link_of_json, message_of_json, pin_of_json, result_of_json, session_of_json};
+pub use read::{JsonError, input_text, message_of_json, result_of_json};
 
 /// What is written out.
 #[derive(Clone, Debug)]

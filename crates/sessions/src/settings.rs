@@ -45,6 +45,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Bool,
         default: "true",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "Whether conversations with coding agents are archived by the daemon and by `up`.",
     },
     Key {
@@ -53,6 +54,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::List,
         default: "[]",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "Further folders with sessions, each as \"agent=path\"; they come on top of each agent's own.",
     },
     Key {
@@ -61,6 +63,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::List,
         default: "[]",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "Sources that are not read, by name (claude, codex, gemini, copilot, opencode, cursor, amp, agentsview).",
     },
     Key {
@@ -69,6 +72,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Bool,
         default: "true",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "Whether what agents' tools read from files is kept and searched; false keeps only its length and digest. The raw bytes are kept either way.",
     },
     Key {
@@ -77,6 +81,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::List,
         default: "[]",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "What is not masked on the way out: a fingerprint as placeholders show it (\"1f3a09be\"), \"rule:NAME\", or \"value:TEXT\".",
     },
 ];

@@ -1,6 +1,8 @@
-//! A store in memory: what a [`Sink`] owes, without a database. For tests and rehearsals.
+//! A store in memory: what a [`Sink`] owes, without a database.
 //!
-//! It can be told to fail at any step ([`Store::fail_at`]), before or after the step has taken effect.
+//! Nothing that is shipped uses it. It is public because the tests of other crates (the daemon's worker) and the tests that every
+//! sink must pass are written against it: it is the model that a database is compared with. It can be told to fail at any step
+//! ([`Store::fail_at`]), before or after the step has taken effect.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use carry_kernel::clock::Timestamp;
 use carry_sessions::archive::StoredMessage;
@@ -133,8 +134,8 @@ pub struct Query {
 /// A place that matches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
-    /// The session.
-    pub session: Shared,
+    /// The session; hits of one session have it in common.
+    pub session: Arc<Shared>,
     /// The message.
     pub ordinal: u32,
     /// The call in it.
@@ -175,7 +176,7 @@ pub struct Page<T> {
 
 /// A store that is read. It is asked for reading only, so that the right to read is enough.
 pub trait Reader {
-    /// Sessions, newest first.
+    /// Sessions, newest first, at most [`Filter::limit`], and fewer when they are large.
     ///
     /// # Errors
     /// [`SinkError`].

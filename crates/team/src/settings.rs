@@ -25,6 +25,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text,
         default: "",
         repo: RepoRule::Ignored,
+        is_address: true,
         doc: "The team store, as \"postgres://user@host/database\". A password has no place here: see team.url_file, team.password_file and team.password_command.",
     },
     Key {
@@ -33,6 +34,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text,
         default: "",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "A file for the owner alone (0600) that holds the store's URL with its password; \"~/\" is the home directory.",
     },
     Key {
@@ -41,6 +43,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text,
         default: "",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "A file for the owner alone (0600) that holds the password of the store at team.url.",
     },
     Key {
@@ -49,6 +52,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text,
         default: "",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "A command whose first line of output is the password of the store at team.url; it is run by the shell, whenever a connection is made.",
     },
     Key {
@@ -57,6 +61,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::List,
         default: "[]",
         repo: RepoRule::Ignored,
+        is_address: true,
         doc: "Further stores, each as \"name=url\" or \"name=file:path\" (a 0600 file that holds the URL).",
     },
     Key {
@@ -65,6 +70,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::List,
         default: "[]",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "What is shared, each as \"project=mode\" or \"project=mode@store\". The project is a remote (github.com/acme/api), a folder, one of these with * at its end, or * for all; the mode is off, aggregates, metadata, prompts or full. What is not named is not shared.",
     },
     Key {
@@ -73,6 +79,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text,
         default: "",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "Your name in team stores; empty: Git's user.name.",
     },
     Key {
@@ -81,6 +88,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text,
         default: "\"carry\"",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "The schema that holds Carry's tables in the database.",
     },
     Key {
@@ -89,6 +97,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text,
         default: "",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "A file (0600) with a masking key of 64 hex digits that the team has in common, so that one secret has one placeholder whoever pushes it; empty: this device's own key.",
     },
     Key {
@@ -97,6 +106,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Duration,
         default: "\"10s\"",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "How long the archive must be quiet before the daemon pushes to team stores; six times that at the most.",
     },
     Key {
@@ -105,6 +115,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Duration,
         default: "\"15m\"",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "How often the daemon compares with team stores, whether or not anything has changed.",
     },
     Key {
@@ -113,6 +124,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Bool,
         default: "false",
         repo: RepoRule::Ignored,
+        is_address: false,
         doc: "Whether a store on another machine may be reached without TLS.",
     },
 ];

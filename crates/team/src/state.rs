@@ -13,7 +13,6 @@ use carry_kernel::home::Home;
 use crate::masking;
 use crate::plan;
 use crate::share::Mode;
-use crate::sink::{Summary, summary_of};
 use crate::unit::{Digest, Root};
 
 mod packed;
@@ -76,8 +75,12 @@ pub struct StoreRow {
     pub holder: String,
     /// When a push last ended well.
     pub pushed_at: Option<Timestamp>,
+    /// Why the last push that was asked for by hand failed, and when, while none has gone well since.
+    pub error: Option<(String, Timestamp)>,
     /// Units in it.
     pub units: u64,
+    /// Of these the ones that are sums of a project.
+    pub sums: u64,
     /// Places masked in these, by rule.
     pub masked: BTreeMap<String, u64>,
     /// Units set aside, with the reason: key, failure.
@@ -115,19 +118,22 @@ impl State {
     pub fn store(&self, store: &str) -> Result<StoreRow, DbError> {
         let look = || {
             let conn = self.db.conn();
-            let sql = "SELECT store_id, owner, holder, pushed_ms FROM stores WHERE name = ?1";
+            let sql = "SELECT store_id, owner, holder, pushed_ms, error, error_ms FROM stores WHERE name = ?1";
             let mut found = conn
                 .query_row(sql, [store], |row| {
                     let pushed_at = row.get::<_, Option<i64>>(3)?.map(Timestamp::from_millis);
                     let (store_id, owner, holder) = (row.get(0)?, row.get(1)?, row.get(2)?);
-                    Ok(StoreRow { store_id, owner, holder, pushed_at, ..StoreRow::default() })
+                    let why = row.get::<_, Option<String>>(4)?;
+                    let error = why.zip(row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis));
+                    Ok(StoreRow { store_id, owner, holder, pushed_at, error, ..StoreRow::default() })
                 })
                 .optional()?
                 .unwrap_or_default();
-            let mut query = conn.prepare("SELECT masked FROM units WHERE store = ?1")?;
+            let mut query = conn.prepare("SELECT masked, mode FROM units WHERE store = ?1")?;
             let mut rows = query.query([store])?;
             while let Some(row) = rows.next()? {
                 found.units += 1;
+                found.sums += u64::from(row.get_ref(1)?.as_str()? == Mode::Aggregates.as_str());
                 for (rule, count) in counts(row.get_ref(0)?.as_str()?) {
                     *found.masked.entry(rule).or_default() += count;
                 }
@@ -170,14 +176,6 @@ impl State {
             Ok(known)
         };
         look().map_err(self.db.failed())
-    }
-
-    /// What the store should say ([`crate::sink::Sink::summary`]).
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub fn summary(&self, store: &str) -> Result<Summary, DbError> {
-        Ok(summary_of(self.roots(store)?))
     }
 
     /// The roots of all units, in the order of their keys' bytes; `None` for one that had none that could be right.

@@ -124,7 +124,7 @@ fn show(shell: &Shell, origin: bool) -> Result<(), Failure> {
         }
         let mut row = vec![
             resolved.key.name.to_owned(),
-            resolved.value.as_ref().map_or("unset".to_owned(), |value| text::line(&value.to_string())),
+            resolved.shown().map_or("unset".to_owned(), |value| text::line(&value.to_string())),
         ];
         if origin {
             row.push(text::line(&origins(resolved)));
@@ -151,7 +151,7 @@ fn get(shell: &Shell, key: &str) -> Result<(), Failure> {
     let Some(resolved) = config.iter().find(is_meant) else {
         return Err(Failure::failed(format!("there is no setting {key}")).hint("`carry config list` lists them."));
     };
-    match &resolved.value {
+    match &resolved.shown() {
         _ if shell.out.is_json() => shell.out.json(&SettingJson::new(resolved)),
         Some(Value::List(items)) if items.is_empty() => Ok(()),
         Some(value) => shell.out.line(bare(value)),
@@ -259,7 +259,7 @@ impl<'a> SettingJson<'a> {
     fn new(resolved: &'a Resolved) -> Self {
         Self {
             name: resolved.key.name,
-            value: resolved.value.as_ref().map(json),
+            value: resolved.shown().as_ref().map(json),
             origins: resolved.origins.iter().map(ToString::to_string).collect(),
         }
     }

@@ -12,6 +12,7 @@ mod erase;
 mod filter;
 mod init;
 mod list;
+mod naming;
 mod overview;
 mod preview;
 mod push;

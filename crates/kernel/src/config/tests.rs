@@ -2,6 +2,7 @@
 
 use super::*;
 
+mod address;
 mod edit;
 mod files;
 mod layers;
@@ -9,7 +10,7 @@ mod merge;
 mod values;
 
 const fn key(name: &'static str, kind: Kind, default: &'static str, repo: RepoRule) -> Key {
-    Key { name, aliases: &[], kind, default, repo, doc: "What it does, and why this default." }
+    Key { name, aliases: &[], kind, default, repo, is_address: false, doc: "What it does, and why this default." }
 }
 
 const TEST_KEYS: &[Key] = &[
@@ -66,7 +67,10 @@ impl Place {
         self
     }
     fn load(&self) -> Config {
-        Config::load(TABLES, &self.sources)
+        self.load_of(TABLES)
+    }
+    fn load_of(&self, tables: &[&'static [Key]]) -> Config {
+        Config::load(tables, &self.sources)
     }
 }
 

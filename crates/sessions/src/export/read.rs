@@ -5,17 +5,12 @@
 //! and other blocks that were JSON come back as the same value, not always as the same text; written again, they are the same.
 
 use carry_kernel::clock::Timestamp;
-use carry_kernel::hlc::Hlc;
 use serde_json::{Map, Value};
 
 use super::json;
-use crate::archive::row::{relation_named, termination_named};
-use crate::archive::{SessionRow, StoredMessage, StoredResult};
-use crate::curation::Pin;
-use crate::git_links::{Evidence, GitLink, LinkKind};
+use crate::archive::{StoredMessage, StoredResult};
 use crate::model::{
-    Agent, Block, CallRef, Category, Image, Message, NativeId, ProviderId, ResultEvent, ResultStatus, Role, SessionId,
-    ToolCall, Usage,
+    Block, CallRef, Category, Image, Message, NativeId, ProviderId, ResultEvent, ResultStatus, Role, ToolCall, Usage,
 };
 
 #[cfg(test)]
@@ -90,100 +85,6 @@ pub fn result_of_json(value: &Value) -> Result<StoredResult, JsonError> {
         subagent: fields.option_text("subagent")?.map(NativeId),
     };
     Ok(StoredResult { n: 0, event: fields.option_small("event")?.unwrap_or(0), result })
-}
-
-/// The session of a value. Row, digest, revision and file are those of an archive, and not read.
-///
-/// # Errors
-/// [`JsonError`].
-pub fn session_of_json(value: &Value) -> Result<SessionRow, JsonError> {
-    let fields = Fields::of(value, "session")?;
-    let id = fields.text("id")?;
-    let relation = fields.option_text("relation")?.and_then(|name| relation_named(&name));
-    let count = |name| Ok(fields.option_small(name)?.unwrap_or(0));
-    let labels = fields.list("labels")?.iter().map(|label| {
-        label.as_str().map(str::to_owned).ok_or(JsonError { field: "labels", expected: "a list of texts" })
-    });
-    Ok(SessionRow {
-        n: 0,
-        id: SessionId::parse(&id).ok_or(JsonError { field: "id", expected: "16 hex digits" })?,
-        origin: fields.option_text("origin")?.unwrap_or_default(),
-        agent: Agent::named(&fields.text("agent")?),
-        native: NativeId(fields.text("native")?),
-        parent: fields.option_text("parent")?.map(NativeId).zip(relation),
-        project: fields.option_text("project")?.unwrap_or_default(),
-        project_key: fields.option_text("project_key")?.unwrap_or_default(),
-        cwd: fields.option_text("cwd")?,
-        branch: fields.option_text("branch")?,
-        name: fields.option_text("name")?,
-        is_renamed: fields.flag("renamed")?,
-        first_prompt: fields.option_text("first_prompt")?,
-        entrypoint: fields.option_text("entrypoint")?,
-        kind: fields.option_text("kind")?,
-        version: fields.option_text("version")?,
-        resume: None,
-        termination: fields.option_text("termination")?.and_then(|name| termination_named(&name)),
-        is_automated: fields.flag("automated")?,
-        started: fields.time("started")?,
-        ended: fields.time("ended")?,
-        messages: count("messages")?,
-        user_messages: count("user_messages")?,
-        abandoned: count("abandoned")?,
-        calls: count("calls")?,
-        failures: count("failures")?,
-        model: fields.option_text("model")?,
-        input_tokens: fields.number("input_tokens")?,
-        output_tokens: fields.number("output_tokens")?,
-        cache_read_tokens: fields.number("cache_read_tokens")?,
-        cache_write_tokens: fields.number("cache_write_tokens")?,
-        peak_context: fields.number("peak_context")?,
-        cost_micros: fields.micros("cost")?,
-        malformed: count("malformed")?,
-        digest: [0; 32],
-        revision: 0,
-        path: None,
-        missing: None,
-        is_starred: fields.flag("starred")?,
-        is_trashed: fields.flag("trashed")?,
-        labels: labels.collect::<Result<_, _>>()?,
-    })
-}
-
-/// The link of a value.
-///
-/// # Errors
-/// [`JsonError`].
-pub fn link_of_json(value: &Value) -> Result<GitLink, JsonError> {
-    const KINDS: [LinkKind; 3] = [LinkKind::Commit, LinkKind::PullRequest, LinkKind::Push];
-    const EVIDENCE: [Evidence; 4] = [Evidence::Created, Evidence::Recorded, Evidence::Start, Evidence::Mentioned];
-    let fields = Fields::of(value, "link")?;
-    let (kind, evidence) = (fields.text("kind")?, fields.text("evidence")?);
-    let kind = KINDS.into_iter().find(|known| super::link_kind(*known) == kind);
-    let evidence = EVIDENCE.into_iter().find(|known| super::evidence(*known) == evidence);
-    Ok(GitLink {
-        kind: kind.ok_or(JsonError { field: "kind", expected: "commit, pull-request or push" })?,
-        target: fields.text("target")?,
-        evidence: evidence.ok_or(JsonError { field: "evidence", expected: "created, recorded, start or mentioned" })?,
-        repo: fields.option_text("repo")?,
-        number: fields.number("number")?,
-        branch: fields.option_text("branch")?,
-        subject: fields.option_text("subject")?,
-        full_sha: fields.option_text("full_sha")?,
-        supersedes: fields.option_text("supersedes")?,
-        superseded_by: fields.option_text("superseded_by")?,
-        ordinal: fields.small("message")?,
-        index: fields.option_small("call")?,
-    })
-}
-
-/// The pin of a value. When it was made is not in there.
-///
-/// # Errors
-/// [`JsonError`].
-pub fn pin_of_json(value: &Value) -> Result<Pin, JsonError> {
-    let fields = Fields::of(value, "pin")?;
-    let note = fields.option_text("note")?.unwrap_or_default();
-    Ok(Pin { message: fields.text("message")?, note, at: Hlc::default() })
 }
 
 /// The text of an input (or of another block) that is written as this value: text that is no JSON as it is, all else as JSON.

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use carry_sessions::archive::StoredMessage;
 use carry_sessions::search::Wanted;
-use tokio_postgres::Client;
+use futures_util::TryStreamExt as _;
 use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row};
 
 use crate::reader::{FIND_MAX, Filter, Hit, PREFIX_MIN, Page, Permalink, Query, Reader, Shared, SharedTotals, is_name};
 use crate::settings::StoreSettings;
@@ -31,6 +32,10 @@ pub(super) const ORDER: &str = "s.ended DESC NULLS LAST, u.n DESC";
 
 /// Sessions that a list gives at most, however many are asked for: they lie in memory.
 const LIST_MAX: usize = 20_000;
+
+/// Bytes of heads that an answer has at most, and of their links, and of their pins: rows of hostile writers are as large as they can be.
+const HEADS_BYTES_MAX: usize = 64 << 20;
+const PARTS_BYTES_MAX: usize = 32 << 20;
 
 /// Notes that an answer has at most.
 pub(super) const NOTES_MAX: usize = 10;
@@ -199,55 +204,84 @@ async fn list(client: &Client, store: &str, filter: &Filter) -> Result<Page<Shar
     );
     let counts = client.query_typed_one(&counts, &conditions.values()).await?;
     let (shown, hidden): (i64, i64) = (counts.try_get(0)?, counts.try_get(1)?);
-    let rows = client.query_typed(&sql, &conditions.values()).await?;
-    let more = shown.saturating_sub(i64::try_from(rows.len()).unwrap_or(i64::MAX));
-    let found = read(client, store, &rows, &mut notes).await?;
+    let found = found(client, store, &sql, &conditions.values(), &mut notes).await?;
+    let more = shown.saturating_sub(i64::try_from(found.rows).unwrap_or(i64::MAX));
     Ok(Page {
-        items: found.into_iter().map(|found| found.shared).collect(),
+        items: found.items.into_iter().map(|found| found.shared).collect(),
         more: u64::try_from(more).unwrap_or(0),
         hidden: u64::try_from(hidden).unwrap_or(0),
         notes,
     })
 }
 
-/// The sessions that a statement over [`heads::COLUMNS`] finds.
+/// Sessions that were found.
+pub(super) struct FoundAll {
+    pub(super) items: Vec<Found>,
+    /// Rows that they come from, those that are damaged included.
+    rows: usize,
+}
+
+/// The sessions that a statement over [`heads::COLUMNS`] finds, with their links and pins: as many as fit. What is damaged is left out
+/// and noted.
 pub(super) async fn found(
     client: &Client,
     store: &str,
     sql: &str,
     values: &[(&(dyn ToSql + Sync), Type)],
     notes: &mut Vec<String>,
-) -> Result<Vec<Found>, Trouble> {
-    let rows = client.query_typed(sql, values).await?;
-    read(client, store, &rows, notes).await
-}
-
-/// Reads sessions with their links and pins. What is damaged is left out and noted.
-async fn read(
-    client: &Client,
-    store: &str,
-    rows: &[tokio_postgres::Row],
-    notes: &mut Vec<String>,
-) -> Result<Vec<Found>, Trouble> {
-    let (mut found, mut damaged) = (Vec::with_capacity(rows.len()), 0_u64);
-    for row in rows {
+) -> Result<FoundAll, Trouble> {
+    let (mut items, mut count, mut damaged) = (Vec::new(), 0, 0_u64);
+    let is_whole = rows(client, sql, values, HEADS_BYTES_MAX, |row| {
+        count += 1;
         match heads::shared(store, row) {
-            Ok(shared) => found.push(shared),
+            Ok(shared) => items.push(shared),
             Err(why) if notes.len() < NOTES_MAX => notes.push(why),
             Err(_) => damaged += 1,
         }
-    }
+    })
+    .await?;
     if damaged > 0 {
         notes.push(format!("{damaged} more sessions are damaged in the store and left out."));
     }
-    let units: Vec<i64> = found.iter().map(|found| found.unit).collect();
+    if !is_whole {
+        notes.push("The answer is too large: sessions after these are left out.".to_owned());
+    }
+    let units: Vec<i64> = items.iter().map(|found: &Found| found.unit).collect();
     if !units.is_empty() {
         let values: [(&(dyn ToSql + Sync), Type); 1] = [(&units, Type::INT8_ARRAY)];
-        let (links, pins) = (client.query_typed(heads::LINKS, &values), client.query_typed(heads::PINS, &values));
-        let (links, pins) = futures_util::future::try_join(links, pins).await?;
-        heads::complete(&mut found, &links, &pins);
+        let places = heads::places(&items);
+        let links = rows(client, heads::LINKS, &values, PARTS_BYTES_MAX, |row| {
+            heads::add_link(&mut items, &places, row);
+        });
+        let links_fit = links.await?;
+        let pins_fit = rows(client, heads::PINS, &values, PARTS_BYTES_MAX, |row| {
+            heads::add_pin(&mut items, &places, row);
+        });
+        if !(links_fit && pins_fit.await?) {
+            notes.push("The answer is too large: links and pins of some sessions are left out.".to_owned());
+        }
     }
-    Ok(found)
+    Ok(FoundAll { items, rows: count })
+}
+
+/// Takes the rows of an answer one after the other, until they have more than so many bytes. Returns whether that were all.
+async fn rows(
+    client: &Client,
+    sql: &str,
+    values: &[(&(dyn ToSql + Sync), Type)],
+    bytes_max: usize,
+    mut take: impl FnMut(&Row),
+) -> Result<bool, Trouble> {
+    let rows = client.query_typed_raw(sql, values.iter().map(|(value, of)| (*value, of.clone()))).await?;
+    let (mut rows, mut bytes) = (std::pin::pin!(rows), 0_usize);
+    while let Some(row) = rows.try_next().await? {
+        bytes = bytes.saturating_add(row.raw_size_bytes());
+        if bytes > bytes_max {
+            return Ok(false);
+        }
+        take(&row);
+    }
+    Ok(true)
 }
 
 /// The sessions that `spec` could be.
@@ -258,7 +292,7 @@ async fn find(client: &Client, store: &str, spec: &str) -> Result<Vec<Shared>, T
         let (columns, tables) = (heads::COLUMNS, heads::TABLES);
         format!("SELECT {columns} FROM {tables} WHERE ({condition}) ORDER BY {ORDER} LIMIT {FIND_MAX}")
     };
-    let mut all = if let Some(link) = Permalink::parse(&spec) {
+    let all = if let Some(link) = Permalink::parse(&spec) {
         if link.store != store {
             return Err(refused("the permalink is of another store".to_owned()));
         }
@@ -270,6 +304,7 @@ async fn find(client: &Client, store: &str, spec: &str) -> Result<Vec<Shared>, T
             &mut notes,
         )
         .await?
+        .items
     } else {
         // An id of an agent may itself hold a colon.
         let (agent, native) = match spec.split_once(':') {
@@ -280,11 +315,11 @@ async fn find(client: &Client, store: &str, spec: &str) -> Result<Vec<Shared>, T
             [(&spec, Type::TEXT), (&agent, Type::TEXT), (&native, Type::TEXT)];
         let exact = by("u.key = $1 OR left(s.native, 200) = left($1, 200) AND s.native = $1 \
              OR left(s.native, 200) = left($3, 200) AND s.native = $3 AND s.agent = $2");
-        let mut all = found(client, store, &exact, &values, &mut notes).await?;
+        let mut all = found(client, store, &exact, &values, &mut notes).await?.items;
         if all.is_empty() && notes.is_empty() && native.chars().count() >= PREFIX_MIN {
             let begins =
                 by("starts_with(u.key, $1) OR starts_with(s.native, $1) OR s.agent = $2 AND starts_with(s.native, $3)");
-            all = found(client, store, &begins, &values, &mut notes).await?;
+            all = found(client, store, &begins, &values, &mut notes).await?.items;
         }
         all
     };
@@ -293,5 +328,5 @@ async fn find(client: &Client, store: &str, spec: &str) -> Result<Vec<Shared>, T
     {
         return Err(refused(note.trim_end_matches('.').to_owned()));
     }
-    Ok(all.drain(..).map(|found| found.shared).collect())
+    Ok(all.into_iter().map(|found| found.shared).collect())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use carry_sessions::archive::StoredMessage;
 use carry_sessions::model::{Message, Role};
@@ -12,9 +13,9 @@ use tokio_postgres::{Client, Row};
 
 use super::read::cells::Cells;
 use super::read::conditions::Conditions;
-use super::read::heads::{self, Found};
+use super::read::heads;
 use super::read::{NOTES_MAX, ORDER, Trouble, json};
-use crate::reader::{Hit, Page, Query};
+use crate::reader::{Hit, Page, Query, Shared};
 use crate::unit::{BUCKET_MESSAGES, Bucket};
 
 /// Buckets that the index proposes at most.
@@ -231,9 +232,10 @@ async fn hits(client: &Client, store: &str, progress: Progress) -> Result<Page<H
     units.dedup();
     let sql = format!("SELECT {} FROM {} WHERE u.n = ANY($1)", heads::COLUMNS, heads::TABLES);
     let found = super::read::found(client, store, &sql, &[(&units, Type::INT8_ARRAY)], &mut notes).await?;
-    let sessions: HashMap<i64, Found> = found.into_iter().map(|found| (found.unit, found)).collect();
+    let sessions: HashMap<i64, Arc<Shared>> =
+        found.items.into_iter().map(|found| (found.unit, Arc::new(found.shared))).collect();
     let hits = places.into_iter().filter_map(|place| {
-        let session = sessions.get(&place.unit)?.shared.clone();
+        let session = Arc::clone(sessions.get(&place.unit)?);
         let Spot { call, field, role, snippet, highlights } = place.spot;
         Some(Hit { session, ordinal: place.ordinal, call, field, role, snippet, highlights })
     });

@@ -13,7 +13,9 @@ pub(super) const SCHEMA: Schema = Schema {
             holder TEXT NOT NULL,      -- this home's name there
             place TEXT NOT NULL,       -- the file that this is, so that a copy of it takes another name
             key BLOB NOT NULL,         -- of the hashes in `buckets`
-            pushed_ms INTEGER
+            pushed_ms INTEGER,
+            -- Why the last push that was asked for by hand failed, and when, while none has gone well since.
+            error TEXT, error_ms INTEGER
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE units (
             store TEXT NOT NULL, key TEXT NOT NULL,

@@ -90,7 +90,10 @@ impl State {
                 for table in ["units", "buckets", "failures", "elsewhere"] {
                     tx.execute(&format!("DELETE FROM {table} WHERE store = ?1"), [store])?;
                 }
-                tx.execute("UPDATE stores SET pushed_ms = NULL WHERE name = ?1", [store])?;
+                tx.execute(
+                    "UPDATE stores SET pushed_ms = NULL, error = NULL, error_ms = NULL WHERE name = ?1",
+                    [store],
+                )?;
             }
             tx.execute("UPDATE stores SET store_id = ?2, owner = ?3 WHERE name = ?1", (store, store_id, owner))
         })?;
@@ -218,7 +221,22 @@ impl State {
     /// [`DbError`].
     pub fn pushed_well(&mut self, store: &str, now: Timestamp) -> Result<(), DbError> {
         self.write(|tx| {
-            tx.execute("UPDATE stores SET pushed_ms = ?2 WHERE name = ?1", (store, now.as_millis())).map(drop)
+            tx.execute(
+                "UPDATE stores SET pushed_ms = ?2, error = NULL, error_ms = NULL WHERE name = ?1",
+                (store, now.as_millis()),
+            )
+            .map(drop)
+        })
+    }
+
+    /// Notes that a push failed, and why. One that ends well takes it back.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn push_failed(&mut self, store: &str, why: &str, now: Timestamp) -> Result<(), DbError> {
+        self.write(|tx| {
+            let sql = "UPDATE stores SET error = ?2, error_ms = ?3 WHERE name = ?1";
+            tx.execute(sql, (store, why, now.as_millis())).map(drop)
         })
     }
 

@@ -6,7 +6,7 @@ use carry_redact::Redactor;
 use carry_sessions::archive::Archive;
 use carry_team::postgres::Postgres;
 use carry_team::push::{self, Depth, Progress as PushProgress, Push, Report};
-use carry_team::settings::{Settings, StoreSettings};
+use carry_team::settings::{DEFAULT_STORE, Settings, StoreSettings};
 use carry_team::sink::Client;
 use carry_team::state::State;
 
@@ -27,6 +27,16 @@ impl Engine {
     pub(super) fn open(shell: &Shell, name: &str) -> Result<Self, Failure> {
         let settings = shell.team();
         let store = store::named(shell, name)?;
+        Ok(Self { settings, store, archive: Archive::open_read_only(&shell.home)? })
+    }
+
+    /// The same for a look at what a mode would share, before there is a store.
+    pub(super) fn without_store(shell: &Shell) -> Result<Self, Failure> {
+        let settings = shell.team_with(&[("team.url", "\"postgres://localhost/\"".to_owned())]);
+        let store = settings.store(DEFAULT_STORE).cloned();
+        let store = store.ok_or_else(|| {
+            settings.warnings.iter().fold(Failure::failed("the settings cannot be used"), Failure::hint)
+        })?;
         Ok(Self { settings, store, archive: Archive::open_read_only(&shell.home)? })
     }
 
@@ -62,11 +72,30 @@ impl Engine {
     /// Pushes. The caller holds the store's lease; `lost` is set when that is gone.
     pub(super) fn push(&self, shell: &Shell, depth: Depth, dry: bool, lost: &AtomicBool) -> Result<Report, Failure> {
         let mut state = State::open(&shell.home)?;
+        let failed = match self.push_with(shell, &mut state, depth, dry, lost) {
+            Ok(report) => return Ok(report),
+            Err(failure) => failure,
+        };
+        // So that `status` says so, whether or not there is a daemon. That this cannot be noted is not what the user must hear.
+        if !dry && let Err(error) = state.push_failed(&self.store.name, &failed.in_one_line(), shell.now()) {
+            tracing::warn!(%error, "that a push failed could not be noted");
+        }
+        Err(failed)
+    }
+
+    fn push_with(
+        &self,
+        shell: &Shell,
+        state: &mut State,
+        depth: Depth,
+        dry: bool,
+        lost: &AtomicBool,
+    ) -> Result<Report, Failure> {
         let progress = Progress::new(shell);
         let told = |at: PushProgress| progress.show("pushing sessions", at.done, at.of);
         let push = Push {
             archive: self.whole_archive()?,
-            state: &mut state,
+            state,
             sink: &mut Postgres::new(&self.store),
             store: &self.store,
             redactor: &self.redactor(shell)?,

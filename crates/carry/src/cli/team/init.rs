@@ -73,7 +73,7 @@ fn settings_of(shell: &Shell, name: &str, typed: &Typed) -> Result<StoreSettings
     };
     let settings = shell.team_with(&[said]);
     let Some(store) = settings.store(name) else {
-        let failure = Failure::failed("the store cannot be configured so");
+        let failure = Failure::usage("the store cannot be configured so");
         return Err(settings.warnings.into_iter().fold(failure, Failure::hint));
     };
     Ok(StoreSettings { address: Address::Url(typed.whole.clone()), ..store.clone() })

@@ -12,6 +12,8 @@ use crate::wire::Shell;
 
 /// Sessions that are shown unless more are asked for.
 const LIMIT: usize = 30;
+/// Columns that whose it is takes at most, unless it is longer.
+const WHOSE_CHARS_MAX: usize = 24;
 
 /// List the sessions that the team has shared, newest first
 #[derive(Debug, clap::Args)]
@@ -30,11 +32,12 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let filter = args.filter.filter(shell, limit)?;
     let listed = PostgresReader::new(&args.store.settings(shell)?).list(&filter)?;
     shell.out.start_pager();
+    let width = listed.items.iter().map(|shared| shared::whose(shared).chars().count()).max().unwrap_or(0);
     for shared in &listed.items {
         if shell.out.is_json() {
             shell.out.json(&shared::json(shared))?;
         } else {
-            shell.out.line(shared::line(shell, shared))?;
+            shell.out.line(shared::line(shell, shared, width.min(WHOSE_CHARS_MAX)))?;
         }
     }
     shared::notes(shell, &listed.notes);

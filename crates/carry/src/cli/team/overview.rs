@@ -45,7 +45,7 @@ fn one(shell: &Shell, stand: &Stand, problem: Option<&str>) -> Result<(), Failur
     if shell.out.is_json() {
         return shell.out.json(&OverviewJson {
             store: &stand.store.name,
-            sessions: stand.row.units,
+            sessions: stand.row.units - stand.row.sums,
             pushed: stand.row.pushed_at.map(|at| at.to_rfc3339()),
             set_aside: text::len(&stand.row.failed),
             phase: stand.worker.as_ref().and_then(|worker| crate::cli::status::phase_parts(&worker.phase).0),
@@ -59,7 +59,7 @@ fn one(shell: &Shell, stand: &Stand, problem: Option<&str>) -> Result<(), Failur
     };
     let shared = match stand.store.shares.rules() {
         [] => ", nothing is shared".to_owned(),
-        _ => format!(", {}", text::count(stand.row.units, "session")),
+        _ => format!(", {}", stand.content()),
     };
     row(&stand.store.name, format!("{pushed}{shared}, {}", stand.phase()))?;
     if !stand.row.failed.is_empty() {
@@ -120,7 +120,7 @@ pub(in crate::cli) fn findings(shell: &Shell, rows: &[Row]) -> Vec<Finding> {
                 "team-url",
                 Severity::Error,
                 format!("The URL of the team store {} cannot be had: {problem}.", store.name),
-                "Nothing is pushed while this is so. `carry team init --url -` writes it anew.",
+                "Nothing is pushed while this is so. `chmod 600` closes a file that others may read; `carry team init --url -` writes it anew.",
             ));
         }
         let name = carry_team::push::worker_name(&store.name);
@@ -138,7 +138,19 @@ pub(in crate::cli) fn findings(shell: &Shell, rows: &[Row]) -> Vec<Finding> {
         Ok(None) => {}
         Ok(Some(state)) => {
             for store in &settings.stores {
-                let aside = state.store(&store.name).map(|row| row.failed.len()).unwrap_or(0);
+                let row = state.store(&store.name).unwrap_or_default();
+                let aside = row.failed.len();
+                let is_said = findings.iter().any(|found| {
+                    found.code == "team-push-failed" && found.problem.contains(&format!("store {} ", store.name))
+                });
+                if let Some((why, _)) = row.error.filter(|_| !is_said) {
+                    findings.push(finding(
+                        "team-push-failed",
+                        Severity::Warning,
+                        format!("The last push to the team store {} failed: {}.", store.name, why.trim_end_matches('.')),
+                        "`carry team push` tries again, and so does the daemon where one runs. Nothing is lost: the archive has it all.",
+                    ));
+                }
                 if aside > 0 {
                     let n = text::count(u64::try_from(aside).unwrap_or(u64::MAX), "session");
                     findings.push(finding(

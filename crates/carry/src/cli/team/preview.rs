@@ -38,7 +38,7 @@ pub(super) struct Args {
     /// Only of this project: a folder, a remote or a name
     #[arg(long, value_name = "PROJECT", conflicts_with = "session")]
     project: Option<String>,
-    /// As if it were shared so, whatever the rules say
+    /// As if it were shared so (aggregates, metadata, prompts, full), whatever the rules say; needs no store
     #[arg(long, value_name = "MODE", value_parser = mode)]
     mode: Option<Mode>,
     /// Show inputs and outputs of tools in full
@@ -52,8 +52,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
-    let name = args.store.settings(shell)?.name;
-    let mut engine = Engine::open(shell, &name)?;
+    let is_rehearsal = args.mode.is_some() && args.store.store.is_none() && shell.team().stores.is_empty();
+    let mut engine = match is_rehearsal {
+        true => Engine::without_store(shell)?,
+        false => Engine::open(shell, &args.store.settings(shell)?.name)?,
+    };
+    let name = engine.store.name.clone();
     if let Some(mode) = args.mode {
         let rule = format!("*={mode}@{name}");
         engine.store.shares = Shares::parse(&[rule], &name, shell.user_home.as_deref()).0;

@@ -1,17 +1,19 @@
 //! `carry team push`: what is shared, to the store, now.
 
+use carry_kernel::status::Row;
 use carry_team::plan::Why;
 use carry_team::push::{Depth, Report, worker_name};
 use carry_team::state::State;
 use serde::Serialize;
 
 use super::engine::Engine;
+use super::stand::content;
 use super::store::{self, StoreArg};
 use crate::failure::Failure;
-use crate::lease;
 use crate::output::style;
 use crate::text;
 use crate::wire::Shell;
+use crate::{lease, overview};
 
 /// Problems named one by one for people.
 const NAMED_MAX: usize = 20;
@@ -86,6 +88,9 @@ pub(super) fn one(shell: &Shell, engine: &Engine, how: &How) -> Result<(), Failu
             });
         }
     })?;
+    if !how.dry {
+        wake(shell, name);
+    }
     show(shell, name, how, &report)?;
     match (report.failed.len(), report.was_stopped) {
         (_, true) => {
@@ -95,6 +100,15 @@ pub(super) fn one(shell: &Shell, engine: &Engine, how: &How) -> Result<(), Failu
         (0, false) => Ok(()),
         (n, false) => Err(Failure::partly(format!("{} could not be pushed", text::count(n as u64, "session")))
             .hint("The rest is in the store. `carry team status` says when they are tried again.")),
+    }
+}
+
+/// What the daemon's worker waited for is over, now that a push went well.
+fn wake(shell: &Shell, name: &str) {
+    let rows = shell.daemon().and_then(|daemon| overview::rows(shell, daemon)).unwrap_or_default();
+    let is_waiting = |row: &Row| row.worker == worker_name(name) && row.status.consecutive_failures > 0;
+    if rows.iter().any(is_waiting) {
+        shell.reload_daemon();
     }
 }
 
@@ -132,8 +146,7 @@ fn show(shell: &Shell, name: &str, how: &How, report: &Report) -> Result<(), Fai
     let changed = count(report, &[Why::Changed, Why::Retry, Why::Remask]);
     if new + changed + withdrawn == 0 {
         let there = State::open_read_only(&shell.home)?.map(|state| state.store(name)).transpose()?;
-        let there = there.map_or(0, |row| row.units);
-        return shell.out.say(format_args!("{name} has everything: {}.", text::count(there, "session")));
+        return shell.out.say(format_args!("{name} has everything: {}.", content(&there.unwrap_or_default())));
     }
     let parts = [(new, "new"), (changed, "changed"), (withdrawn, "withdrawn")];
     let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();

@@ -169,7 +169,7 @@ pub(super) fn counts(shares: &Shares, groups: &[Group]) -> Vec<u64> {
 }
 
 /// Those that a pattern is about, whatever other rules say.
-fn meant<'g>(pattern: &str, groups: &'g [Group]) -> impl Iterator<Item = &'g Group> {
+pub(super) fn meant<'g>(pattern: &str, groups: &'g [Group]) -> impl Iterator<Item = &'g Group> {
     // A rule for it alone says whether a project is meant.
     let (meant, _) = Shares::parse(&[format!("{pattern}=full")], DEFAULT_STORE, None);
     groups.iter().filter(move |group| meant.mode_of(group.seen()) != Mode::Off)

@@ -49,7 +49,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         offset: args.offset,
     };
     // Said before a store is asked.
-    carry_sessions::search::Wanted::parse(&query.text)?;
+    carry_sessions::search::Wanted::parse(&query.text).map_err(|error| Failure::usage(error.to_string()))?;
     let found = PostgresReader::new(&args.store.settings(shell)?).search(&query)?;
     shell.out.start_pager();
     if shell.out.is_json() {
@@ -75,7 +75,7 @@ fn show(shell: &Shell, hits: &[Hit]) -> Result<(), Failure> {
             shell.out.line("")?;
         }
         if let Some(first) = hits.first() {
-            shell.out.line(shared::line(shell, &first.session))?;
+            shell.out.line(shared::line(shell, &first.session, 0))?;
         }
         for hit in hits {
             let number = shell.out.paint(style::DIM, format!("{:>5}", format!("#{}", hit.ordinal)));

@@ -2,9 +2,10 @@
 
 use carry_sessions::archive::Archive;
 use carry_team::settings::DEFAULT_STORE;
-use carry_team::share::{Mode, Rule, with_rule};
+use carry_team::share::{Mode, Rule, with_rule, without_rule};
 use serde::Serialize;
 
+use super::naming;
 use super::rules::{self, Named, SHARE};
 use super::store::StoreArg;
 use crate::failure::Failure;
@@ -14,10 +15,10 @@ use crate::wire::Shell;
 
 /// Say which projects are shared, and how much of them
 ///
-/// PROJECT is a folder with all below it, a remote, or the beginning of one with * at its end. Of the rules about a session's remote
-/// and of those about its folder, the most particular one each counts, and of the two the one that shares less; --all where there is
-/// neither. MODE is off, aggregates (sums only), metadata (no text), prompts (what users wrote) or full. Nothing leaves before the
-/// next push. Without PROJECT the rules are listed.
+/// PROJECT is a folder with all below it, a remote, the beginning of one with * at its end, or the name of a project that lists show.
+/// Of the rules about a session's remote and of those about its folder, the most particular one each counts, and of the two the
+/// one that shares less; --all where there is neither. MODE is off, aggregates (sums only), metadata (no text), prompts (what users
+/// wrote) or full. Nothing leaves before the next push. Without PROJECT the rules are listed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The project; . is the one you stand in
@@ -26,9 +27,12 @@ pub(super) struct Args {
     /// Every project that no other rule names
     #[arg(long)]
     all: bool,
-    /// How much
+    /// How much: off, aggregates, metadata, prompts or full
     #[arg(long, value_name = "MODE", value_parser = mode)]
     mode: Option<Mode>,
+    /// Remove the rule for it, so that a wider one counts, if there is one
+    #[arg(long, conflicts_with = "mode")]
+    forget: bool,
     #[command(flatten)]
     store: StoreArg,
 }
@@ -41,15 +45,18 @@ pub(super) fn mode(said: &str) -> Result<Mode, String> {
 
 pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let named = match &args.project {
-        Some(project) => Named::of(shell, project)?,
+        Some(project) => Named::of(shell, &naming::resolve(shell, project)?)?,
         None if args.all => Named::all(),
-        None if args.mode.is_some() => {
+        None if args.mode.is_some() || args.forget => {
             return Err(
                 Failure::usage("say what to share: a project, or --all").hint("`.` is the project you stand in.")
             );
         }
         None => return list(shell, args),
     };
+    if args.forget {
+        return forget(shell, args, &named);
+    }
     let Some(mode) = args.mode else {
         return Err(Failure::usage("say how much of it is shared: --mode MODE")
             .hint("off: nothing; aggregates: sums; metadata: no text; prompts: what users wrote; full: all, masked."));
@@ -107,6 +114,37 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
             shell.out.note("Nothing has left yet. `carry team preview` shows what would, `carry team push` pushes it.")
         }
     }
+    Ok(())
+}
+
+/// Takes the rule for a project away.
+fn forget(shell: &Shell, args: &Args, named: &Named) -> Result<(), Failure> {
+    let store = args.store.settings(shell)?;
+    let said = rules::said_by_user(shell, SHARE);
+    let home = shell.user_home.as_deref();
+    let mut new = without_rule(&said, &named.pattern, &store.name, home).map_err(rules::wrong)?;
+    if let Some(also) = &named.also {
+        new = without_rule(&new, also, &store.name, home).map_err(rules::wrong)?;
+    }
+    let pattern = text::line(&named.pattern);
+    if new == said {
+        return Err(Failure::failed(format!("there is no rule for {pattern}")).hint("`carry team share` lists them."));
+    }
+    rules::set_list(shell, SHARE, &new)?;
+    shell.reload_daemon();
+    let shares = shell.team().store(&store.name).map(|store| store.shares.clone()).unwrap_or_default();
+    let mode = shares.mode_of(named.project());
+    if shell.out.is_json() {
+        let (archive, mode) = (Archive::open_read_only(&shell.home)?, mode.as_str());
+        let sessions =
+            rules::meant(&named.pattern, &rules::groups(archive.as_ref())?).map(|group| group.sessions).sum();
+        return shell.out.json(&RuleJson { pattern: &named.pattern, mode, store: &store.name, sessions });
+    }
+    shell.out.say(match mode {
+        Mode::Off => format!("The rule for {pattern} is gone: it is not shared."),
+        mode => format!("The rule for {pattern} is gone: a wider one shares it as {mode}."),
+    })?;
+    shell.out.note("The next push makes the store so: `carry team push`.");
     Ok(())
 }
 

@@ -14,9 +14,11 @@ use crate::wire::Shell;
 pub(super) const LOCAL: [&str; 4] = ["digest", "revision", "path", "missing"];
 
 /// `1f3a09be00  2 h ago    claude   Dana (laptop)  orchard  Fix the gate  [metadata]`.
-pub(super) fn line(shell: &Shell, shared: &Shared) -> String {
+///
+/// Whose it is takes as many columns as `width` says.
+pub(super) fn line(shell: &Shell, shared: &Shared, width: usize) -> String {
     let mode = Some(shared.head.mode).filter(|mode| *mode != Mode::Full);
-    row::line_of(shell, &shared.head.session, Some(&whose(shared)), mode.map(Mode::as_str))
+    row::line_of(shell, &shared.head.session, Some(&format!("{:<width$}", whose(shared))), mode.map(Mode::as_str))
 }
 
 /// Whose it is, and from which device; unsafe to show as it is.

@@ -148,6 +148,8 @@ fn head(shell: &Shell, shared: &Shared) -> Result<(), Failure> {
     facts.extend(session.model.as_deref().map(text::line));
     facts.extend(session.started.map(text::local_time));
     facts.extend(session.cost_micros.map(row::money));
+    facts.extend(session.is_starred.then(|| "starred".to_owned()));
+    facts.extend(session.is_trashed.then(|| "in the trash".to_owned()));
     out.line(facts.join("  "))?;
     out.line(format_args!("{}\n", out.paint(style::DIM, &shared.link)))
 }

@@ -11,6 +11,7 @@ use carry_team::state::{State, StoreRow};
 
 use super::address::Typed;
 use crate::failure::Failure;
+use crate::text;
 use crate::wire::Shell;
 
 /// A store as it stands.
@@ -74,6 +75,18 @@ impl Stand {
         self.row.masked.values().sum()
     }
 
+    /// When that was.
+    pub(super) fn error_at(&self) -> Option<Timestamp> {
+        let worker = self.worker.as_ref().filter(|worker| worker.message.is_some());
+        let of_hand = || self.row.error.as_ref().map(|(_, at)| *at);
+        worker.map_or_else(of_hand, |worker| worker.last_failure)
+    }
+
+    /// What is in the store: `3 sessions, sums of 1 project`.
+    pub(super) fn content(&self) -> String {
+        content(&self.row)
+    }
+
     /// Until when the daemon waits after a failure.
     pub(super) fn backoff(&self) -> Option<Timestamp> {
         self.worker.as_ref().and_then(|worker| worker.backoff_until)
@@ -81,7 +94,8 @@ impl Stand {
 
     /// What went wrong last, while it is not mended.
     pub(super) fn error(&self) -> Option<&str> {
-        self.worker.as_ref().and_then(|worker| worker.message.as_deref())
+        let of_worker = self.worker.as_ref().and_then(|worker| worker.message.as_deref());
+        of_worker.or(self.row.error.as_ref().map(|(why, _)| why.as_str()))
     }
 
     /// What the daemon does for it.
@@ -95,5 +109,14 @@ impl Stand {
             Some(Phase::Paused) => "paused",
             Some(Phase::Disabled) => "switched off",
         }
+    }
+}
+
+/// What is in a store: `3 sessions, sums of 1 project`.
+pub(super) fn content(row: &StoreRow) -> String {
+    let sessions = text::count(row.units - row.sums, "session");
+    match row.sums {
+        0 => sessions,
+        n => format!("{sessions}, sums of {}", text::count(n, "project")),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use carry_kernel::clock::Timestamp;
 use carry_kernel::status::Row;
 use carry_team::share::Mode;
 use serde::Serialize;
@@ -60,12 +61,7 @@ fn show(shell: &Shell, stand: &Stand, groups: &[Group]) -> Result<(), Failure> {
     row(
         "pushed",
         match stand.row.pushed_at {
-            Some(at) => format!(
-                "{}, {}, {} masked",
-                age(at),
-                text::count(stand.row.units, "session"),
-                text::count(stand.masked(), "secret")
-            ),
+            Some(at) => format!("{}, {}, {} masked", age(at), stand.content(), text::count(stand.masked(), "secret")),
             None => "never".to_owned(),
         },
     )?;
@@ -74,7 +70,7 @@ fn show(shell: &Shell, stand: &Stand, groups: &[Group]) -> Result<(), Failure> {
     }
     let mut worker = stand.phase().to_owned();
     if let Some(until) = stand.backoff() {
-        worker.push_str(&format!(", tried again {}", age(until)));
+        worker.push_str(&format!(", tried again {}", coming(until, shell.now())));
     }
     row("worker", worker)?;
     match stand.pending {
@@ -95,7 +91,7 @@ fn show(shell: &Shell, stand: &Stand, groups: &[Group]) -> Result<(), Failure> {
         row("shares", "nothing; `carry team share . --mode full` shares the project you stand in".to_owned())?;
     }
     for (n, (key, failed)) in stand.row.failed.iter().take(NAMED_MAX).enumerate() {
-        let text = format!("{key}: {}; tried again {}", text::line(&failed.why), age(failed.retry_at));
+        let text = format!("{key}: {}; tried again {}", text::line(&failed.why), coming(failed.retry_at, shell.now()));
         row(if n == 0 { "set aside" } else { "" }, out.paint(style::WARNING, text))?;
     }
     if stand.row.failed.len() > NAMED_MAX {
@@ -109,6 +105,15 @@ fn show(shell: &Shell, stand: &Stand, groups: &[Group]) -> Result<(), Failure> {
         row("attention", out.paint(style::WARNING, text::line(error)))?;
     }
     Ok(())
+}
+
+/// When something is done that waits: to the second, while there are only some.
+fn coming(at: Timestamp, now: Timestamp) -> String {
+    match at.since(now).as_secs() {
+        _ if at <= now => "as soon as can be".to_owned(),
+        seconds @ ..60 => format!("in {} s", seconds + 1),
+        _ => carry_code::time::age(at, now),
+    }
 }
 
 /// `github-pat 3, generic 2`, most first.
@@ -140,6 +145,7 @@ struct StatusJson<'a> {
     last_error: Option<&'a str>,
     last_error_at: Option<String>,
     total_sessions_synced: u64,
+    total_sums_synced: u64,
     total_secrets_detected: u64,
     masked: &'a BTreeMap<String, u64>,
     pending: Option<u64>,
@@ -190,8 +196,9 @@ impl<'a> StatusJson<'a> {
             backoff_until: stand.backoff().map(|at| at.to_rfc3339()),
             last_sync_at: row.pushed_at.map(|at| at.to_rfc3339()),
             last_error: stand.error(),
-            last_error_at: worker.as_ref().and_then(|worker| worker.last_failure).map(|at| at.to_rfc3339()),
-            total_sessions_synced: row.units,
+            last_error_at: stand.error_at().map(|at| at.to_rfc3339()),
+            total_sessions_synced: row.units - row.sums,
+            total_sums_synced: row.sums,
             total_secrets_detected: stand.masked(),
             masked: &row.masked,
             pending: *pending,

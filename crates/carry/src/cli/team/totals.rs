@@ -72,7 +72,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
 }
 
 fn show(shell: &Shell, found: &[SharedTotals]) -> Result<(), Failure> {
-    let mut table = shell.out.table(&["PERSON", "PROJECT", "DAYS", "SESSIONS", "MESSAGES", "OUTPUT", "COST"]);
+    let mut table = shell.out.table(&["PERSON", "PROJECT", "AGENT", "DAYS", "SESSIONS", "MESSAGES", "OUTPUT", "COST"]);
     for shared in found {
         let sum = sum(&shared.totals.days);
         let name = |name: &str| row::cut(&text::line(name), NAME_CHARS);
@@ -82,6 +82,7 @@ fn show(shell: &Shell, found: &[SharedTotals]) -> Result<(), Failure> {
                 false => format!("{} ({})", shared.person, shared.device),
             }),
             name(&shared.totals.project),
+            name(&agents(&shared.totals.days)),
             days(&shared.totals.days),
             sum.sessions.to_string(),
             sum.messages.to_string(),
@@ -90,6 +91,12 @@ fn show(shell: &Shell, found: &[SharedTotals]) -> Result<(), Failure> {
         ]);
     }
     shell.out.line(table.trim_fmt())
+}
+
+/// Which agents.
+fn agents(days: &[Total]) -> String {
+    let agents: std::collections::BTreeSet<&str> = days.iter().map(|total| total.agent.as_str()).collect();
+    agents.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 /// From when to when.

@@ -5,6 +5,7 @@ use carry_team::share::{Mode, Rule, Shares, with_rule, without_rule};
 use serde::Serialize;
 
 use super::engine::Engine;
+use super::naming;
 use super::push;
 use super::rules::{self, Named, SHARE};
 use super::store::StoreArg;
@@ -35,7 +36,8 @@ pub(super) struct Args {
 pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let store = args.store.settings(shell)?;
     let said = rules::said_by_user(shell, SHARE);
-    let named = args.project.as_deref().map(|project| Named::of(shell, project)).transpose()?;
+    let named =
+        args.project.as_deref().map(|project| Named::of(shell, &naming::resolve(shell, project)?)).transpose()?;
     let new = match &named {
         Some(named) => without(shell, &said, named, &store.name)?,
         None => said.iter().filter(|said| !is_of(said, &store.name, shell)).cloned().collect(),
@@ -57,13 +59,28 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     if shell.out.is_json() {
         shell.out.json(&UnsharedJson { pattern, store: &store.name, changed: is_changed, still_shared: &still })?;
     } else {
-        let how = if is_changed { "is not shared any more" } else { "was not shared" };
+        let by_rule = named.as_ref().and_then(|named| shares.rule_of(named.project()));
+        let is_off = by_rule.is_some_and(|rule| rule.mode == Mode::Off);
+        let how = match (is_changed, is_off) {
+            (true, true) => "is not shared any more: a rule says off",
+            (true, false) => "is not shared any more",
+            (false, _) => "was not shared",
+        };
         match named.is_some() {
             true if is_left => {}
             true => shell.out.say(format_args!("{} {how}.", text::line(pattern)))?,
             false if is_changed => shell.out.say("Nothing is shared any more.")?,
             false => shell.out.say("Nothing was shared.")?,
         }
+        if is_changed && is_off {
+            shell.out.note(format_args!("`carry team share {} --forget` removes that rule.", text::line(pattern)));
+        }
+    }
+    if let Some(named) = &named
+        && engine.archive().is_some()
+        && rules::meant(&named.pattern, &groups).next().is_none()
+    {
+        shell.out.warn("no session is archived of such a project; `carry team share` lists the rules there are");
     }
     for project in &still {
         shell.out.warn(format_args!("{} is still shared, by a rule of its own", text::line(project)));

@@ -166,3 +166,45 @@ fn a_file_with_a_url_that_others_may_read_is_refused_and_named() {
     let doctor = world.carry(&["doctor"]);
     assert!(doctor.stdout.contains("[team-url]"), "{}", doctor.stdout);
 }
+
+#[test]
+fn a_push_that_failed_is_told_until_one_goes_well() {
+    let (world, _store) = with_store();
+    let nowhere = "team.url=postgres://ada:hunter22@127.0.0.1:1/x";
+    let ran = world.carry(&["--config", nowhere, "team", "push"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(!ran.stderr.contains("by itself"), "{}", ran.stderr);
+    let status = values(&world.ok(&["--json", "team", "status"]));
+    assert!(status[0]["last_error"].as_str().is_some_and(|why| why.contains("cannot be connected to")), "{status:?}");
+    assert!(status[0]["last_error_at"].is_string(), "{status:?}");
+    assert!(world.carry(&["doctor"]).stdout.contains("[team-push-failed]"));
+    world.ok(&["team", "push"]);
+    let status = values(&world.ok(&["--json", "team", "status"]));
+    assert_eq!(status[0]["last_error"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_look_at_a_mode_needs_no_store() {
+    let world = archived();
+    let looked = values(&world.ok(&["--json", "team", "preview", "--mode", "metadata"]));
+    assert!(!looked.is_empty());
+    assert!(looked.iter().all(|unit| unit["type"] == "team-preview" && unit["mode"] == "metadata"), "{looked:?}");
+}
+
+#[test]
+fn no_command_shows_the_password_of_an_address() {
+    let world = World::with_commit();
+    let said = [
+        "--config",
+        "team.url=postgres://ada:hunter22@db/x",
+        "--config",
+        "team.stores=[\"b=postgres://ada:hunter22@db/y\"]",
+    ];
+    for command in [&["config", "show"][..], &["config", "get", "team.url"], &["config", "get", "team.stores"]] {
+        for form in [&[][..], &["--json"]] {
+            let ran = world.ok(&[&said, form, command].concat());
+            assert!(ran.stdout.contains("postgres://ada:…@db/"), "{}", ran.stdout);
+            assert!(!format!("{ran:?}").contains("hunter22"), "{ran:?}");
+        }
+    }
+}

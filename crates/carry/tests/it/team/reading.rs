@@ -228,7 +228,7 @@ fn totals_are_shown_by_project() {
     let cells: Vec<&str> = row.iter().map(|cell| cell.trim()).collect();
     assert_eq!(
         cells,
-        ["Dana (laptop)", "cellar", "2026-11-18 to 2026-11-20", "4", "40", "3.0 k", "$2.00"],
+        ["Dana (laptop)", "cellar", "claude", "2026-11-18 to 2026-11-20", "4", "40", "3.0 k", "$2.00"],
         "{}",
         ran.stdout
     );

@@ -1,5 +1,7 @@
 //! `share` and `unshare`: rules, and what they come to.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{pushed, with_store};
 use crate::sessions::{json, values};
 
@@ -160,16 +162,6 @@ fn what_is_still_shared_after_unsharing_is_a_failure() {
     let ran = world.run(command.args(unshare).env("CARRY_TEAM_SHARE", "github.com/acme/api=full"));
     assert_eq!(ran.code, 3, "{ran:?}");
     assert!(ran.stderr.contains("github.com/acme/api is still shared"), "{ran:?}");
-    // So is what is named as no rule names it.
-    world.ok(&["team", "share", "--all", "--mode", "metadata"]);
-    let project = json(&world, &["sessions", "list", "--limit", "1"])[0].clone();
-    let text = |name: &str| project[name].as_str().expect("text").to_owned();
-    assert_ne!(text("project"), text("project_key"));
-    world.ok(&["team", "unshare", "--all", "--no-push"]);
-    world.ok(&["team", "share", &text("project_key"), "--mode", "metadata"]);
-    let ran = world.carry(&["team", "unshare", &text("project"), "--no-push"]);
-    assert_eq!(ran.code, 3, "{ran:?}");
-    assert!(ran.stderr.contains(&text("project_key")), "{ran:?}");
 }
 
 #[test]
@@ -185,4 +177,33 @@ fn a_folder_that_is_kept_out_keeps_out_what_lies_below() {
     assert!(store.units() < before);
     let ran = world.ok(&["team", "share", "/no/such/folder", "--mode", "off"]);
     assert!(ran.stderr.contains("no session is archived"), "{ran:?}");
+}
+
+#[test]
+fn a_project_is_named_as_lists_show_it_and_a_rule_forgotten() {
+    let (world, _store) = with_store();
+    let of = |session: &serde_json::Value, name: &str| session[name].as_str().expect("text").to_owned();
+    let sessions = || json(&world, &["sessions", "list", "--all", "--limit", "0"]);
+    let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for session in sessions() {
+        keys.entry(of(&session, "project")).or_default().insert(of(&session, "project_key"));
+    }
+    let (name, keys) = keys.into_iter().find(|(_, keys)| keys.len() > 1).expect("two projects of one name");
+    let ran = world.carry(&["team", "share", &name, "--mode", "metadata"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(keys.iter().all(|key| ran.stderr.contains(key)), "{}", ran.stderr);
+    let key = keys.first().expect("one").clone();
+    for session in sessions().iter().filter(|session| of(session, "project_key") != key) {
+        world.ok(&["sessions", "delete", &of(session, "id"), "--yes"]);
+    }
+    let shared = json(&world, &["team", "share", &name, "--mode", "metadata"]);
+    assert_eq!(shared[0]["pattern"], key.as_str());
+    assert!(shared[0]["sessions"].as_u64().expect("a number") > 0);
+    world.ok(&["team", "share", "--all", "--mode", "full"]);
+    let gone = json(&world, &["team", "share", &name, "--forget"]);
+    assert_eq!((&gone[0]["pattern"], &gone[0]["mode"]), (&key.as_str().into(), &"full".into()));
+    assert_eq!(world.ok(&["config", "get", "team.share"]).raw, "*=full\n");
+    let ran = world.carry(&["team", "share", &name, "--forget"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("there is no rule for "), "{}", ran.stderr);
 }

@@ -159,23 +159,31 @@ fn masked(json: Option<&str>) -> Result<BTreeMap<String, u64>, String> {
     Ok(counts.filter_map(|(rule, places)| Some((rule.clone(), places.as_u64()?))).collect())
 }
 
-/// Gives sessions their links and pins, from the answers to [`LINKS`] and [`PINS`]. A row that cannot be one is left out.
-pub(in crate::postgres) fn complete(found: &mut [Found], links: &[Row], pins: &[Row]) {
-    let places: HashMap<i64, usize> = found.iter().enumerate().map(|(at, found)| (found.unit, at)).collect();
-    for row in links {
-        let mut cells = Cells::new(row);
-        let unit = cells.number().ok().flatten();
-        if let (Some(at), Ok(Some(link))) = (unit.and_then(|unit| places.get(&unit)), link(&mut cells)) {
-            found[*at].shared.head.links.push(link);
-        }
+/// Where each unit's session is.
+pub(in crate::postgres) fn places(found: &[Found]) -> HashMap<i64, usize> {
+    found.iter().enumerate().map(|(at, found)| (found.unit, at)).collect()
+}
+
+/// Gives a session a link, from a row of the answer to [`LINKS`]. One that cannot be one is left out.
+pub(in crate::postgres) fn add_link(found: &mut [Found], places: &HashMap<i64, usize>, row: &Row) {
+    let mut cells = Cells::new(row);
+    if let (Some(found), Ok(Some(link))) = (of_row(found, places, &mut cells), link(&mut cells)) {
+        found.shared.head.links.push(link);
     }
-    for row in pins {
-        let mut cells = Cells::new(row);
-        let unit = cells.number().ok().flatten();
-        if let (Some(at), Ok(pin)) = (unit.and_then(|unit| places.get(&unit)), pin(&mut cells)) {
-            found[*at].shared.head.pins.push(pin);
-        }
+}
+
+/// Gives a session a pin, from a row of the answer to [`PINS`]. One that cannot be one is left out.
+pub(in crate::postgres) fn add_pin(found: &mut [Found], places: &HashMap<i64, usize>, row: &Row) {
+    let mut cells = Cells::new(row);
+    if let (Some(found), Ok(pin)) = (of_row(found, places, &mut cells), pin(&mut cells)) {
+        found.shared.head.pins.push(pin);
     }
+}
+
+/// The session whose unit the first cell names.
+fn of_row<'f>(found: &'f mut [Found], places: &HashMap<i64, usize>, cells: &mut Cells<'_>) -> Option<&'f mut Found> {
+    let unit = cells.number().ok().flatten()?;
+    found.get_mut(*places.get(&unit)?)
 }
 
 fn link(cells: &mut Cells<'_>) -> Result<Option<GitLink>, String> {

@@ -91,6 +91,29 @@ fn links_and_pins_that_mean_nothing_are_left_out() {
 }
 
 #[test]
+fn an_answer_has_a_bound_however_large_what_it_is_of() {
+    let (rig, unit) = rig();
+    rig.sql(&format!(
+        "INSERT INTO links (unit, owner, idx, ordinal, kind, target, evidence, repo, branch, subject, full_sha, supersedes, superseded_by)
+            SELECT {unit}, 1, 1000 + n, 0, 'commit', 'abcdef0', 'mentioned', x, x, x, x, x, x
+            FROM generate_series(1, 1000) n, (SELECT repeat('登', 2000) AS x) AS x"
+    ));
+    let listed = rig.reader().list(&any()).expect("an answer");
+    let links = listed.items[0].head.links.len();
+    assert!(links > 0 && links < 1000, "{links}");
+    assert!(listed.notes.iter().any(|note| note.contains("links and pins")), "{:?}", listed.notes);
+    // A head has room for a megabyte of labels.
+    for n in 0..80 {
+        rig.put(&Put { id: &format!("{n:016x}"), ..Put::default() });
+    }
+    rig.sql("UPDATE sessions SET labels = ARRAY(SELECT repeat('登', 2000) FROM generate_series(1, 200))");
+    let listed = rig.reader().list(&Filter { limit: 1000, ..any() }).expect("an answer");
+    assert!((30..80).contains(&listed.items.len()), "{}", listed.items.len());
+    assert_eq!(listed.items.len() as u64 + listed.more, 82);
+    assert!(listed.notes.iter().any(|note| note.contains("sessions after these")), "{:?}", listed.notes);
+}
+
+#[test]
 fn tables_of_another_shape_are_an_answer_and_no_panic() {
     let (rig, _) = rig();
     rig.sql("ALTER TABLE sessions ALTER COLUMN messages TYPE text, ALTER COLUMN is_starred TYPE text, ALTER COLUMN labels TYPE text");
