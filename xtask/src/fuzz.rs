@@ -77,6 +77,9 @@ fn targets() -> Outcome<Vec<String>> {
 
 /// Folders of the fixtures that a target begins with.
 fn seeds(name: &str) -> Vec<PathBuf> {
+    if name.starts_with("exchange_") {
+        return vec![root().join("crates/exchange/tests/golden")];
+    }
     let home = root().join("crates/sessions/tests/fixtures/home");
     let folders: &[&str] = match name {
         "claude" | "redact_text" | "redact_json" => &[".claude/projects/-home-dana-code-orchard-api"],

@@ -7,6 +7,7 @@ use crate::Outcome;
 const MAY_USE: &[(&str, &[&str])] = &[
     ("carry-kernel", &[]),
     ("carry-redact", &[]),
+    ("carry-exchange", &["carry-kernel"]),
     ("carry-code", &["carry-kernel"]),
     ("carry-sessions", &["carry-kernel", "carry-redact"]),
     ("carry-timeline", &["carry-kernel", "carry-code", "carry-sessions"]),

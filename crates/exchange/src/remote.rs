@@ -1,0 +1,298 @@
+//! Places that devices exchange through.
+//!
+//! A [`Remote`] carries whole files under names and knows nothing of what is in them: a folder that a sync tool
+//! replicates, a bucket, another device. It promises little, so that every such place can keep the promise. Nothing is ever
+//! replaced, nobody waits for anybody, a listing may be behind, and absence means "not here yet".
+//!
+//! ```text
+//! call      folder                        bucket (S3)                         another device (HTTP)
+//! check     carry/format.json is read     GET carry/format.json               GET format.json
+//! init      made if absent                PUT with If-None-Match: *           refused: the other device makes its own
+//! list      the folder is read            ListObjectsV2, 1000 keys a page     GET h/ or l/<log>/, page after page
+//! get       open, seek, read              GET, with Range for a part          GET, with Range for a part
+//! put       temporary file, link          PUT with If-None-Match: *           PUT, answered after verification
+//! delete    unlink                        DELETE                              DELETE, own log only
+//! sweep     own old temporaries           AbortMultipartUpload of own old     nothing to do
+//! wait      cannot tell: watch `watched`  cannot tell                         GET h/?after=<cursor>&wait=30
+//! ```
+//!
+//! Of a bucket's answers, 412 is [`Put::Exists`], 409 and 503 are [`Class::Busy`], 404 is [`Class::NotThere`], 401 and 403 are
+//! [`Class::Denied`]. Where a store has no conditional write, a blind one does as well, since a name has one valid content;
+//! it is looked at before, and what [`Put::Exists`] promises then holds but for a moment.
+//!
+//! Retrying and failing on purpose are wrappers of the same trait: [`Retrying`], [`Faulty`].
+
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use carry_kernel::clock::Timestamp;
+
+use crate::name::{Folder, LogId};
+
+mod deadline;
+mod dice;
+mod error;
+mod fault;
+mod file;
+mod folder;
+mod memory;
+mod pipe;
+mod retry;
+
+pub use deadline::Deadline;
+pub use error::{Class, RemoteError, Stop};
+pub use fault::{Faults, Faulty, LATE_CALLS_MAX};
+pub use file::RemoteFile;
+pub use folder::{FolderRemote, Ways};
+pub use memory::MemoryRemote;
+pub use retry::{Pause, Retry, Retrying, SystemPause};
+
+/// Files that one page of a listing has at most: what S3 gives at once, and little memory.
+pub const PAGE_FILES_MAX: usize = 1000;
+
+/// How old a temporary file must be before its writer removes it: no put takes so long.
+pub const TEMPORARY_KEPT: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+
+/// A place that devices exchange through.
+///
+/// Calls block. Each honours its [`Deadline`]: it looks at it before it begins, between pieces and before each effect, and
+/// then ends with [`RemoteError::Cancelled`]. A call to the operating system that hangs, as on a network drive whose server is
+/// gone, cannot be interrupted; so one thread serves one place.
+///
+/// On a place without a marker every call but [`init`](Self::init) fails with [`RemoteError::NoMarker`] and writes nothing:
+/// where a disk is not mounted, its empty mount point is. A place whose marker can vanish under our feet looks at it in
+/// every call; a bucket may remember that it has seen it.
+pub trait Remote: Send + Sync + std::fmt::Debug {
+    /// How people know this place: a path or an address, without secrets.
+    fn place(&self) -> &str;
+
+    /// Checks that this place is marked as an exchange of the version that this program reads and writes.
+    ///
+    /// # Errors
+    /// [`RemoteError::NoMarker`], [`RemoteError::WrongFormat`], or that the place cannot be used.
+    fn check(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError>;
+
+    /// Marks this place as an exchange. Only adding a remote does this. A second time nothing is done.
+    ///
+    /// # Errors
+    /// [`RemoteError::WrongFormat`] if it is marked otherwise, or that the place cannot be used.
+    fn init(&self, deadline: &Deadline<'_>) -> Result<Init, RemoteError>;
+
+    /// Hands the files of `folder` to `each`, page after page of 1 to [`PAGE_FILES_MAX`], in no order, until `each` breaks.
+    ///
+    /// [`Listed::Whole`] says that all was shown that this place shows now: what is put or removed meanwhile may or may not
+    /// be among it, and a name may come twice. A folder that nobody made yet is empty. Names that no file of ours could have
+    /// are left out; foreign files with plain names are not.
+    ///
+    /// # Errors
+    /// [`RemoteError`]. What came before is then not the whole.
+    fn list(
+        &self,
+        folder: Folder,
+        deadline: &Deadline<'_>,
+        each: &mut dyn FnMut(&[Listing]) -> ControlFlow<()>,
+    ) -> Result<Listed, RemoteError>;
+
+    /// Writes a file, or a part of it, into `into`.
+    ///
+    /// The bytes are as hostile as any: only their hash says what they are. A part that reaches beyond the end is cut there.
+    ///
+    /// # Errors
+    /// [`RemoteError`]; what `into` has received is then of no use. [`RemoteError::NotThere`] says nothing of tomorrow;
+    /// [`RemoteError::TooLarge`] comes before anything is written; [`RemoteError::Changing`] if the file changed meanwhile.
+    fn get(
+        &self,
+        file: &RemoteFile,
+        part: Part,
+        into: &mut dyn Write,
+        deadline: &Deadline<'_>,
+    ) -> Result<Got, RemoteError>;
+
+    /// Makes `file` hold `source` unless something has its name. Never replaces.
+    ///
+    /// After [`Put::Created`] the file is durable as far as the place can say. On [`Put::Exists`] the caller compares sizes
+    /// and, once, reads the id: the file may be damaged, half there, or the work of an earlier call that failed after its
+    /// effect. Only names of objects and of their replicas are taken.
+    ///
+    /// # Errors
+    /// [`RemoteError`]. The file is then absent or whole, unless the place said that it cannot do so; see its documentation.
+    fn put(&self, file: &RemoteFile, source: Source<'_>, deadline: &Deadline<'_>) -> Result<Put, RemoteError>;
+
+    /// Removes the one file named; says whether it was there. Only collection calls this, for what its plan names. Neither
+    /// the marker nor a foreign file is removed.
+    ///
+    /// # Errors
+    /// [`RemoteError`].
+    fn delete(&self, file: &RemoteFile, deadline: &Deadline<'_>) -> Result<bool, RemoteError>;
+
+    /// Removes what puts of these writers' left behind when they died, if it is older than [`TEMPORARY_KEPT`] at `now`; says
+    /// how much. A writer is the log whose device put, a log that it wrote earlier included.
+    ///
+    /// # Errors
+    /// [`RemoteError`].
+    fn sweep(&self, _writers: &[LogId], _now: Timestamp, deadline: &Deadline<'_>) -> Result<u64, RemoteError> {
+        deadline.check(self.place()).map(|()| 0)
+    }
+
+    /// Waits until there may be heads that a listing at `after` did not show. `None` asks where we are now.
+    ///
+    /// # Errors
+    /// [`RemoteError`]; the deadline's end is one.
+    fn wait(&self, _after: Option<&Cursor>, deadline: &Deadline<'_>) -> Result<News, RemoteError> {
+        deadline.check(self.place()).map(|()| News::CannotTell)
+    }
+
+    /// Folders of this machine in which something happens when there is news, for a watcher. Not below them.
+    fn watched(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+}
+
+/// Whether a place was marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Init {
+    /// It is now.
+    Created,
+    /// It was before.
+    Already,
+}
+
+/// A file in a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Its name.
+    pub name: String,
+    /// Its bytes; 0, which no object has, if the place cannot tell.
+    pub bytes: u64,
+    /// What changes when the file does.
+    pub version: Version,
+}
+
+/// A token that differs when a file's content was written again: an ETag, times of change. It means nothing else: a decision
+/// about data never rests on it, only whether to read once more. It may differ without reason.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Version(pub String);
+
+/// How a listing ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// All was shown.
+    Whole,
+    /// The caller had enough.
+    Stopped,
+}
+
+/// What to get of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All, if that is at most so many bytes.
+    Whole {
+        /// The bound.
+        bytes_max: u64,
+    },
+    /// So many bytes from there.
+    Range {
+        /// Where it begins.
+        from: u64,
+        /// How long it is.
+        bytes: u64,
+    },
+}
+
+/// What was got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Got {
+    /// Bytes written: fewer than asked for where the file ends earlier.
+    pub bytes: u64,
+    /// Bytes of the whole file.
+    pub size: u64,
+    /// As a listing would show it.
+    pub version: Version,
+}
+
+/// What to put.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// These bytes.
+    Bytes(&'a [u8]),
+    /// A file of this machine.
+    File(&'a Path),
+}
+
+/// How a put ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// The file is there now.
+    Created,
+    /// Something has its name already, and was left as it is.
+    Exists {
+        /// Its bytes; 0, which no object has, for what is no file.
+        bytes: u64,
+    },
+}
+
+/// Where a wait left off. Opaque.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor(pub String);
+
+/// What a wait found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// There may be news. Go on from here.
+    Changed(Cursor),
+    /// There is none. Go on from here.
+    Nothing(Cursor),
+    /// This place cannot tell: watch it or ask now and then.
+    CannotTell,
+}
+
+macro_rules! passed_on {
+    ($($pointer:ty)*) => {$(
+        impl<R: Remote + ?Sized> Remote for $pointer {
+            fn place(&self) -> &str {
+                (**self).place()
+            }
+            fn check(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
+                (**self).check(deadline)
+            }
+            fn init(&self, deadline: &Deadline<'_>) -> Result<Init, RemoteError> {
+                (**self).init(deadline)
+            }
+            fn list(
+                &self,
+                folder: Folder,
+                deadline: &Deadline<'_>,
+                each: &mut dyn FnMut(&[Listing]) -> ControlFlow<()>,
+            ) -> Result<Listed, RemoteError> {
+                (**self).list(folder, deadline, each)
+            }
+            fn get(
+                &self,
+                file: &RemoteFile,
+                part: Part,
+                into: &mut dyn Write,
+                deadline: &Deadline<'_>,
+            ) -> Result<Got, RemoteError> {
+                (**self).get(file, part, into, deadline)
+            }
+            fn put(&self, file: &RemoteFile, source: Source<'_>, deadline: &Deadline<'_>) -> Result<Put, RemoteError> {
+                (**self).put(file, source, deadline)
+            }
+            fn delete(&self, file: &RemoteFile, deadline: &Deadline<'_>) -> Result<bool, RemoteError> {
+                (**self).delete(file, deadline)
+            }
+            fn sweep(&self, writers: &[LogId], now: Timestamp, deadline: &Deadline<'_>) -> Result<u64, RemoteError> {
+                (**self).sweep(writers, now, deadline)
+            }
+            fn wait(&self, after: Option<&Cursor>, deadline: &Deadline<'_>) -> Result<News, RemoteError> {
+                (**self).wait(after, deadline)
+            }
+            fn watched(&self) -> Vec<PathBuf> {
+                (**self).watched()
+            }
+        }
+    )*};
+}
+passed_on!(&R Arc<R> Box<R>);

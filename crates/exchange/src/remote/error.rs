@@ -1,0 +1,263 @@
+//! Why a place could not do what it was asked.
+
+use std::io;
+use std::time::Duration;
+
+/// A cause, whatever a place is built on.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a place could not do what it was asked. A `place` is how people know it; a `file` is a path at it.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteError {
+    /// The file is not there, or not yet.
+    #[error("{place} has no file {file}")]
+    NotThere {
+        /// Where.
+        place: String,
+        /// What.
+        file: String,
+    },
+    /// The place is not marked as an exchange. Nothing was written.
+    #[error(
+        "{place} is not an exchange of Carry: it has no carry/format.json. Check that the right disk is mounted and that the \
+         sync tool has finished; if this is a new place, add it with `carry remote add`"
+    )]
+    NoMarker {
+        /// Where.
+        place: String,
+    },
+    /// The place is marked otherwise.
+    #[error("{place} {}", wrong_format(*.version))]
+    WrongFormat {
+        /// Where.
+        place: String,
+        /// The version it is marked with; `None` if the marker says none.
+        version: Option<u64>,
+    },
+    /// The place cannot be reached now.
+    #[error("cannot reach {place}: check that it is connected, online and not only a placeholder")]
+    Unreachable {
+        /// Where.
+        place: String,
+        /// Why.
+        source: Cause,
+    },
+    /// The place does not let us.
+    #[error("{place} does not allow it: check its permissions and the credentials it was added with")]
+    Denied {
+        /// Where.
+        place: String,
+        /// Why.
+        source: Cause,
+    },
+    /// The place is full.
+    #[error("{place} is full: make room there, or run `carry exchange gc`")]
+    Full {
+        /// Where.
+        place: String,
+        /// Why.
+        source: Cause,
+    },
+    /// What has the name is not what we would put there: a link, a folder, a pipe. It is left alone.
+    #[error("{file} at {place} is not what Carry makes there, and was left alone: move it away if it is not needed")]
+    Foreign {
+        /// Where.
+        place: String,
+        /// What.
+        file: String,
+    },
+    /// A name that the call must not use.
+    #[error("{name:?} is not a name for this")]
+    InvalidName {
+        /// The name, cut to 160 characters.
+        name: String,
+    },
+    /// The file is larger than the caller allows.
+    #[error("{file} at {place} has {bytes} bytes, more than the {bytes_max} allowed")]
+    TooLarge {
+        /// Where.
+        place: String,
+        /// What.
+        file: String,
+        /// Its size.
+        bytes: u64,
+        /// The bound.
+        bytes_max: u64,
+    },
+    /// The file changed while it was read: somebody is still writing it.
+    #[error("{file} at {place} changes while it is read")]
+    Changing {
+        /// Where.
+        place: String,
+        /// What.
+        file: String,
+    },
+    /// The caller wanted no more.
+    #[error("stopped at {place}: {}", .why.as_str())]
+    Cancelled {
+        /// Where.
+        place: String,
+        /// Why.
+        why: Stop,
+    },
+    /// The place wants to be left in peace for a while.
+    #[error("{place} is busy")]
+    Busy {
+        /// Where.
+        place: String,
+        /// For how long, if it said so.
+        retry_after: Option<Duration>,
+    },
+    /// This machine failed, not the place: the file to put, or where what was got goes.
+    #[error("cannot {action} here, for {place}")]
+    Local {
+        /// For which place.
+        place: String,
+        /// What was tried.
+        action: &'static str,
+        /// Why.
+        source: Cause,
+    },
+    /// Anything else.
+    #[error("cannot {action} at {place}")]
+    Internal {
+        /// Where.
+        place: String,
+        /// What was tried.
+        action: &'static str,
+        /// Why.
+        source: Cause,
+    },
+}
+
+/// What kind of failure it is. Policy asks for this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "they are documented where they have fields")]
+pub enum Class {
+    NotThere,
+    NoMarker,
+    WrongFormat,
+    Unreachable,
+    Denied,
+    Full,
+    Foreign,
+    InvalidName,
+    TooLarge,
+    Changing,
+    Cancelled,
+    Busy,
+    Local,
+    Internal,
+}
+
+/// Why a call was to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Somebody asked for it.
+    Asked,
+    /// Its time was over.
+    Deadline,
+}
+
+impl RemoteError {
+    /// Its class.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::NotThere { .. } => Class::NotThere,
+            Self::NoMarker { .. } => Class::NoMarker,
+            Self::WrongFormat { .. } => Class::WrongFormat,
+            Self::Unreachable { .. } => Class::Unreachable,
+            Self::Denied { .. } => Class::Denied,
+            Self::Full { .. } => Class::Full,
+            Self::Foreign { .. } => Class::Foreign,
+            Self::InvalidName { .. } => Class::InvalidName,
+            Self::TooLarge { .. } => Class::TooLarge,
+            Self::Changing { .. } => Class::Changing,
+            Self::Cancelled { .. } => Class::Cancelled,
+            Self::Busy { .. } => Class::Busy,
+            Self::Local { .. } => Class::Local,
+            Self::Internal { .. } => Class::Internal,
+        }
+    }
+
+    /// How long the place asked to be left in peace.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// A name that must not be used.
+    pub(super) fn name(name: &str) -> Self {
+        Self::InvalidName { name: name.chars().take(160).collect() }
+    }
+
+    /// A failure of this machine.
+    pub(super) fn local(place: &str, action: &'static str, source: io::Error) -> Self {
+        Self::Local { place: place.to_owned(), action, source: source.into() }
+    }
+}
+
+impl Class {
+    /// Whether the same call may succeed in a moment without anyone changing anything. A file that is being written or that
+    /// is not there takes a round, not a moment; a full disk takes a person.
+    pub fn is_transient(self) -> bool {
+        match self {
+            Self::Unreachable | Self::Busy => true,
+            Self::NotThere
+            | Self::NoMarker
+            | Self::WrongFormat
+            | Self::Denied
+            | Self::Full
+            | Self::Foreign
+            | Self::InvalidName
+            | Self::TooLarge
+            | Self::Changing
+            | Self::Cancelled
+            | Self::Local
+            | Self::Internal => false,
+        }
+    }
+
+    /// Its name in status and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotThere => "not_there",
+            Self::NoMarker => "no_marker",
+            Self::WrongFormat => "wrong_format",
+            Self::Unreachable => "unreachable",
+            Self::Denied => "denied",
+            Self::Full => "full",
+            Self::Foreign => "foreign",
+            Self::InvalidName => "invalid_name",
+            Self::TooLarge => "too_large",
+            Self::Changing => "changing",
+            Self::Cancelled => "cancelled",
+            Self::Busy => "busy",
+            Self::Local => "local",
+            Self::Internal => "internal_error",
+        }
+    }
+}
+
+impl Stop {
+    /// In words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Asked => "it was asked to",
+            Self::Deadline => "its time was over",
+        }
+    }
+}
+
+fn wrong_format(version: Option<u64>) -> String {
+    match version {
+        Some(version) => {
+            format!("has the exchange format {version}, which this program does not know: use the version of Carry that wrote it")
+        }
+        None => "has a carry/format.json that is not Carry's, or is damaged: wait until the sync tool has finished; if nothing \
+                 else owns that file, delete it and run `carry remote add` again"
+            .to_owned(),
+    }
+}

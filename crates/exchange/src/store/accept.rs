@@ -1,0 +1,326 @@
+//! Takes others' segments in: everything is verified before anything is kept, and noted after the file is durable.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufReader, Read, Write as _};
+
+use super::fault::point;
+use super::heads::Followed;
+use super::incarnation::disk_error;
+use super::joint::{Joint, split};
+use super::logs::LogState;
+use super::places::{self, Guard, Incoming};
+use super::read::{Piece, pieces};
+use super::rows::{self, Lane, number};
+use super::seal::{file_name, insert_attached};
+use super::{Store, StoreError};
+use crate::chain::Link;
+use crate::hash::Digest;
+use crate::limits::SEGMENT_BYTES_MAX;
+use crate::name::{LogId, ObjectId};
+use crate::ranges::Ranges;
+use crate::segment::{Attachment, Content, Expected, Part, SegmentHeader, SegmentReader};
+
+/// Bytes of segments that are kept of one log that nobody approved.
+pub const UNAPPROVED_LOG_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes of segments that are kept of all of them.
+pub const UNAPPROVED_BYTES: u64 = 256 * 1024 * 1024;
+
+/// What came of a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is held now.
+    Kept {
+        /// On which way of its log.
+        track: u32,
+        /// Its records that were not held before.
+        new: Ranges,
+    },
+    /// Its records contradict those that are held: the log was forked. It is held now, on a way of its own.
+    Forked {
+        /// The new way.
+        track: u32,
+        /// A record after which the two chains differ; the first such may be earlier.
+        at: u64,
+    },
+}
+
+/// What reading a whole file found.
+pub(super) struct ReadWhole {
+    /// The chain at each place where a block begins or ends.
+    pub(super) marks: Vec<(u64, Digest)>,
+    pub(super) attachments: Vec<Attachment>,
+    pub(super) base: Digest,
+    pub(super) chain: Digest,
+}
+
+impl Store {
+    /// A private file to fetch into. What is in it is believed only once it was accepted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn incoming(&self) -> Result<Incoming, StoreError> {
+        Ok(self.places.incoming()?)
+    }
+
+    /// Verifies a whole segment that a followed head names, joins its chain to what is held on both sides, and keeps it. Also
+    /// heals a held file that was damaged.
+    ///
+    /// # Errors
+    /// [`StoreError::Segment`] says what is wrong with the bytes; [`StoreError::Full`] that a quota is reached;
+    /// [`StoreError::UnknownLog`] that no followed head names it. Then nothing is kept.
+    pub fn accept_segment(&mut self, expected: &Expected, mut incoming: Incoming) -> Result<Accepted, StoreError> {
+        let (file, bytes) = incoming.rewind()?;
+        let naming = self.naming(expected)?;
+        self.check_quota(expected.log, expected.reference.bytes)?;
+        let probe = self.probe(&naming.lanes, expected)?;
+        let mut joint = Joint::new(&probe);
+        let read = read_whole(expected, bytes, file, &mut |link| joint.see(link))?;
+        joint.see_chain(expected.reference.first - 1, read.base);
+        let at = joint.differs.clone();
+        let name = file_name(expected.log, &expected.stream, &expected.reference);
+        let piece = Piece {
+            lane: naming.lanes[0].clone(),
+            reference: expected.reference,
+            base: read.base,
+            chain: read.chain,
+            file: name,
+            blocks: None,
+        };
+        let ranges = Ranges::of(expected.reference.first, expected.reference.last);
+        let attached: Vec<_> = read.attachments.iter().enumerate().collect();
+        let guard = self.places.keep(incoming, &self.places.log_dir(expected.log), &piece.file)?;
+        self.keep_piece(&naming, piece, &ranges, &read.marks, &attached, &at, guard)
+    }
+
+    /// The same for a segment that is in memory.
+    ///
+    /// # Errors
+    /// [`StoreError`], as there.
+    pub fn accept_bytes(&mut self, expected: &Expected, bytes: &[u8]) -> Result<Accepted, StoreError> {
+        let mut incoming = self.places.incoming()?;
+        incoming.write_all(bytes)?;
+        self.accept_segment(expected, incoming)
+    }
+
+    /// Verifies blocks of a segment that a followed head names and keeps them. `head` is the segment's prelude and header,
+    /// `blocks` are stored blocks by their numbers.
+    ///
+    /// # Errors
+    /// [`StoreError`], as of [`Store::accept_segment`].
+    pub fn accept_parts(
+        &mut self,
+        expected: &Expected,
+        head: &[u8],
+        blocks: &BTreeMap<usize, Vec<u8>>,
+    ) -> Result<Accepted, StoreError> {
+        let naming = self.naming(expected)?;
+        let header = SegmentHeader::read(head, expected)?;
+        let bytes = blocks.values().map(|block| block.len() as u64).sum::<u64>() + head.len() as u64;
+        self.check_quota(expected.log, bytes)?;
+        let probe = self.probe(&naming.lanes, expected)?;
+        let mut joint = Joint::new(&probe);
+        let (mut marks, mut ranges) = (Vec::new(), Vec::new());
+        let mut incoming = self.places.incoming()?;
+        incoming.write_all(head)?;
+        for (&block, stored) in blocks {
+            let links = header.open_block(block, stored)?;
+            if let Content::Records { first, last, before, .. } = header.blocks[block].content {
+                joint.see_chain(first - 1, before);
+                links.iter().for_each(|link| joint.see(link));
+                marks.push((first - 1, before));
+                marks.extend(links.last().map(|link| (last, link.chain)));
+                ranges.push(first..=last);
+            }
+            incoming.write_all(stored)?;
+        }
+        let at = joint.differs.clone();
+        let is_there = |attachment: &Attachment| attachment.blocks.clone().all(|block| blocks.contains_key(&block));
+        let attached = header.attachments.iter().enumerate().filter(|(_, attachment)| is_there(attachment));
+        let numbers: Vec<usize> = blocks.keys().copied().collect();
+        let text = numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let id = ObjectId::of(Digest::of(&[text.as_bytes()]));
+        let name = file_name(expected.log, &expected.stream, &expected.reference);
+        let piece = Piece {
+            lane: naming.lanes[0].clone(),
+            reference: expected.reference,
+            base: header.base,
+            chain: header.chain,
+            file: format!("{}.{id}.part", name.trim_end_matches(".seg")),
+            blocks: Some(numbers),
+        };
+        let ranges: Ranges = ranges.into_iter().collect();
+        let attached: Vec<_> = attached.collect();
+        let guard = self.places.keep(incoming, &self.places.log_dir(expected.log), &piece.file)?;
+        self.keep_piece(&naming, piece, &ranges, &marks, &attached, &at, guard)
+    }
+
+    /// Notes a file that is durable, for every way of the log that names it.
+    #[expect(clippy::too_many_arguments, reason = "all of it is one row and what follows from it")]
+    fn keep_piece(
+        &mut self,
+        naming: &Naming,
+        piece: Piece,
+        ranges: &Ranges,
+        marks: &[(u64, Digest)],
+        attached: &[(usize, &Attachment)],
+        differs: &BTreeMap<u32, u64>,
+        _guard: Guard,
+    ) -> Result<Accepted, StoreError> {
+        point("exchange.accept.kept")?;
+        if piece.lane.log == self.log && !differs.is_empty() {
+            return Err(StoreError::damaged(piece.lane.to_string(), "its marks contradict its own segments"));
+        }
+        let accepted = self.db.write(|tx| {
+            let mut accepted = None;
+            for lane in &naming.lanes {
+                let (lane, at) = match differs.get(&lane.track) {
+                    None => (lane.clone(), None),
+                    Some(&at) => {
+                        let track = split(
+                            tx,
+                            lane,
+                            &naming.heads,
+                            naming.named.get(&lane.track).unwrap_or(&BTreeSet::new()),
+                            at,
+                        )?;
+                        (Lane { track, ..lane.clone() }, Some(at))
+                    }
+                };
+                let before = rows::held(tx, &lane)?;
+                Piece { lane: lane.clone(), ..piece.clone() }.insert(tx)?;
+                rows::set_held(tx, &lane, &before.union(ranges))?;
+                for (seq, chain) in marks {
+                    rows::add_mark(tx, &lane, *seq, *chain)?;
+                }
+                let track = lane.track;
+                accepted.get_or_insert(match at {
+                    Some(at) => Accepted::Forked { track, at },
+                    None => Accepted::Kept { track, new: ranges.difference(&before) },
+                });
+            }
+            insert_attached(tx, piece.lane.log, piece.reference.digest, &piece.file, attached.iter().copied())?;
+            point("exchange.accept.noted")?;
+            accepted.ok_or(StoreError::UnknownLog(piece.lane.log))
+        })?;
+        if let Accepted::Forked { track, at } = accepted {
+            tracing::warn!(log = %piece.lane.log, stream = %piece.lane.stream, track, at, "the log was forked");
+        }
+        Ok(accepted)
+    }
+
+    /// The ways of a log whose followed heads name a segment.
+    fn naming(&self, expected: &Expected) -> Result<Naming, StoreError> {
+        if expected.log == self.log {
+            return self.naming_own(expected);
+        }
+        let followed = self.followed_of(expected.log)?;
+        let names = |followed: &&Followed| {
+            let segments = followed.segments.as_ref().and_then(|segments| segments.get(&expected.stream));
+            segments.is_some_and(|segments| {
+                let at = segments.partition_point(|segment| segment.first < expected.reference.first);
+                segments.get(at) == Some(&expected.reference)
+            })
+        };
+        let found: Vec<&Followed> = followed.iter().filter(names).collect();
+        let lane =
+            |followed: &&Followed| Lane { log: expected.log, track: followed.track, stream: expected.stream.clone() };
+        let lanes: Vec<Lane> = found.iter().map(lane).collect();
+        if lanes.is_empty() {
+            return Err(StoreError::UnknownLog(expected.log));
+        }
+        let heads = found.iter().map(|followed| (followed.track, followed.head.digest())).collect();
+        let named = found.iter().map(|followed| {
+            let segments = followed.segments.iter().filter_map(|segments| segments.get(&expected.stream)).flatten();
+            (followed.track, segments.map(|segment| segment.digest).collect())
+        });
+        Ok(Naming { lanes, heads, named: named.collect() })
+    }
+
+    /// The same for the own log, whose files may have to be healed.
+    fn naming_own(&self, expected: &Expected) -> Result<Naming, StoreError> {
+        let lane = Lane::own(self.log, &expected.stream);
+        let all = pieces(self.db.conn(), &lane, expected.reference.first, expected.reference.last)?;
+        if !all.iter().any(|piece| piece.reference == expected.reference) {
+            return Err(StoreError::UnknownLog(self.log));
+        }
+        Ok(Naming { lanes: vec![lane], heads: BTreeMap::new(), named: BTreeMap::new() })
+    }
+
+    /// What is known here of the chain where a segment can be compared: its ends, and every mark within.
+    fn probe(&self, lanes: &[Lane], expected: &Expected) -> Result<BTreeMap<u32, BTreeMap<u64, Digest>>, StoreError> {
+        let (first, last) = (expected.reference.first, expected.reference.last);
+        let mut probe = BTreeMap::new();
+        for lane in lanes {
+            let mut known: BTreeMap<u64, Digest> =
+                rows::marks(self.db.conn(), lane, first - 1, last)?.into_iter().collect();
+            let held = rows::held(self.db.conn(), lane)?;
+            for seq in [first - 1, last] {
+                // A damaged file must not keep a good one from coming in its place.
+                if (seq == 0 || held.contains(seq))
+                    && !known.contains_key(&seq)
+                    && let Ok(Some(chain)) = self.chain_at(lane, seq)
+                {
+                    known.insert(seq, chain);
+                }
+            }
+            probe.insert(lane.track, known);
+        }
+        Ok(probe)
+    }
+
+    /// Whether a log that nobody approved may bring so much more.
+    fn check_quota(&self, log: LogId, bytes: u64) -> Result<(), StoreError> {
+        if bytes > SEGMENT_BYTES_MAX {
+            return Err(StoreError::Full("a segment has at most 1 GiB"));
+        }
+        if self.state(log)? != Some(LogState::Unapproved) {
+            return Ok(());
+        }
+        let sum = |sql: &str, log: &str| self.db.conn().query_row(sql, [log], |row| number(row, 0));
+        let of_log = sum("SELECT coalesce(sum(bytes), 0) FROM segments WHERE log = ?1", &log.to_string())?;
+        if of_log.saturating_add(bytes) > UNAPPROVED_LOG_BYTES {
+            return Err(StoreError::Full("a log that is not approved may bring 64 MiB"));
+        }
+        let sql = "SELECT coalesce(sum(s.bytes), 0) FROM segments s JOIN logs l ON l.log = s.log WHERE l.state = ?1";
+        if sum(sql, LogState::Unapproved.as_str())?.saturating_add(bytes) > UNAPPROVED_BYTES {
+            return Err(StoreError::Full("logs that are not approved may bring 256 MiB together"));
+        }
+        Ok(())
+    }
+
+    /// Reads all of a whole file and checks it.
+    pub(super) fn read_whole(&self, piece: &Piece) -> Result<ReadWhole, StoreError> {
+        let path = self.places.file(piece.lane.log, &piece.file);
+        let file = places::open(&path)?;
+        let bytes = file.metadata().map_err(disk_error("read", &path))?.len();
+        read_whole(&piece.expected(), bytes, file, &mut |_| {})
+    }
+}
+
+/// Which followed heads name a segment.
+struct Naming {
+    lanes: Vec<Lane>,
+    heads: BTreeMap<u32, Digest>,
+    /// The segments of the stream that each of them names.
+    named: BTreeMap<u32, BTreeSet<Digest>>,
+}
+
+/// Reads a whole segment and checks everything in it.
+fn read_whole(
+    expected: &Expected,
+    bytes: u64,
+    input: impl Read,
+    each: &mut dyn FnMut(&Link),
+) -> Result<ReadWhole, StoreError> {
+    let mut reader = SegmentReader::open(expected, bytes, BufReader::with_capacity(64 * 1024, input))?;
+    let header = reader.header();
+    let mut marks = vec![(header.first - 1, header.base)];
+    let (attachments, base, chain) = (header.attachments.clone(), header.base, header.chain);
+    while let Some(part) = reader.next_part()? {
+        if let Part::Records(links) = part {
+            links.iter().for_each(&mut *each);
+            marks.extend(links.last().map(|link| (link.frame.last(), link.chain)));
+        }
+    }
+    Ok(ReadWhole { marks, attachments, base, chain })
+}

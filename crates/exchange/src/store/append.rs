@@ -1,0 +1,235 @@
+//! Takes records from outboxes and gives them their places.
+
+use carry_kernel::clock::Timestamp;
+use carry_kernel::db::rusqlite::{self, OptionalExtension as _};
+use carry_kernel::hlc::Hlc;
+
+use super::fault::point;
+use super::rows::{self, Lane, digest, int, number, parsed};
+use super::{Store, StoreError};
+use crate::chain::{chain_next, chain_start};
+use crate::clock;
+use crate::frame::Frame;
+use crate::hash::Digest;
+use crate::limits::STREAMS_MAX;
+use crate::name::{LogId, StreamName};
+use crate::ranges::Ranges;
+use crate::record::{Flags, Record};
+use crate::strand::{Appended, NewRecord, Nonce};
+
+impl Store {
+    /// Appends records to the device's log; they are durable when this returns. Numbers of an outbox that were taken already
+    /// give the places that they were given then, so that a crash anywhere between outbox and log loses and doubles nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then none of the records was appended. [`StoreError::WentBack`] when the outbox hands over a number
+    /// that it had [settled](Store::settle).
+    pub fn append(
+        &mut self,
+        stream: &StreamName,
+        nonce: Nonce,
+        records: &[NewRecord],
+        now: Timestamp,
+    ) -> Result<Vec<Appended>, StoreError> {
+        self.refresh()?;
+        let (log, entropy) = (self.log, &mut self.entropy);
+        self.db.write(|tx| {
+            let taken = taken(tx, nonce)?;
+            let (mut last, mut chain) = position(tx, log, stream)?;
+            check_streams(tx, log, stream, last)?;
+            let mut stamp =
+                tx.query_row("SELECT wall_ms, counter FROM self WHERE log = ?1", [log.to_string()], |row| {
+                    Ok(Hlc { wall_ms: number(row, 0)?, counter: row.get(1)? })
+                })?;
+            let mut appended = Vec::with_capacity(records.len());
+            for new in records {
+                if taken.contains(new.id) {
+                    return Err(StoreError::WentBack { id: new.id });
+                }
+                let content = content(new);
+                if let Some(known) = find(tx, nonce, new.id, content)? {
+                    appended.push(known);
+                    continue;
+                }
+                stamp = clock::next(stamp, now).at;
+                let mut salt = [0; 16];
+                entropy.fill(&mut salt).map_err(StoreError::Entropy)?;
+                let record = record(new, last + 1, stamp, salt);
+                let mut frame = Vec::new();
+                Frame::Record(record.clone()).encode(&mut frame)?;
+                let r = record.digest()?;
+                (last, chain) = (record.seq, chain_next(chain, r));
+                let sql = "INSERT INTO tail (log, stream, seq, frame, chain) VALUES (?1, ?2, ?3, ?4, ?5)";
+                let place = (log.to_string(), stream.as_str(), int(last));
+                tx.prepare_cached(sql)?.execute((&place.0, place.1, place.2, &frame, chain.as_bytes()))?;
+                // A number whose content is another was not the same record: its file lost a commit and gave it again.
+                let sql = "INSERT OR REPLACE INTO appended (nonce, id, content, log, stream, seq, r)
+                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+                tx.prepare_cached(sql)?.execute((
+                    nonce.0,
+                    int(new.id),
+                    content.as_bytes(),
+                    &place.0,
+                    place.1,
+                    place.2,
+                    r.as_bytes(),
+                ))?;
+                note_replaced(tx, log, stream, &record)?;
+                appended.push(Appended { id: new.id, log, seq: last, r });
+            }
+            rows::add_held(tx, &Lane::own(log, stream), &Ranges::of(1, last))?;
+            tx.execute("UPDATE self SET wall_ms = ?1, counter = ?2", (int(stamp.wall_ms), stamp.counter))?;
+            point("exchange.append.done")?;
+            Ok(appended)
+        })
+    }
+
+    /// A nonce for an outbox.
+    ///
+    /// # Errors
+    /// [`StoreError::Entropy`].
+    pub fn nonce(&mut self) -> Result<Nonce, StoreError> {
+        let mut nonce = [0; 16];
+        self.entropy.fill(&mut nonce).map_err(StoreError::Entropy)?;
+        Ok(Nonce(nonce))
+    }
+
+    /// Goes on from a stamp that came from elsewhere, if it is not far ahead.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn observe(&mut self, seen: Hlc, now: Timestamp) -> Result<(), StoreError> {
+        self.db.write(|tx| {
+            let last = tx.query_row("SELECT wall_ms, counter FROM self", [], |row| {
+                Ok(Hlc { wall_ms: number(row, 0)?, counter: row.get(1)? })
+            })?;
+            let next = clock::observe(last, seen, now);
+            tx.execute("UPDATE self SET wall_ms = ?1, counter = ?2", (int(next.wall_ms), next.counter))?;
+            Ok(())
+        })
+    }
+
+    /// Notes that an outbox, durably, has no number any more but those of `open`: what was taken of the others need not be
+    /// remembered one by one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn settle(&mut self, nonce: Nonce, open: &Ranges) -> Result<(), StoreError> {
+        self.db.write(|tx| {
+            let mut ids = tx.prepare_cached("SELECT id FROM appended WHERE nonce = ?1")?;
+            let ids = ids.query_map([nonce.0], |row| number(row, 0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+            let settled: Vec<u64> = ids.into_iter().filter(|id| !open.contains(*id)).collect();
+            if settled.is_empty() {
+                return Ok(());
+            }
+            for id in &settled {
+                tx.prepare_cached("DELETE FROM appended WHERE nonce = ?1 AND id = ?2")?.execute((nonce.0, int(*id)))?;
+            }
+            let all = taken(tx, nonce)?.union(&settled.into_iter().map(|id| id..=id).collect());
+            tx.execute("DELETE FROM taken WHERE nonce = ?1", [nonce.0])?;
+            for range in all.iter() {
+                let row = (nonce.0, int(*range.start()), int(*range.end()));
+                tx.execute("INSERT INTO taken (nonce, first, last) VALUES (?1, ?2, ?3)", row)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The streams of an own log, current or former.
+    pub(super) fn own_streams(&self, log: LogId) -> Result<Vec<StreamName>, StoreError> {
+        let sql = "SELECT DISTINCT stream FROM ranges WHERE log = ?1 AND track = 0 ORDER BY stream";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let rows = rows.query_map([log.to_string()], |row| parsed(row, 0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+/// The last record of an own stream and the chain after it.
+pub(super) fn position(
+    db: &rusqlite::Connection,
+    log: LogId,
+    stream: &StreamName,
+) -> Result<(u64, Digest), StoreError> {
+    let of = |table: &str, last: &str| {
+        let sql =
+            format!("SELECT {last}, chain FROM {table} WHERE log = ?1 AND stream = ?2 ORDER BY {last} DESC LIMIT 1");
+        let row = |row: &rusqlite::Row<'_>| Ok((number(row, 0)?, digest(row, 1)?));
+        db.prepare_cached(&sql)?.query_row((log.to_string(), stream.as_str()), row).optional()
+    };
+    let found = match of("tail", "seq")? {
+        Some(found) => Some(found),
+        None => of("segments", "last")?,
+    };
+    Ok(found.unwrap_or_else(|| (0, chain_start(log, stream))))
+}
+
+/// Notes that a record voids all earlier ones of its key.
+pub(super) fn note_replaced(
+    tx: &rusqlite::Connection,
+    log: LogId,
+    stream: &StreamName,
+    record: &Record,
+) -> Result<(), StoreError> {
+    if record.flags.has(Flags::REPLACES) {
+        let sql = "INSERT OR REPLACE INTO replaced (log, stream, key, seq) VALUES (?1, ?2, ?3, ?4)";
+        let row = (log.to_string(), stream.as_str(), &record.key, int(record.seq));
+        tx.prepare_cached(sql)?.execute(row)?;
+    }
+    Ok(())
+}
+
+/// A stream too many could never be published.
+fn check_streams(tx: &rusqlite::Connection, log: LogId, stream: &StreamName, last: u64) -> Result<(), StoreError> {
+    if last > 0 {
+        return Ok(());
+    }
+    let sql = "SELECT count(DISTINCT stream) FROM ranges WHERE log = ?1 AND track = 0 AND stream <> ?2";
+    let n: u64 = tx.query_row(sql, (log.to_string(), stream.as_str()), |row| number(row, 0))?;
+    if n >= STREAMS_MAX as u64 { Err(StoreError::Full("a log has 16 streams at most")) } else { Ok(()) }
+}
+
+fn record(new: &NewRecord, seq: u64, at: Hlc, salt: [u8; 16]) -> Record {
+    let mut wants = new.wants.clone();
+    wants.sort();
+    wants.dedup();
+    Record {
+        flags: new.flags,
+        seq,
+        at,
+        kind: new.kind,
+        kind_version: new.kind_version,
+        salt,
+        key: new.key.clone(),
+        wants,
+        payload: new.payload.clone(),
+    }
+}
+
+/// What makes two records of one number the same.
+fn content(new: &NewRecord) -> Digest {
+    content_of(&record(new, 1, Hlc::default(), [0; 16]))
+}
+
+/// The same of a record that has its place.
+pub(super) fn content_of(fixed: &Record) -> Digest {
+    let wants: Vec<&str> = fixed.wants.iter().map(|id| id.as_str()).collect();
+    let parts = [fixed.flags.0.into(), fixed.kind, fixed.kind_version].map(u16::to_le_bytes).concat();
+    let key_bytes = (fixed.key.len() as u64).to_le_bytes();
+    let wants = wants.join(" ");
+    let wants_bytes = (wants.len() as u64).to_le_bytes();
+    Digest::of(&[&parts, &key_bytes, &fixed.key, &wants_bytes, wants.as_bytes(), &fixed.payload])
+}
+
+fn find(tx: &rusqlite::Connection, nonce: Nonce, id: u64, content: Digest) -> Result<Option<Appended>, StoreError> {
+    let sql = "SELECT log, seq, r FROM appended WHERE nonce = ?1 AND id = ?2 AND content = ?3";
+    let row = tx.prepare_cached(sql)?.query_row((nonce.0, int(id), content.as_bytes()), |row| {
+        Ok(Appended { id, log: parsed(row, 0)?, seq: number(row, 1)?, r: digest(row, 2)? })
+    });
+    Ok(row.optional()?)
+}
+
+fn taken(tx: &rusqlite::Connection, nonce: Nonce) -> Result<Ranges, StoreError> {
+    let mut rows = tx.prepare_cached("SELECT first, last FROM taken WHERE nonce = ?1")?;
+    let rows = rows.query_map([nonce.0], |row| Ok(number(row, 0)?..=number(row, 1)?))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}

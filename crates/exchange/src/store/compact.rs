@@ -1,0 +1,282 @@
+//! Merges small segments of the own log into larger ones, and drops what later records made void.
+//!
+//! Frames are copied as they stand; a dropped record leaves a stub, so that the chain stays what it was. Only segments that
+//! a signed head names are merged, and what is merged is read again before it counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::time::Duration;
+
+use carry_kernel::clock::Timestamp;
+use carry_kernel::db::rusqlite::{self, OptionalExtension as _};
+
+use super::fault::point;
+use super::read::{Piece, pieces};
+use super::rows::{Lane, digest, int, number};
+use super::seal::push;
+use super::{Store, StoreError};
+use crate::frame::{Frame, Stub, StubReason};
+use crate::limits::SEGMENT_BYTES_AIM;
+use crate::name::StreamName;
+use crate::record::{Flags, Record};
+use crate::segment::{Content, SegmentRef, SegmentWriter};
+use crate::strand::Strand;
+
+/// Segments of one tier that are merged into one of the next. A byte is written again once a tier: five times at most.
+pub const FAN_IN: usize = 8;
+/// Bytes of the lowest tier. Each further tier is eight times as large.
+const TIER_BYTES: u64 = 16 * 1024;
+/// Plain bytes of a merge up to which a strand is asked what is void: it needs them all at once.
+const ASK_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// One merge that was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compacted {
+    /// The stream.
+    pub stream: StreamName,
+    /// How many segments became one.
+    pub n_merged: usize,
+    /// The new segment.
+    pub reference: SegmentRef,
+    /// Records that were dropped.
+    pub n_dropped: usize,
+}
+
+/// Decides which neighbours to merge, oldest first. For the lowest tier of which a run of neighbours has [`FAN_IN`], nothing
+/// larger between them, that run is merged, up to the size at which segments are closed.
+pub fn plan_merges(segments: &[SegmentRef]) -> Vec<Range<usize>> {
+    let tiers: Vec<u32> = segments.iter().map(|segment| tier(segment.bytes)).collect();
+    let highest = tiers.iter().copied().max().unwrap_or(0);
+    for tier in 0..=highest {
+        let mut plan = Vec::new();
+        let mut start = 0;
+        while start < segments.len() {
+            let len = tiers[start..].iter().take_while(|found| **found <= tier).count();
+            let run = start..start + len;
+            if tiers[run.clone()].iter().filter(|found| **found == tier).count() >= FAN_IN {
+                plan.extend(cut(segments, run));
+            }
+            start += len.max(1);
+        }
+        if !plan.is_empty() {
+            return plan;
+        }
+    }
+    Vec::new()
+}
+
+/// Cuts a run so that no part is larger than a segment should be. Parts of one segment are none.
+fn cut(segments: &[SegmentRef], run: Range<usize>) -> Vec<Range<usize>> {
+    let (mut parts, mut start, mut bytes) = (Vec::new(), run.start, 0u64);
+    for at in run.clone() {
+        if at > start && bytes.saturating_add(segments[at].bytes) > SEGMENT_BYTES_AIM {
+            parts.push(start..at);
+            (start, bytes) = (at, 0);
+        }
+        bytes = bytes.saturating_add(segments[at].bytes);
+    }
+    parts.push(start..run.end);
+    parts.retain(|part| part.len() > 1);
+    parts
+}
+
+fn tier(bytes: u64) -> u32 {
+    (bytes / TIER_BYTES).checked_ilog(8).map_or(0, |log| log + 1)
+}
+
+impl Store {
+    /// Merges what is to be merged of the own log. The next [`Store::sign`] names the merged segments; the old files stay for
+    /// who reads an older head, until [`Store::drop_superseded`].
+    ///
+    /// # Errors
+    /// [`StoreError`]; merges that were done before stay done.
+    pub fn compact(&mut self, strands: &[&dyn Strand], now: Timestamp) -> Result<Vec<Compacted>, StoreError> {
+        self.refresh()?;
+        let Some(signed) = self.newest_signed()? else { return Ok(Vec::new()) };
+        let mut done = Vec::new();
+        for (stream, state) in &signed.head().streams {
+            let strand = strands.iter().copied().find(|strand| strand.stream() == stream);
+            let lane = Lane::own(self.log, stream);
+            let mut all = pieces(self.db.conn(), &lane, 1, state.last)?;
+            all.retain(|piece| piece.reference.last <= state.last && piece.blocks.is_none());
+            let references: Vec<_> = all.iter().map(|piece| piece.reference).collect();
+            for run in plan_merges(&references) {
+                done.push(self.merge(&lane, &all[run], state.last, strand, now)?);
+            }
+        }
+        Ok(done)
+    }
+
+    fn merge(
+        &mut self,
+        lane: &Lane,
+        merged: &[Piece],
+        signed_last: u64,
+        strand: Option<&dyn Strand>,
+        now: Timestamp,
+    ) -> Result<Compacted, StoreError> {
+        let (Some(oldest), Some(newest)) = (merged.first(), merged.last()) else {
+            return Err(StoreError::Full("there is nothing to merge"));
+        };
+        let (first, last) = (oldest.reference.first, newest.reference.last);
+        let void = match strand {
+            Some(strand) => self.void_of(lane, merged, strand)?,
+            None => BTreeSet::new(),
+        };
+        let spool = self.places.incoming()?;
+        let mut writer = SegmentWriter::new(lane.log, lane.stream.clone(), first, oldest.base, spool);
+        let mut n_dropped = 0;
+        self.each_link(lane, first, last, &mut |mut link| {
+            if let (Frame::Record(record), Some(r)) = (&link.frame, link.r)
+                && !record.flags.has(Flags::KEEPS)
+                && (void.contains(&record.seq) || self.is_replaced(lane, record, signed_last)?)
+            {
+                link.frame = Frame::Stub(Stub { seq: record.seq, r, reason: StubReason::Void });
+                n_dropped += 1;
+            }
+            push(&mut writer, &link)?;
+            Ok(true)
+        })?;
+        for piece in merged {
+            for which in 0..self.open_piece(piece)?.header().attachments.len() {
+                let (attachment, mut content) = self.attachment(piece, which)?;
+                writer.attach(attachment.provides, attachment.needs, &mut content)?;
+            }
+        }
+        let written = self.write_segment(lane.clone(), oldest.base, writer.finish()?)?;
+        if written.piece.chain != newest.chain || written.piece.reference.last != last {
+            return Err(StoreError::damaged(lane.to_string(), "merging led the chain elsewhere"));
+        }
+        self.db.write(|tx| {
+            for piece in merged {
+                let log = lane.log.to_string();
+                let sql = "DELETE FROM segments WHERE log = ?1 AND track = 0 AND stream = ?2 AND file = ?3";
+                if tx.execute(sql, (&log, lane.stream.as_str(), &piece.file))? != 1 {
+                    return Err(StoreError::Full("another process merged the same segments; try again"));
+                }
+                tx.execute("DELETE FROM attached WHERE log = ?1 AND file = ?2", (&log, &piece.file))?;
+                let SegmentRef { first, last, bytes, digest } = piece.reference;
+                let sql = "INSERT OR REPLACE INTO superseded (log, stream, first, last, bytes, digest, file, since_ms)
+                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+                tx.execute(
+                    sql,
+                    (
+                        log,
+                        lane.stream.as_str(),
+                        int(first),
+                        int(last),
+                        int(bytes),
+                        digest.as_bytes(),
+                        &piece.file,
+                        now.as_millis(),
+                    ),
+                )?;
+            }
+            written.insert(tx)?;
+            point("exchange.merge.noted")?;
+            Ok(())
+        })?;
+        let reference = written.piece.reference;
+        Ok(Compacted { stream: lane.stream.clone(), n_merged: merged.len(), reference, n_dropped })
+    }
+
+    /// What the strand says is void among the records to be merged.
+    fn void_of(&self, lane: &Lane, merged: &[Piece], strand: &dyn Strand) -> Result<BTreeSet<u64>, StoreError> {
+        let mut plain = 0usize;
+        for piece in merged {
+            for block in &self.open_piece(piece)?.header().blocks {
+                if let Content::Records { plain_bytes, .. } = block.content {
+                    plain = plain.saturating_add(plain_bytes);
+                }
+            }
+        }
+        if plain > ASK_BYTES_MAX {
+            return Ok(BTreeSet::new());
+        }
+        let mut by_key: BTreeMap<Vec<u8>, Vec<Record>> = BTreeMap::new();
+        for piece in merged {
+            self.each_link(lane, piece.reference.first, piece.reference.last, &mut |link| {
+                if let Frame::Record(record) = link.frame
+                    && !record.key.is_empty()
+                {
+                    by_key.entry(record.key.clone()).or_default().push(record);
+                }
+                Ok(true)
+            })?;
+        }
+        let mut void = BTreeSet::new();
+        for records in by_key.values().filter(|records| records.len() > 1) {
+            let said = strand.void(records);
+            // The last of a key has nothing after it that could make it void.
+            let last = records.last().map_or(0, |record| record.seq);
+            void.extend(records.iter().map(|record| record.seq).filter(|seq| *seq != last && said.contains(seq)));
+        }
+        Ok(void)
+    }
+
+    /// Whether a later record that is signed for voids all of this one's key.
+    fn is_replaced(&self, lane: &Lane, record: &Record, signed_last: u64) -> Result<bool, StoreError> {
+        if record.key.is_empty() {
+            return Ok(false);
+        }
+        let sql = "SELECT seq FROM replaced WHERE log = ?1 AND stream = ?2 AND key = ?3";
+        let mut row = self.db.conn().prepare_cached(sql)?;
+        let row = row.query_row((lane.log.to_string(), lane.stream.as_str(), &record.key), |row| number(row, 0));
+        Ok(row.optional()?.is_some_and(|by| record.seq < by && by <= signed_last))
+    }
+
+    /// Own segments that no head of this device names any more, with the time since when: what may be collected where this
+    /// device put them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn superseded(&self) -> Result<Vec<(crate::name::ObjectName, Timestamp)>, StoreError> {
+        let sql = "SELECT log, stream, first, last, bytes, digest, since_ms FROM superseded ORDER BY since_ms";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let rows = rows.query_map([], |row| {
+            let reference = SegmentRef {
+                first: number(row, 2)?,
+                last: number(row, 3)?,
+                bytes: number(row, 4)?,
+                digest: digest(row, 5)?,
+            };
+            let stream: StreamName = super::rows::parsed(row, 1)?;
+            Ok((reference.name(super::rows::parsed(row, 0)?, &stream), Timestamp::from_millis(row.get(6)?)))
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Removes, on this device, the files of segments that were merged longer than `grace` ago. What the newest signed head
+    /// names stays. Says how many were removed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn drop_superseded(&mut self, grace: Duration, now: Timestamp) -> Result<usize, StoreError> {
+        let named: BTreeSet<_> = match self.signed_segments()? {
+            Some((_, segments)) => segments.into_values().flatten().map(|segment| segment.digest).collect(),
+            None => BTreeSet::new(),
+        };
+        let (log, before) = (self.log.to_string(), now.before(grace).as_millis());
+        let old = {
+            let sql = "SELECT digest, file FROM superseded WHERE log = ?1 AND since_ms <= ?2";
+            let mut rows = self.db.conn().prepare_cached(sql)?;
+            let rows = rows.query_map((&log, before), |row| Ok((digest(row, 0)?, row.get::<_, String>(1)?)))?;
+            let mut old = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+            old.retain(|(digest, _)| !named.contains(digest));
+            old
+        };
+        for (digest, file) in &old {
+            // The row first: a file without a row is removed when the store is opened, a row without a file is damage.
+            self.db.write(|tx| {
+                Ok::<_, StoreError>(tx.execute("DELETE FROM superseded WHERE digest = ?1", [digest.as_bytes()])?)
+            })?;
+            let path = self.places.file(self.log, file);
+            match std::fs::remove_file(&path) {
+                Ok(()) => {}
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                Err(e) => return Err(super::incarnation::disk_error("remove", &path)(e)),
+            }
+        }
+        Ok(old.len())
+    }
+}

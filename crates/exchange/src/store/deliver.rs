@@ -1,0 +1,412 @@
+//! Hands what is held, counts and is not folded yet to the strands.
+//!
+//! In whatever order records came, and whatever is missing between them, the same is handed over in the end. What a strand
+//! cannot fold yet is remembered, and handed over when it can.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use carry_kernel::db::rusqlite;
+
+use super::fault::point;
+use super::read::{Piece, pieces};
+use super::rows::{self, Lane, int, number, parsed};
+use super::ways::Ways;
+use super::{LogState, Store, StoreError};
+use crate::chain::Link;
+use crate::frame::Frame;
+use crate::name::{LogId, StreamName};
+use crate::ranges::Ranges;
+use crate::record::AttachmentId;
+use crate::strand::{Batch, Folded, Origin, Strand};
+
+/// Records of one batch at most.
+const BATCH_RECORDS: usize = 1024;
+/// Bytes of the payloads of one batch, after which it ends.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Attachments that need each other, one after the other, at most.
+const NEEDS_DEPTH: usize = 32;
+
+/// What one delivery did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delivered {
+    /// Records folded.
+    pub n_folded: usize,
+    /// Records of kinds or versions that the strand does not know, kept for later.
+    pub n_deferred: usize,
+    /// Records that wait for an attachment.
+    pub n_waiting: usize,
+    /// Origins of which something was taken back.
+    pub n_retracted: usize,
+    /// Runs of records that could not be read, see [`Store::let_go_damaged`].
+    pub n_damaged: usize,
+}
+
+impl Store {
+    /// Hands a strand everything that is held of its stream, counts, and is not applied yet; takes back what does not count
+    /// any more. May end anywhere and be called again.
+    ///
+    /// # Errors
+    /// [`StoreError::Strand`] what the strand failed with; what was folded before stays.
+    pub fn deliver(&mut self, strand: &mut dyn Strand) -> Result<Delivered, StoreError> {
+        let stream = strand.stream().clone();
+        let mut done = Delivered::default();
+        let mut logs: BTreeMap<LogId, BTreeSet<u32>> = BTreeMap::new();
+        for lane in rows::lanes(self.db.conn())?.into_iter().filter(|lane| lane.stream == stream) {
+            logs.entry(lane.log).or_default().insert(lane.track);
+        }
+        for origin in strand.origins().map_err(StoreError::Strand)? {
+            if origin.stream == stream {
+                logs.entry(origin.log).or_default().insert(origin.track);
+            }
+        }
+        self.retract_moved(&stream, strand, &mut done)?;
+        self.reconsider(&stream, strand)?;
+        let mut missing = BTreeSet::new();
+        for (log, tracks) in logs {
+            let ways = self.ways(log, &stream, &tracks, strand, &mut done)?;
+            for track in tracks {
+                self.deliver_lane(
+                    &Lane { log, track, stream: stream.clone() },
+                    &ways,
+                    strand,
+                    &mut missing,
+                    &mut done,
+                )?;
+            }
+            self.note_holds(log, &stream, &ways, strand)?;
+        }
+        let count = |table: &str| {
+            let sql = format!("SELECT count(DISTINCT log || track || '/' || seq) FROM {table} WHERE stream = ?1");
+            self.db.conn().query_row(&sql, [stream.as_str()], |row| row.get::<_, i64>(0))
+        };
+        done.n_deferred = usize::try_from(count("deferred")?).unwrap_or(0);
+        done.n_waiting = usize::try_from(count("waiting")?).unwrap_or(0);
+        Ok(done)
+    }
+
+    /// Takes back what was folded of records that moved to another log.
+    fn retract_moved(
+        &mut self,
+        stream: &StreamName,
+        strand: &mut dyn Strand,
+        done: &mut Delivered,
+    ) -> Result<(), StoreError> {
+        let moved = {
+            let mut rows = self.db.conn().prepare_cached("SELECT log, track, after FROM moved WHERE stream = ?1")?;
+            let rows =
+                rows.query_map([stream.as_str()], |row| Ok((parsed(row, 0)?, rows::track(row, 1)?, number(row, 2)?)))?;
+            rows.collect::<rusqlite::Result<Vec<(LogId, u32, u64)>>>()?
+        };
+        for (log, track, after) in moved {
+            let origin = Origin { log, track, stream: stream.clone() };
+            strand.retract(&origin, after).map_err(StoreError::Strand)?;
+            done.n_retracted += 1;
+            self.db.write(|tx| {
+                for table in ["moved", "deferred", "waiting"] {
+                    let beyond = if table == "moved" { "" } else { " AND seq > ?4" };
+                    let sql = format!("DELETE FROM {table} WHERE log = ?1 AND track = ?2 AND stream = ?3{beyond}");
+                    let (log, stream, after) = (log.to_string(), stream.as_str(), int(after));
+                    match table {
+                        "moved" => tx.execute(&sql, (log, track, stream))?,
+                        _ => tx.execute(&sql, (log, track, stream, after))?,
+                    };
+                }
+                Ok::<_, StoreError>(())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn deliver_lane(
+        &mut self,
+        lane: &Lane,
+        ways: &Ways,
+        strand: &mut dyn Strand,
+        missing: &mut BTreeSet<(LogId, AttachmentId)>,
+        done: &mut Delivered,
+    ) -> Result<(), StoreError> {
+        // Of a log that is not known any more, or does not count yet, nothing is taken back: only a revocation does that.
+        if !self.state(lane.log)?.is_some_and(LogState::counts) {
+            return Ok(());
+        }
+        let origin = Origin { log: lane.log, track: lane.track, stream: lane.stream.clone() };
+        let end = self.counts_to(lane)?.unwrap_or(u64::MAX);
+        let counts = Ranges::of(ways.begins(lane.track), end);
+        let allowed = rows::held(self.db.conn(), lane)?.intersection(&counts);
+        let mut applied = strand.applied(&origin).map_err(StoreError::Strand)?;
+        // What was folded and is not held any more still counts: it was let go because it was damaged, and comes again.
+        if let Some(wrong) = applied.difference(&counts).iter().next() {
+            strand.retract(&origin, wrong.start() - 1).map_err(StoreError::Strand)?;
+            done.n_retracted += 1;
+            applied = strand.applied(&origin).map_err(StoreError::Strand)?;
+        }
+        let later = self.noted(lane, "deferred")?.union(&self.noted(lane, "waiting")?);
+        let todo = allowed.difference(&applied).difference(&later);
+        let alias = self.alias(lane.log)?;
+        let is_own = matches!(self.state(lane.log)?, Some(LogState::Own | LogState::Former));
+        // Recent work first.
+        for range in todo.iter().rev() {
+            let (mut next, last) = (*range.start(), *range.end());
+            while next <= last {
+                let (links, end) = match self.chunk(lane, next, last) {
+                    // One damaged file holds up no other.
+                    Err(StoreError::Damaged { what, problem }) => {
+                        tracing::warn!(what, problem, "records cannot be folded");
+                        done.n_damaged += 1;
+                        break;
+                    }
+                    other => other?,
+                };
+                let sorted = self.sort_out(lane, ways, links, strand, missing)?;
+                let covers = Ranges::of(next, end).difference(&sorted.later);
+                let batch = Batch {
+                    origin: &origin,
+                    alias: &alias,
+                    is_own,
+                    records: &sorted.now,
+                    covers: &covers,
+                    branches: &ways.all,
+                };
+                if !covers.is_empty() {
+                    strand.fold(&batch).map_err(StoreError::Strand)?;
+                }
+                done.n_folded += batch.records.len();
+                point("exchange.deliver.folded")?;
+                self.note_later(lane, &sorted)?;
+                next = end + 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Frames from `first` on, as many as make a batch, and the last record that they stand for within `first..=last`.
+    pub(super) fn chunk(&self, lane: &Lane, first: u64, last: u64) -> Result<(Vec<Link>, u64), StoreError> {
+        let (mut links, mut bytes, mut end) = (Vec::new(), 0, first);
+        let read = self.each_link(lane, first, last, &mut |link| {
+            if let Frame::Record(record) = &link.frame {
+                bytes += record.payload.len();
+            }
+            end = link.frame.last().min(last);
+            links.push(link);
+            Ok(links.len() < BATCH_RECORDS && bytes < BATCH_BYTES)
+        });
+        match read {
+            // What comes before the damage is as good as ever.
+            Err(StoreError::Damaged { .. }) if !links.is_empty() => {}
+            other => other?,
+        }
+        match links.first() {
+            Some(link) if link.frame.first() <= first => Ok((links, end)),
+            _ => Err(StoreError::damaged(lane.to_string(), format!("record {first} is said to be held, and is not"))),
+        }
+    }
+
+    /// What can be folded now, and what cannot.
+    fn sort_out(
+        &self,
+        lane: &Lane,
+        ways: &Ways,
+        links: Vec<Link>,
+        strand: &mut dyn Strand,
+        missing: &mut BTreeSet<(LogId, AttachmentId)>,
+    ) -> Result<Sorted, StoreError> {
+        let mut sorted = Sorted::default();
+        for link in links {
+            let (Frame::Record(record), Some(r)) = (link.frame, link.r) else { continue };
+            let seq = record.seq;
+            if !strand.knows(record.kind, record.kind_version) {
+                sorted.deferred.push((seq, record.kind, record.kind_version));
+                sorted.later.insert_one(seq);
+                continue;
+            }
+            let mut lacks = BTreeSet::new();
+            for id in &record.wants {
+                self.bring(lane.log, id, strand, missing, &mut lacks, NEEDS_DEPTH)?;
+            }
+            if !lacks.is_empty() {
+                sorted.later.insert_one(seq);
+                sorted.waiting.extend(lacks.into_iter().map(|id| (seq, id)));
+                continue;
+            }
+            sorted.now.push(Folded { record, r, lineage: ways.lineage(lane.log, lane.track, seq) });
+        }
+        Ok(sorted)
+    }
+
+    /// Hands the strand an attachment and what that needs, from the held files. What is missing is added to `lacks`.
+    fn bring(
+        &self,
+        log: LogId,
+        id: &AttachmentId,
+        strand: &mut dyn Strand,
+        missing: &mut BTreeSet<(LogId, AttachmentId)>,
+        lacks: &mut BTreeSet<AttachmentId>,
+        depth: usize,
+    ) -> Result<bool, StoreError> {
+        if strand.has(log, id).map_err(StoreError::Strand)? {
+            return Ok(true);
+        }
+        let key = (log, id.clone());
+        if depth == 0 || missing.contains(&key) {
+            lacks.insert(id.clone());
+            return Ok(false);
+        }
+        // Noted as missing while it is looked for, so that a circle of needs ends.
+        missing.insert(key.clone());
+        for (piece, which) in self.bringing(log, id)? {
+            let needs = {
+                let opened = self.open_piece(&piece)?;
+                opened.header().attachments.get(which).map(|attachment| attachment.needs.clone()).unwrap_or_default()
+            };
+            let mut has_all = true;
+            for need in &needs {
+                has_all &= self.bring(log, need, strand, missing, lacks, depth - 1)?;
+            }
+            if !has_all {
+                continue;
+            }
+            let (attachment, mut content) = self.attachment(&piece, which)?;
+            match strand.take_in(log, &attachment, &mut content) {
+                Ok(()) => {
+                    missing.remove(&key);
+                    return Ok(true);
+                }
+                // One that is no good, though its author signed for it, must not hold up what another brings.
+                Err(error) => tracing::warn!(%log, %id, error = %error, "an attachment was not taken in"),
+            }
+        }
+        lacks.insert(id.clone());
+        Ok(false)
+    }
+
+    /// The held files that bring an attachment.
+    fn bringing(&self, log: LogId, id: &AttachmentId) -> Result<Vec<(Piece, usize)>, StoreError> {
+        let sql = "SELECT DISTINCT s.track, s.stream, s.first, s.last, a.file, a.attachment FROM attached a
+                   JOIN segments s ON s.log = a.log AND s.file = a.file WHERE a.log = ?1 AND a.id = ?2";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let rows = rows.query_map((log.to_string(), id.as_str()), |row| {
+            let lane = Lane { log, track: rows::track(row, 0)?, stream: parsed(row, 1)? };
+            Ok((lane, number(row, 2)?, number(row, 3)?, row.get::<_, String>(4)?, number(row, 5)?))
+        })?;
+        let mut found = Vec::new();
+        for row in rows {
+            let (lane, first, last, file, which) = row?;
+            let which = usize::try_from(which).unwrap_or(usize::MAX);
+            let piece = pieces(self.db.conn(), &lane, first, last)?.into_iter().find(|piece| piece.file == file);
+            found.extend(piece.map(|piece| (piece, which)));
+        }
+        Ok(found)
+    }
+
+    /// Forgets that records were put off which can be folded now.
+    fn reconsider(&mut self, stream: &StreamName, strand: &mut dyn Strand) -> Result<(), StoreError> {
+        let known = {
+            let mut rows =
+                self.db.conn().prepare_cached("SELECT DISTINCT kind, version FROM deferred WHERE stream = ?1")?;
+            let rows = rows.query_map([stream.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let mut kinds = rows.collect::<rusqlite::Result<Vec<(u16, u16)>>>()?;
+            kinds.retain(|(kind, version)| strand.knows(*kind, *version));
+            kinds
+        };
+        let waiting = {
+            let mut rows = self.db.conn().prepare_cached("SELECT DISTINCT log, id FROM waiting WHERE stream = ?1")?;
+            let rows = rows.query_map([stream.as_str()], |row| Ok((parsed(row, 0)?, parsed(row, 1)?)))?;
+            rows.collect::<rusqlite::Result<Vec<(LogId, AttachmentId)>>>()?
+        };
+        let mut there = Vec::new();
+        for (log, id) in waiting {
+            let (mut missing, mut lacks) = (BTreeSet::new(), BTreeSet::new());
+            if self.bring(log, &id, strand, &mut missing, &mut lacks, NEEDS_DEPTH)? {
+                there.push((log, id));
+            }
+        }
+        if known.is_empty() && there.is_empty() {
+            return Ok(());
+        }
+        self.db.write(|tx| {
+            for (kind, version) in known {
+                let sql = "DELETE FROM deferred WHERE stream = ?1 AND kind = ?2 AND version = ?3";
+                tx.execute(sql, (stream.as_str(), kind, version))?;
+            }
+            for (log, id) in there {
+                let sql = "DELETE FROM waiting WHERE stream = ?1 AND log = ?2 AND id = ?3";
+                tx.execute(sql, (stream.as_str(), log.to_string(), id.as_str()))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn note_later(&mut self, lane: &Lane, sorted: &Sorted) -> Result<(), StoreError> {
+        if sorted.later.is_empty() {
+            return Ok(());
+        }
+        let log = lane.log.to_string();
+        self.db.write(|tx| {
+            for (seq, kind, version) in &sorted.deferred {
+                let sql = "INSERT OR REPLACE INTO deferred (log, track, stream, seq, kind, version)
+                           VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+                let row = (&log, lane.track, lane.stream.as_str(), int(*seq), kind, version);
+                tx.prepare_cached(sql)?.execute(row)?;
+            }
+            for (seq, id) in &sorted.waiting {
+                let sql = "INSERT OR REPLACE INTO waiting (log, track, stream, seq, id) VALUES (?1, ?2, ?3, ?4, ?5)";
+                let row = (&log, lane.track, lane.stream.as_str(), int(*seq), id.as_str());
+                tx.prepare_cached(sql)?.execute(row)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The records of a lane that a table puts off.
+    fn noted(&self, lane: &Lane, table: &str) -> Result<Ranges, StoreError> {
+        let sql = format!("SELECT DISTINCT seq FROM {table} WHERE log = ?1 AND track = ?2 AND stream = ?3");
+        let mut rows = self.db.conn().prepare_cached(&sql)?;
+        let rows = rows.query_map((lane.log.to_string(), lane.track, lane.stream.as_str()), |row| {
+            let seq = number(row, 0)?;
+            Ok(seq..=seq)
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn alias(&self, log: LogId) -> Result<String, StoreError> {
+        let sql = "SELECT alias FROM logs WHERE log = ?1";
+        let row = self.db.conn().query_row(sql, [log.to_string()], |row| row.get(0));
+        Ok(rusqlite::OptionalExtension::optional(row)?.unwrap_or_else(|| log.to_string()))
+    }
+
+    /// Notes how far a stream of another log is held and folded without a gap.
+    fn note_holds(
+        &mut self,
+        log: LogId,
+        stream: &StreamName,
+        ways: &Ways,
+        strand: &mut dyn Strand,
+    ) -> Result<(), StoreError> {
+        if log == self.log {
+            return Ok(());
+        }
+        let origin = Origin { log, track: 0, stream: stream.clone() };
+        let applied = strand.applied(&origin).map_err(StoreError::Strand)?;
+        // After a fork a number does not say which record it means.
+        let fork = ways.branches.values().flatten().map(|(first, _)| first - 1).min().unwrap_or(u64::MAX);
+        let last = applied.first_run_end().min(fork);
+        let sql = "SELECT last FROM holds WHERE log = ?1 AND stream = ?2";
+        let row = self.db.conn().query_row(sql, (log.to_string(), stream.as_str()), |row| number(row, 0));
+        if rusqlite::OptionalExtension::optional(row)?.unwrap_or(0) == last {
+            return Ok(());
+        }
+        self.db.write(|tx| {
+            let sql = "INSERT OR REPLACE INTO holds (log, stream, last) VALUES (?1, ?2, ?3)";
+            Ok(tx.execute(sql, (log.to_string(), stream.as_str(), int(last))).map(drop)?)
+        })
+    }
+}
+
+/// What of a chunk is folded now, and what is not.
+#[derive(Debug, Default)]
+struct Sorted {
+    now: Vec<Folded>,
+    deferred: Vec<(u64, u16, u16)>,
+    waiting: Vec<(u64, AttachmentId)>,
+    later: Ranges,
+}

@@ -1,0 +1,387 @@
+//! Heads that were seen: verified, put in order, and compared with what is known. A head that covers less than a known one
+//! is never followed.
+
+use std::cell::RefCell;
+
+use carry_kernel::clock::Timestamp;
+use carry_kernel::db::rusqlite::{self, OptionalExtension as _};
+
+use super::fault::point;
+use super::incarnation::Reason;
+use super::logs::LogState;
+use super::rows::{self, Lane, digest, int, number, track};
+use super::{Store, StoreError};
+use crate::hash::Digest;
+use crate::head::{Head, HeadError, ListRef, Segments, SignedHead, Standing, segments, standing};
+use crate::limits::BRANCHES_MAX;
+use crate::list::List;
+use crate::name::{LogId, ObjectName, StreamName};
+
+/// Heads of a log whose bytes are kept though they are not followed, newest first.
+const OLD_KEPT: u64 = 32;
+/// Rows of heads that are kept of one log.
+const ROWS_KEPT: u64 = 1024;
+
+/// What a head turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It is the newest of its way, and is followed. If it has a list that is not here, [`Followed::segments`] is none until
+    /// [`Store::accept_list`] brought that.
+    Followed {
+        /// Which way of the log.
+        track: u32,
+    },
+    /// It was seen before, or this device signed it.
+    Known,
+    /// A newer one is followed.
+    Old,
+    /// It is newer and covers less than the one that is followed: its author's disk went back, or it lies. Not followed.
+    Shrunk {
+        /// A stream of which it covers less.
+        stream: StreamName,
+    },
+    /// It contradicts what is known: two homes write the log. It is followed on a way of its own.
+    Forked {
+        /// The new way.
+        track: u32,
+    },
+    /// It is of a log of this device that something else wrote, too: the device goes on in a new log.
+    Foreign {
+        /// The log that the device writes now.
+        log: LogId,
+    },
+    /// It needs a later version of the program. Kept, to be passed on; the one before is followed.
+    NeedsUpgrade,
+}
+
+/// What the newest head of one way of a log names.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    /// The log.
+    pub log: LogId,
+    /// Which of its ways; 0 unless it was forked.
+    pub track: u32,
+    /// Whether the log counts.
+    pub state: LogState,
+    /// The head.
+    pub head: SignedHead,
+    /// All segments; none while the head's list is not here.
+    pub segments: Option<Segments>,
+}
+
+/// What is done with a head that is compared with the followed one of a way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Verdict {
+    Follow,
+    Old,
+    Shrunk(StreamName),
+    Fork,
+}
+
+/// Compares a head with the one that is followed. `mark` gives what is known here of the chains of that one's way.
+fn weigh(known: &SignedHead, other: &SignedHead, mark: &dyn Fn(&StreamName, u64) -> Option<Digest>) -> Verdict {
+    let is_next = other.head().n == known.head().n + 1;
+    match standing(known, other, mark) {
+        // Nobody signs a head that goes on from another than there was.
+        Standing::Newer { .. } if is_next && other.head().prev != Some(known.digest()) => Verdict::Fork,
+        Standing::Newer { .. } => Verdict::Follow,
+        Standing::Same | Standing::Older => Verdict::Old,
+        Standing::Less(stream) => Verdict::Shrunk(stream),
+        Standing::Twin | Standing::Fork { .. } => Verdict::Fork,
+    }
+}
+
+impl Store {
+    /// Takes in a head that a remote shows under `name`: verifies it, compares it with what is known, and keeps it.
+    ///
+    /// # Errors
+    /// [`StoreError::Head`] says what is wrong with the bytes; [`StoreError::Full`] that there are too many logs that nobody
+    /// approved. Then nothing is kept.
+    pub fn see_head(&mut self, name: &ObjectName, bytes: &[u8], now: Timestamp) -> Result<Seen, StoreError> {
+        self.refresh()?;
+        let signed = match SignedHead::read(name, bytes) {
+            Ok(signed) => signed,
+            Err(HeadError::Newer { log, n, .. }) => {
+                self.meet(log, None, now)?;
+                let row = HeadRow { log, digest: Digest::of(&[bytes]), n, track: 0, verdict: "newer", bytes, now };
+                self.db.write(|tx| row.insert(tx))?;
+                return Ok(Seen::NeedsUpgrade);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let log = signed.head().log();
+        if self.is_seen(log, signed.digest())? {
+            return Ok(Seen::Known);
+        }
+        let is_ours = log == self.log;
+        if is_ours {
+            // Before anything else is appended: what was signed there would be contradicted by it.
+            self.renew(Reason::ForeignHead, None, now)?;
+        }
+        self.meet(log, signed.head().from.as_ref().map(crate::head::Vouch::log), now)?;
+        let (track, verdict) = self.place_head(&signed)?;
+        let seen = match &verdict {
+            Verdict::Follow => Seen::Followed { track },
+            Verdict::Old => Seen::Old,
+            Verdict::Shrunk(stream) => Seen::Shrunk { stream: stream.clone() },
+            Verdict::Fork => Seen::Forked { track },
+        };
+        let text = match &verdict {
+            Verdict::Follow | Verdict::Fork => "followed",
+            Verdict::Old => "old",
+            Verdict::Shrunk(_) => "shrunk",
+        };
+        point("exchange.head.weighed")?;
+        let head = signed.head();
+        self.db.write(|tx| {
+            if text == "followed" {
+                let sql =
+                    "UPDATE heads_seen SET verdict = 'old' WHERE log = ?1 AND track = ?2 AND verdict = 'followed'";
+                tx.execute(sql, (log.to_string(), track))?;
+                add_marks(tx, head, track)?;
+            }
+            let row = HeadRow { log, digest: signed.digest(), n: head.n, track, verdict: text, bytes, now };
+            row.insert(tx)?;
+            prune(tx, log)?;
+            point("exchange.head.noted")?;
+            Ok::<_, StoreError>(())
+        })?;
+        self.share(log)?;
+        if !matches!(verdict, Verdict::Follow | Verdict::Old) {
+            tracing::warn!(%log, n = head.n, ?seen, "a head contradicts what is known");
+        }
+        Ok(if is_ours { Seen::Foreign { log: self.log } } else { seen })
+    }
+
+    /// Takes in the list that a followed head refers to.
+    ///
+    /// # Errors
+    /// [`StoreError::List`] says what is wrong with the bytes.
+    pub fn accept_list(&mut self, log: LogId, reference: &ListRef, bytes: &[u8]) -> Result<(), StoreError> {
+        List::read(bytes, log, reference)?;
+        let named: Vec<ListRef> =
+            self.followed_of(log)?.iter().filter_map(|followed| followed.head.head().list).collect();
+        if !named.contains(reference) {
+            return Err(StoreError::UnknownLog(log));
+        }
+        self.db.write(|tx| {
+            let sql = "INSERT OR REPLACE INTO lists (log, digest, bytes) VALUES (?1, ?2, ?3)";
+            tx.execute(sql, (log.to_string(), reference.digest.as_bytes(), bytes))?;
+            let mut held = tx.prepare_cached("SELECT digest FROM lists WHERE log = ?1")?;
+            let held =
+                held.query_map([log.to_string()], |row| digest(row, 0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+            for old in held.into_iter().filter(|held| named.iter().all(|list| list.digest != *held)) {
+                tx.execute("DELETE FROM lists WHERE log = ?1 AND digest = ?2", (log.to_string(), old.as_bytes()))?;
+            }
+            point("exchange.list.noted")?;
+            Ok::<_, StoreError>(())
+        })?;
+        self.share(log)
+    }
+
+    /// What the newest heads name, of all logs but the own one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn followed(&self) -> Result<Vec<Followed>, StoreError> {
+        let mut rows = self
+            .db
+            .conn()
+            .prepare_cached("SELECT DISTINCT h.log FROM heads_seen h WHERE h.verdict = 'followed' ORDER BY h.log")?;
+        let logs = rows.query_map([], |row| rows::parsed(row, 0))?.collect::<rusqlite::Result<Vec<LogId>>>()?;
+        let mut all = Vec::new();
+        for log in logs.into_iter().filter(|log| *log != self.log) {
+            all.extend(self.followed_of(log)?);
+        }
+        Ok(all)
+    }
+
+    /// The same for one log.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn followed_of(&self, log: LogId) -> Result<Vec<Followed>, StoreError> {
+        let Some(state) = self.state(log)? else { return Ok(Vec::new()) };
+        let sql =
+            "SELECT track, n, digest, bytes FROM heads_seen WHERE log = ?1 AND verdict = 'followed' ORDER BY track";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let rows = rows.query_map([log.to_string()], |row| {
+            Ok((track(row, 0)?, number(row, 1)?, digest(row, 2)?, row.get::<_, Vec<u8>>(3)?))
+        })?;
+        let mut all = Vec::new();
+        for row in rows {
+            let (track, n, digest, bytes) = row?;
+            let head = SignedHead::read(&ObjectName::head(log, n, digest), &bytes)
+                .map_err(|e| StoreError::damaged(format!("head {n} of {log}"), super::read::describe(&e)))?;
+            let segments = self.segments_of(&head)?;
+            all.push(Followed { log, track, state, head, segments });
+        }
+        Ok(all)
+    }
+
+    fn segments_of(&self, head: &SignedHead) -> Result<Option<Segments>, StoreError> {
+        let log = head.head().log();
+        let list = match head.head().list {
+            None => None,
+            Some(list) => match super::sign::list_bytes(self.db.conn(), log, list.digest)? {
+                None => return Ok(None),
+                Some(_) => Some(super::sign::read_list(self.db.conn(), log, &list)?),
+            },
+        };
+        // A head and a list that do not fit each other are signed nonsense: nothing of it can be fetched.
+        Ok(segments(head.head(), list.as_ref()).ok())
+    }
+
+    fn is_seen(&self, log: LogId, digest: Digest) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM heads_seen WHERE log = ?1 AND digest = ?2)
+                       OR EXISTS (SELECT 1 FROM heads_signed WHERE log = ?1 AND digest = ?2)";
+        Ok(self.db.conn().query_row(sql, (log.to_string(), digest.as_bytes()), |row| row.get(0))?)
+    }
+
+    /// Whether a head need not be fetched: it was seen, or signed here.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn knows_head(&self, name: &ObjectName) -> Result<bool, StoreError> {
+        let &ObjectName::Head { log, n, id } = name else { return Ok(false) };
+        let sql = "SELECT digest FROM heads_seen WHERE log = ?1 AND n = ?2
+                   UNION SELECT digest FROM heads_signed WHERE log = ?1 AND n = ?2";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let rows = rows.query_map((log.to_string(), int(n)), |row| digest(row, 0))?;
+        let digests = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        Ok(digests.into_iter().any(|digest| crate::name::ObjectId::of(digest) == id))
+    }
+
+    /// Which way of its log a head is on, and what it is there.
+    fn place_head(&self, signed: &SignedHead) -> Result<(u32, Verdict), StoreError> {
+        let log = signed.head().log();
+        let followed = self.followed_of(log)?;
+        let mut found = None;
+        // A way whose head it names as the one before comes first.
+        let mut ways: Vec<_> = followed.iter().collect();
+        ways.sort_by_key(|way| (signed.head().prev != Some(way.head.digest()), way.track));
+        for way in ways {
+            let failed = RefCell::new(None);
+            let mark = |stream: &StreamName, seq| {
+                match self.chain_at(&Lane { log, track: way.track, stream: stream.clone() }, seq) {
+                    Ok(chain) => chain,
+                    // What is damaged here says nothing about others' heads.
+                    Err(StoreError::Damaged { .. }) => None,
+                    Err(error) => {
+                        failed.borrow_mut().get_or_insert(error);
+                        None
+                    }
+                }
+            };
+            let verdict = weigh(&way.head, signed, &mark);
+            if let Some(error) = failed.into_inner() {
+                return Err(error);
+            }
+            match verdict {
+                Verdict::Follow | Verdict::Old => return Ok((way.track, verdict)),
+                Verdict::Shrunk(_) => drop(found.get_or_insert((way.track, verdict))),
+                Verdict::Fork => {}
+            }
+        }
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let Some(last) = followed.iter().map(|way| way.track).max() else {
+            return Ok((0, Verdict::Follow));
+        };
+        if last as usize + 1 >= BRANCHES_MAX {
+            return Err(StoreError::Full("a forked log has 8 ways at most"));
+        }
+        Ok((last + 1, Verdict::Fork))
+    }
+}
+
+/// One row to write.
+struct HeadRow<'a> {
+    log: LogId,
+    digest: Digest,
+    n: u64,
+    track: u32,
+    verdict: &'a str,
+    bytes: &'a [u8],
+    now: Timestamp,
+}
+
+impl HeadRow<'_> {
+    fn insert(&self, tx: &rusqlite::Connection) -> Result<(), StoreError> {
+        let sql = "INSERT OR IGNORE INTO heads_seen (log, digest, n, track, verdict, bytes, at_ms)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        tx.execute(
+            sql,
+            (
+                self.log.to_string(),
+                self.digest.as_bytes(),
+                int(self.n),
+                self.track,
+                self.verdict,
+                self.bytes,
+                self.now.as_millis(),
+            ),
+        )?;
+        Ok(())
+    }
+}
+
+/// Notes what a followed head says of the chains.
+pub(super) fn add_marks(tx: &rusqlite::Connection, head: &Head, track: u32) -> Result<(), StoreError> {
+    for (stream, state) in &head.streams {
+        let lane = Lane { log: head.log(), track, stream: stream.clone() };
+        rows::add_mark(tx, &lane, state.last, state.chain)?;
+    }
+    Ok(())
+}
+
+/// A head on a way that was followed once.
+pub(super) fn seen(
+    tx: &rusqlite::Connection,
+    log: LogId,
+    track: u32,
+    digest: Digest,
+) -> Result<Option<SignedHead>, StoreError> {
+    let sql = "SELECT n, bytes FROM heads_seen WHERE log = ?1 AND track = ?2 AND digest = ?3
+               AND verdict IN ('followed', 'old') AND bytes IS NOT NULL";
+    let row = tx.query_row(sql, (log.to_string(), track, digest.as_bytes()), |row| {
+        Ok((number(row, 0)?, row.get::<_, Vec<u8>>(1)?))
+    });
+    let Some((n, bytes)) = row.optional()? else { return Ok(None) };
+    let read = SignedHead::read(&ObjectName::head(log, n, digest), &bytes);
+    read.map(Some).map_err(|e| StoreError::damaged(format!("head {n} of {log}"), super::read::describe(&e)))
+}
+
+/// Lets a way follow the newest of its heads that was not refused.
+pub(super) fn follow_newest(tx: &rusqlite::Connection, log: LogId, track: u32) -> Result<(), StoreError> {
+    let sql = "SELECT digest FROM heads_seen WHERE log = ?1 AND track = ?2 AND verdict IN ('followed', 'old')
+               AND bytes IS NOT NULL ORDER BY n DESC LIMIT 1";
+    let found = tx.query_row(sql, (log.to_string(), track), |row| digest(row, 0)).optional()?;
+    if let Some(digest) = found {
+        let sql = "UPDATE heads_seen SET verdict = 'followed' WHERE log = ?1 AND digest = ?2";
+        tx.execute(sql, (log.to_string(), digest.as_bytes()))?;
+        if let Some(head) = seen(tx, log, track, digest)? {
+            add_marks(tx, head.head(), track)?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets go of the bytes of old heads, and of the oldest rows.
+fn prune(tx: &rusqlite::Connection, log: LogId) -> Result<(), StoreError> {
+    let beyond = |kept: u64| {
+        let sql = "SELECT n FROM heads_seen WHERE log = ?1 AND verdict <> 'followed' ORDER BY n DESC LIMIT 1 OFFSET ?2";
+        tx.query_row(sql, (log.to_string(), int(kept)), |row| row.get::<_, i64>(0)).optional()
+    };
+    if let Some(n) = beyond(OLD_KEPT)? {
+        let sql = "UPDATE heads_seen SET bytes = NULL
+                   WHERE log = ?1 AND n <= ?2 AND verdict IN ('old', 'shrunk') AND bytes IS NOT NULL";
+        tx.execute(sql, (log.to_string(), n))?;
+    }
+    if let Some(n) = beyond(ROWS_KEPT)? {
+        let sql = "DELETE FROM heads_seen WHERE log = ?1 AND n <= ?2 AND verdict <> 'followed'";
+        tx.execute(sql, (log.to_string(), n))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! What is held, for planning.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use carry_kernel::db::rusqlite;
+
+use super::rows::{self, Lane, parsed};
+use super::{Store, StoreError};
+use crate::name::{LogId, StreamName};
+use crate::ranges::Ranges;
+use crate::record::AttachmentId;
+
+impl Store {
+    /// What is held of one way of a log: verified and durable, gaps included.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn held(&self, log: LogId, track: u32) -> Result<BTreeMap<StreamName, Ranges>, StoreError> {
+        let sql = "SELECT DISTINCT stream FROM ranges WHERE log = ?1 AND track = ?2";
+        let mut streams = self.db.conn().prepare_cached(sql)?;
+        let streams = streams.query_map((log.to_string(), track), |row| parsed(row, 0))?;
+        let mut held = BTreeMap::new();
+        for stream in streams.collect::<rusqlite::Result<Vec<StreamName>>>()? {
+            let ranges = rows::held(self.db.conn(), &Lane { log, track, stream: stream.clone() })?;
+            held.insert(stream, ranges);
+        }
+        Ok(held)
+    }
+
+    /// The attachments that records wait for and no held file brings, by log.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn wanted(&self) -> Result<BTreeMap<LogId, BTreeSet<AttachmentId>>, StoreError> {
+        let sql = "SELECT DISTINCT w.log, w.id FROM waiting w
+                   WHERE NOT EXISTS (SELECT 1 FROM attached a WHERE a.log = w.log AND a.id = w.id)";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let rows = rows.query_map([], |row| Ok((parsed(row, 0)?, parsed(row, 1)?)))?;
+        let mut wanted: BTreeMap<LogId, BTreeSet<AttachmentId>> = BTreeMap::new();
+        for row in rows {
+            let (log, id) = row?;
+            wanted.entry(log).or_default().insert(id);
+        }
+        Ok(wanted)
+    }
+}

@@ -1,0 +1,168 @@
+//! Joins what comes to what is held: chains are compared where both sides can be known, and a head whose records contradict
+//! those of the way it was thought to be on gets a way of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use carry_kernel::db::rusqlite;
+
+use super::read::{Piece, pieces};
+use super::rows::{self, Lane};
+use super::{Store, StoreError};
+use crate::chain::Link;
+use crate::hash::Digest;
+use crate::limits::BRANCHES_MAX;
+use crate::name::LogId;
+use crate::ranges::Ranges;
+use crate::segment::Content;
+
+/// Compares chains while they are read.
+pub(super) struct Joint<'a> {
+    known: &'a BTreeMap<u32, BTreeMap<u64, Digest>>,
+    /// Where each way was seen to differ first.
+    pub(super) differs: BTreeMap<u32, u64>,
+}
+
+impl<'a> Joint<'a> {
+    pub(super) fn new(known: &'a BTreeMap<u32, BTreeMap<u64, Digest>>) -> Self {
+        Self { known, differs: BTreeMap::new() }
+    }
+
+    pub(super) fn see(&mut self, link: &Link) {
+        self.see_chain(link.frame.last(), link.chain);
+    }
+
+    pub(super) fn see_chain(&mut self, seq: u64, chain: Digest) {
+        for (track, known) in self.known {
+            if known.get(&seq).is_some_and(|known| *known != chain) {
+                let at = self.differs.entry(*track).or_insert(seq);
+                *at = seq.min(*at);
+            }
+        }
+    }
+}
+
+/// Gives the head that named a contradicting segment a way of its own, with the heads it goes on from as far as they
+/// contradict too, and lets the way it was on follow the newest that is left.
+pub(super) fn split(
+    tx: &rusqlite::Connection,
+    lane: &Lane,
+    heads: &BTreeMap<u32, Digest>,
+    named: &BTreeSet<Digest>,
+    at: u64,
+) -> Result<u32, StoreError> {
+    let log = lane.log.to_string();
+    let sql = "SELECT coalesce(max(track), 0) + 1 FROM heads_seen WHERE log = ?1";
+    let next: u32 = tx.query_row(sql, [&log], |row| rows::track(row, 0))?;
+    if next as usize >= BRANCHES_MAX {
+        return Err(StoreError::Full("a forked log has 8 ways at most"));
+    }
+    let mut one = heads.get(&lane.track).copied();
+    while let Some(digest) = one {
+        let Some(head) = super::heads::seen(tx, lane.log, lane.track, digest)? else { break };
+        if head.head().streams.get(&lane.stream).is_none_or(|state| state.last < at) {
+            break;
+        }
+        let sql = "UPDATE heads_seen SET track = ?1 WHERE log = ?2 AND digest = ?3";
+        tx.execute(sql, (next, &log, digest.as_bytes()))?;
+        super::heads::add_marks(tx, head.head(), next)?;
+        one = head.head().prev;
+    }
+    move_pieces(tx, lane, next, named, at)?;
+    // What those heads said of the way is said of another; only what is held is certain.
+    for lane in rows::lanes(tx)?.into_iter().filter(|one| (one.log, one.track) == (lane.log, lane.track)) {
+        let held = rows::held(tx, &lane)?;
+        for (seq, _) in rows::marks(tx, &lane, 0, u64::MAX)? {
+            if !held.contains(seq) && !held.contains(seq + 1) {
+                let sql = "DELETE FROM marks WHERE log = ?1 AND track = ?2 AND stream = ?3 AND seq = ?4";
+                tx.execute(sql, (&log, lane.track, lane.stream.as_str(), rows::int(seq)))?;
+            }
+        }
+    }
+    super::heads::follow_newest(tx, lane.log, lane.track)?;
+    Ok(next)
+}
+
+/// Moves what came of the contradicting head before it was known to contradict: it lay beyond a gap, where nothing could be
+/// compared. What was folded of it is taken back, and folded again as the other way's.
+fn move_pieces(
+    tx: &rusqlite::Connection,
+    lane: &Lane,
+    next: u32,
+    named: &BTreeSet<Digest>,
+    at: u64,
+) -> Result<(), StoreError> {
+    let there = Lane { track: next, ..lane.clone() };
+    let (log, stream) = (lane.log.to_string(), lane.stream.as_str());
+    let mut moved = Ranges::new();
+    for piece in pieces(tx, lane, at, u64::MAX)? {
+        let (first, last) = (piece.reference.first, piece.reference.last);
+        if !named.contains(&piece.reference.digest) {
+            continue;
+        }
+        // A part of it is held only as far as its blocks go: what lies outside was not held before either.
+        let held = rows::held(tx, lane)?.intersection(&Ranges::of(first, last));
+        let sql = "DELETE FROM segments WHERE log = ?1 AND track = ?2 AND stream = ?3 AND file = ?4";
+        tx.execute(sql, (&log, lane.track, stream, &piece.file))?;
+        rows::add_held(tx, &there, &held)?;
+        for (seq, chain) in rows::marks(tx, lane, first - 1, last)? {
+            rows::add_mark(tx, &there, seq, chain)?;
+        }
+        Piece { lane: there.clone(), ..piece }.insert(tx)?;
+        moved = moved.union(&held);
+    }
+    if moved.is_empty() {
+        return Ok(());
+    }
+    let left = rows::held(tx, lane)?.difference(&moved);
+    rows::set_held(tx, lane, &left)?;
+    for range in moved.iter() {
+        let sql = "DELETE FROM marks WHERE log = ?1 AND track = ?2 AND stream = ?3 AND seq BETWEEN ?4 AND ?5";
+        tx.execute(sql, (&log, lane.track, stream, rows::int(*range.start()), rows::int(*range.end())))?;
+    }
+    let sql = "INSERT INTO moved (log, track, stream, after) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT DO UPDATE SET after = min(after, excluded.after)";
+    tx.execute(sql, (&log, lane.track, stream, rows::int(at.saturating_sub(1))))?;
+    Ok(())
+}
+
+impl Store {
+    /// Gives the other ways of a log the files that their heads name too, so that nothing is fetched twice.
+    pub(super) fn share(&mut self, log: LogId) -> Result<(), StoreError> {
+        let followed = self.followed_of(log)?;
+        if followed.len() < 2 {
+            return Ok(());
+        }
+        for one in &followed {
+            for (stream, segments) in one.segments.iter().flatten() {
+                let lane = Lane { log, track: one.track, stream: stream.clone() };
+                let held = rows::held(self.db.conn(), &lane)?;
+                for other in followed.iter().filter(|other| other.track != one.track) {
+                    let theirs = Lane { track: other.track, ..lane.clone() };
+                    for piece in pieces(self.db.conn(), &theirs, 1, u64::MAX)? {
+                        let at = segments.partition_point(|segment| segment.first < piece.reference.first);
+                        let is_named = segments.get(at) == Some(&piece.reference);
+                        if !is_named || held.contains_all(piece.reference.first, piece.reference.last) {
+                            continue;
+                        }
+                        let opened = self.open_piece(&piece)?;
+                        let is_here = |block: &usize| opened.place(*block).is_some();
+                        let ranges: Ranges = (0..opened.header().blocks.len())
+                            .filter(is_here)
+                            .filter_map(|block| match opened.header().blocks[block].content {
+                                Content::Records { first, last, .. } => Some(first..=last),
+                                Content::Attachment => None,
+                            })
+                            .collect();
+                        let piece = Piece { lane: lane.clone(), ..piece };
+                        self.db.write(|tx| {
+                            piece.insert(tx)?;
+                            rows::add_mark(tx, &lane, piece.reference.last, piece.chain)?;
+                            rows::add_held(tx, &lane, &ranges)
+                        })?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

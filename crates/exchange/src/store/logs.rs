@@ -1,0 +1,319 @@
+//! The logs that are known, and which of them count.
+
+use std::collections::BTreeMap;
+
+use carry_kernel::clock::Timestamp;
+use carry_kernel::db::rusqlite::{self, OptionalExtension as _};
+
+use super::rows::{Lane, int, number, parsed};
+use super::{Store, StoreError};
+use crate::hash::Digest;
+use crate::limits::LOGS_MAX;
+use crate::name::{LogId, StreamName};
+
+/// Logs that nobody approved and of which anything is kept.
+pub const UNAPPROVED_LOGS: u64 = 64;
+
+/// Whether a log counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogState {
+    /// This device writes it.
+    Own,
+    /// This device wrote it.
+    Former,
+    /// Its records are folded.
+    Approved,
+    /// A little of it is kept apart, and nothing folded or passed on.
+    Unapproved,
+    /// It counts up to a position.
+    Revoked,
+}
+
+/// One log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRow {
+    /// The log.
+    pub log: LogId,
+    /// Its name on this device.
+    pub alias: String,
+    /// Whether it counts.
+    pub state: LogState,
+    /// The log it goes on from, as the earlier key says.
+    pub vouched_by: Option<LogId>,
+    /// When it was met first, by this device's clock.
+    pub since: Timestamp,
+}
+
+impl LogState {
+    /// How it stands in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Former => "former",
+            Self::Approved => "approved",
+            Self::Unapproved => "unapproved",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// Whether its records are folded, as far as they count.
+    pub fn counts(self) -> bool {
+        self != Self::Unapproved
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        let all = [Self::Own, Self::Former, Self::Approved, Self::Unapproved, Self::Revoked];
+        all.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+impl Store {
+    /// All logs.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn logs(&self) -> Result<Vec<LogRow>, StoreError> {
+        let mut rows = self.db.conn().prepare_cached("SELECT log, alias, state, vouched_by, since_ms FROM logs")?;
+        let rows = rows.query_map([], |row| {
+            let vouched_by: Option<String> = row.get(3)?;
+            Ok((parsed(row, 0)?, row.get(1)?, row.get::<_, String>(2)?, vouched_by, row.get(4)?))
+        })?;
+        let logs = rows.map(|row| {
+            let (log, alias, state, vouched_by, since): (LogId, String, String, Option<String>, i64) = row?;
+            let state = LogState::from_text(&state)
+                .ok_or_else(|| StoreError::damaged(format!("the row of log {log}"), "its state is none"))?;
+            let vouched_by = vouched_by.map(|log| log.parse()).transpose()?;
+            Ok(LogRow { log, alias, state, vouched_by, since: Timestamp::from_millis(since) })
+        });
+        logs.collect()
+    }
+
+    /// Whether a log counts; `None` when it was never met.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn state(&self, log: LogId) -> Result<Option<LogState>, StoreError> {
+        let sql = "SELECT state FROM logs WHERE log = ?1";
+        let row = self.db.conn().prepare_cached(sql)?.query_row([log.to_string()], |row| row.get::<_, String>(0));
+        let Some(text) = row.optional()? else { return Ok(None) };
+        let state = LogState::from_text(&text);
+        state.map(Some).ok_or_else(|| StoreError::damaged(format!("the row of log {log}"), "its state is none"))
+    }
+
+    /// Counts a log from now on, and what goes on from it. Also takes a revocation back.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownLog`] when it was never met.
+    pub fn approve(&mut self, log: LogId, now: Timestamp) -> Result<(), StoreError> {
+        self.set_state(log, LogState::Approved, now)?;
+        self.db.write(|tx| Ok(tx.execute("DELETE FROM revoked WHERE log = ?1", [log.to_string()]).map(drop)?))
+    }
+
+    /// Counts a log only up to these positions from now on, and what goes on from it not at all. Of several revocations the
+    /// smallest position of each stream holds.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the own log cannot be revoked.
+    pub fn revoke(
+        &mut self,
+        log: LogId,
+        at: &BTreeMap<StreamName, (u64, Digest)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let was_revoked = self.state(log)? == Some(LogState::Revoked);
+        self.db.write(|tx| {
+            let mut rows = tx.prepare("SELECT stream, last, chain FROM revoked WHERE log = ?1")?;
+            let rows = rows.query_map([log.to_string()], |row| {
+                Ok((parsed(row, 0)?, (number(row, 1)?, super::rows::digest(row, 2)?)))
+            })?;
+            let known = rows.collect::<rusqlite::Result<BTreeMap<StreamName, (u64, Digest)>>>()?;
+            tx.execute("DELETE FROM revoked WHERE log = ?1", [log.to_string()])?;
+            for (stream, at) in at {
+                let at = match known.get(stream) {
+                    Some(before) if before.0 <= at.0 => before,
+                    // A stream that an earlier revocation left out does not count at all.
+                    None if was_revoked => continue,
+                    _ => at,
+                };
+                let row = (log.to_string(), stream.as_str(), int(at.0), at.1.as_bytes());
+                tx.execute("INSERT INTO revoked (log, stream, last, chain) VALUES (?1, ?2, ?3, ?4)", row)?;
+            }
+            Ok::<_, StoreError>(())
+        })?;
+        self.set_state(log, LogState::Revoked, now)
+    }
+
+    /// Names a log on this device: 1 to 64 characters of `a-z`, `0-9` and `-`, unlike all others.
+    ///
+    /// # Errors
+    /// [`StoreError::Alias`] when it cannot be this.
+    pub fn set_alias(&mut self, log: LogId, alias: &str) -> Result<(), StoreError> {
+        let fits = (1..=64).contains(&alias.len())
+            && alias.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+            && !alias.starts_with('-')
+            && !alias.ends_with('-');
+        let wrong = || StoreError::Alias(alias.chars().take(100).collect());
+        if !fits {
+            return Err(wrong());
+        }
+        self.db.write(|tx| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM logs WHERE alias = ?1 AND log <> ?2)";
+            if tx.query_row(sql, (alias, log.to_string()), |row| row.get(0))? {
+                return Err(wrong());
+            }
+            let n = tx.execute("UPDATE logs SET alias = ?1 WHERE log = ?2", (alias, log.to_string()))?;
+            if n == 0 { Err(StoreError::UnknownLog(log)) } else { Ok(()) }
+        })
+    }
+
+    /// Forgets a log that does not count, with all that is kept of it. What comes of it again is met anew.
+    ///
+    /// # Errors
+    /// [`StoreError`]; a log that counts, or is revoked, is not forgotten.
+    pub fn forget(&mut self, log: LogId) -> Result<(), StoreError> {
+        match self.state(log)? {
+            None => return Err(StoreError::UnknownLog(log)),
+            Some(LogState::Unapproved) => {}
+            Some(_) => return Err(StoreError::Full("only a log that is not approved can be forgotten")),
+        }
+        self.db.write(|tx| {
+            for table in ["segments", "ranges", "marks", "attached", "heads_seen", "lists", "logs", "forks"] {
+                tx.execute(&format!("DELETE FROM {table} WHERE log = ?1"), [log.to_string()])?;
+            }
+            Ok::<_, StoreError>(())
+        })?;
+        // What is left, where somebody writes just now, is removed when the store is opened.
+        if let Some(_alone) = self.places.try_alone()? {
+            let dir = self.places.log_dir(log);
+            match std::fs::remove_dir_all(&dir) {
+                Ok(()) => {}
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                Err(e) => return Err(super::incarnation::disk_error("remove", &dir)(e)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The last record of a lane that counts; `None` for all.
+    pub(super) fn counts_to(&self, lane: &Lane) -> Result<Option<u64>, StoreError> {
+        match self.state(lane.log)? {
+            None | Some(LogState::Unapproved) => return Ok(Some(0)),
+            Some(LogState::Own | LogState::Former | LogState::Approved) => return Ok(None),
+            Some(LogState::Revoked) => {}
+        }
+        let place = (lane.log.to_string(), lane.stream.as_str());
+        let sql = "SELECT last, chain FROM revoked WHERE log = ?1 AND stream = ?2";
+        let row = self.db.conn().query_row(sql, place, |row| Ok((number(row, 0)?, super::rows::digest(row, 1)?)));
+        let Some((last, chain)) = row.optional()? else { return Ok(Some(0)) };
+        let is_named = match self.chain_at(lane, last)? {
+            Some(found) => found == chain,
+            None => {
+                let sql = "SELECT DISTINCT track FROM ranges WHERE log = ?1 AND stream = ?2 AND track <> ?3";
+                let mut others = self.db.conn().prepare_cached(sql)?;
+                let place = (lane.log.to_string(), lane.stream.as_str(), lane.track);
+                let others = others.query_map(place, |row| super::rows::track(row, 0))?;
+                let mut is_others = false;
+                for track in others.collect::<rusqlite::Result<Vec<_>>>()? {
+                    is_others |= self.chain_at(&Lane { track, ..lane.clone() }, last)? == Some(chain);
+                }
+                !is_others
+            }
+        };
+        if is_named {
+            return Ok(Some(last));
+        }
+        // Another way of a forked log was named: this one counts as far as it may be the same.
+        let sql = "SELECT min(first) FROM forks WHERE log = ?1 AND stream = ?2 AND track = ?3";
+        let place = (lane.log.to_string(), lane.stream.as_str(), lane.track);
+        let first: Option<i64> = self.db.conn().query_row(sql, place, |row| row.get(0))?;
+        let shared = first.and_then(|first| u64::try_from(first - 1).ok()).unwrap_or(0);
+        Ok(Some(shared.min(last)))
+    }
+
+    /// Notes that a log was met. One that goes on from a known log inherits what that one is.
+    pub(super) fn meet(&mut self, log: LogId, from: Option<LogId>, now: Timestamp) -> Result<(), StoreError> {
+        let inherited = match from {
+            Some(from) => self.state(from)?.map(inherit),
+            None => None,
+        };
+        let alias = self.free_alias(log)?;
+        self.db.write(|tx| {
+            let count = |sql: &str| tx.query_row(sql, [], |row| number(row, 0));
+            let sql = "SELECT state FROM logs WHERE log = ?1";
+            let known = tx.query_row(sql, [log.to_string()], |row| row.get::<_, String>(0)).optional()?;
+            let state = inherited.unwrap_or(LogState::Unapproved);
+            match known.as_deref().and_then(LogState::from_text) {
+                None => {
+                    let n_unapproved = count("SELECT count(*) FROM logs WHERE state = 'unapproved'")?;
+                    if state == LogState::Unapproved && n_unapproved >= UNAPPROVED_LOGS {
+                        return Err(StoreError::Full("64 logs wait to be approved; approve or forget some first"));
+                    }
+                    if count("SELECT count(*) FROM logs")? >= LOGS_MAX as u64 {
+                        return Err(StoreError::Full("1024 logs are known"));
+                    }
+                    let from = from.map(|from| from.to_string());
+                    let sql = "INSERT INTO logs (log, alias, state, vouched_by, since_ms) VALUES (?1, ?2, ?3, ?4, ?5)";
+                    tx.execute(sql, (log.to_string(), &alias, state.as_str(), from, now.as_millis()))?;
+                }
+                Some(LogState::Unapproved) if state != LogState::Unapproved => {
+                    let sql = "UPDATE logs SET state = ?2, vouched_by = ?3 WHERE log = ?1";
+                    let from = from.map(|from| from.to_string());
+                    tx.execute(sql, (log.to_string(), state.as_str(), from))?;
+                }
+                Some(_) => {
+                    if let Some(from) = from {
+                        let sql = "UPDATE logs SET vouched_by = ?2 WHERE log = ?1 AND vouched_by IS NULL";
+                        tx.execute(sql, (log.to_string(), from.to_string()))?;
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Eight digits of the log; more where those are taken.
+    pub(super) fn free_alias(&self, log: LogId) -> Result<String, StoreError> {
+        let text = log.to_string();
+        let sql = "SELECT EXISTS (SELECT 1 FROM logs WHERE alias = ?1)";
+        for digits in [8, 16] {
+            if !self.db.conn().query_row(sql, [&text[..digits]], |row| row.get::<_, bool>(0))? {
+                return Ok(text[..digits].to_owned());
+            }
+        }
+        Ok(text)
+    }
+
+    /// Sets the state of a log and of all that go on from it.
+    fn set_state(&mut self, log: LogId, state: LogState, now: Timestamp) -> Result<(), StoreError> {
+        if log == self.log {
+            return Err(StoreError::Full("the log that this device writes always counts"));
+        }
+        if self.state(log)?.is_none() {
+            // Paired before anything of it came.
+            self.meet(log, None, now)?;
+        }
+        self.db.write(|tx| {
+            let sql = "WITH RECURSIVE heirs(log) AS (
+                           SELECT ?1 UNION SELECT l.log FROM logs l JOIN heirs h ON l.vouched_by = h.log
+                       )
+                       UPDATE logs SET state = ?2
+                       WHERE log IN heirs AND state NOT IN ('own', 'former') AND state <> ?2
+                         AND (log = ?1 OR state = 'unapproved' OR ?2 = 'revoked')";
+            tx.execute(sql, (log.to_string(), state.as_str()))?;
+            // A former log of this device counts anyway.
+            let sql = "UPDATE logs SET state = ?2
+                       WHERE log = ?1 AND state <> 'own' AND (state <> 'former' OR ?2 = 'revoked')";
+            tx.execute(sql, (log.to_string(), state.as_str()))?;
+            Ok(())
+        })
+    }
+}
+
+/// What a log that goes on from one of this state is.
+fn inherit(state: LogState) -> LogState {
+    match state {
+        LogState::Own | LogState::Former | LogState::Approved => LogState::Approved,
+        LogState::Unapproved => LogState::Unapproved,
+        LogState::Revoked => LogState::Revoked,
+    }
+}

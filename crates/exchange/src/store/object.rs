@@ -1,0 +1,81 @@
+//! The bytes of what is held, to be put somewhere or passed on.
+
+use std::fs::File;
+
+use carry_kernel::db::rusqlite;
+
+use super::rows::{digest, int};
+use super::{Store, StoreError, places};
+use crate::name::{ObjectId, ObjectName};
+
+/// The bytes of one object.
+#[derive(Debug)]
+pub enum ObjectBytes {
+    /// In memory.
+    Memory(Vec<u8>),
+    /// In a file, from its beginning. They were verified when they came; who receives them verifies them again.
+    File(File),
+}
+
+impl Store {
+    /// The bytes of an object that is held whole; `None` when it is not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open_object(&self, name: &ObjectName) -> Result<Option<ObjectBytes>, StoreError> {
+        match name {
+            ObjectName::Head { log, n, id } => {
+                let sql = "SELECT digest, bytes FROM heads_signed WHERE log = ?1 AND n = ?2 AND bytes IS NOT NULL
+                           UNION ALL
+                           SELECT digest, bytes FROM heads_seen WHERE log = ?1 AND n = ?2 AND bytes IS NOT NULL";
+                self.blob(sql, (log.to_string(), int(*n)), *id)
+            }
+            ObjectName::List { log, id } => {
+                self.blob("SELECT digest, bytes FROM lists WHERE log = ?1", [log.to_string()], *id)
+            }
+            ObjectName::Segment { log, stream, first, last, id } => {
+                let sql = "SELECT digest, file FROM segments
+                           WHERE log = ?1 AND stream = ?2 AND first = ?3 AND last = ?4 AND blocks IS NULL
+                           UNION ALL SELECT digest, file FROM superseded
+                           WHERE log = ?1 AND stream = ?2 AND first = ?3 AND last = ?4";
+                let place = (log.to_string(), stream.as_str(), int(*first), int(*last));
+                let mut rows = self.db.conn().prepare_cached(sql)?;
+                let rows = rows.query_map(place, |row| Ok((digest(row, 0)?, row.get::<_, String>(1)?)))?;
+                for row in rows {
+                    let (digest, file) = row?;
+                    if ObjectId::of(digest) == *id {
+                        return Ok(Some(ObjectBytes::File(places::open(&self.places.file(*log, &file))?)));
+                    }
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    fn blob<P: rusqlite::Params>(&self, sql: &str, params: P, id: ObjectId) -> Result<Option<ObjectBytes>, StoreError> {
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let mut rows = rows.query(params)?;
+        while let Some(row) = rows.next()? {
+            if ObjectId::of(digest(row, 0)?) == id {
+                return Ok(Some(ObjectBytes::Memory(row.get(1)?)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether an object is held whole.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn has_object(&self, name: &ObjectName) -> Result<bool, StoreError> {
+        let ObjectName::Segment { log, stream, first, last, id } = name else {
+            return Ok(self.open_object(name)?.is_some());
+        };
+        let sql = "SELECT digest FROM segments WHERE log = ?1 AND stream = ?2 AND first = ?3 AND last = ?4
+                   AND blocks IS NULL";
+        let place = (log.to_string(), stream.as_str(), int(*first), int(*last));
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let found = rows.query_map(place, |row| digest(row, 0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+        Ok(found.into_iter().any(|digest| ObjectId::of(digest) == *id))
+    }
+}

@@ -1,0 +1,165 @@
+//! What rounds with remotes remember: what was put where, how far was published, and what could not be used.
+
+use carry_kernel::clock::Timestamp;
+use carry_kernel::db::rusqlite::{self, OptionalExtension as _};
+
+use super::rows::{int, number, parsed};
+use super::{Store, StoreError};
+use crate::name::{LogId, ObjectName};
+
+/// Rejections that are remembered of one remote, newest first: what is forgotten is tried again.
+const REJECTS_KEPT: i64 = 10_000;
+
+/// Something that this device put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Put {
+    /// Its path at the remote; that of a replica differs from the object's own.
+    pub path: String,
+    /// Its bytes.
+    pub bytes: u64,
+    /// When, by this device's clock.
+    pub at: Timestamp,
+}
+
+/// A file at a remote that could not be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// What the remote says of its state: size and time, or a tag. When that changes it is tried again.
+    pub stamp: String,
+    /// Why.
+    pub why: String,
+    /// Since when it is so, in this state.
+    pub since: Timestamp,
+    /// When it was looked at last.
+    pub last: Timestamp,
+}
+
+impl Store {
+    /// Notes that this device put a file. Only what is noted here may be collected there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn note_put(&mut self, remote: &str, path: &str, bytes: u64, now: Timestamp) -> Result<(), StoreError> {
+        self.db.write(|tx| {
+            let sql = "INSERT OR REPLACE INTO put (remote, name, bytes, at_ms) VALUES (?1, ?2, ?3, ?4)";
+            Ok(tx.execute(sql, (remote, path, int(bytes), now.as_millis())).map(drop)?)
+        })
+    }
+
+    /// Notes that a file that this device put is gone again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_put(&mut self, remote: &str, path: &str) -> Result<(), StoreError> {
+        self.db
+            .write(|tx| Ok(tx.execute("DELETE FROM put WHERE remote = ?1 AND name = ?2", (remote, path)).map(drop)?))
+    }
+
+    /// What this device put to a remote.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn puts(&self, remote: &str) -> Result<Vec<Put>, StoreError> {
+        let sql = "SELECT name, bytes, at_ms FROM put WHERE remote = ?1 ORDER BY name";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let rows = rows.query_map([remote], |row| {
+            Ok(Put { path: row.get(0)?, bytes: number(row, 1)?, at: Timestamp::from_millis(row.get(2)?) })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Notes that a head of a log, and all it rests on, is at a remote. Never goes back.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn note_published(&mut self, remote: &str, log: LogId, n: u64) -> Result<(), StoreError> {
+        self.db.write(|tx| {
+            let sql = "INSERT INTO published (remote, log, n) VALUES (?1, ?2, ?3)
+                       ON CONFLICT (remote, log) DO UPDATE SET n = max(n, excluded.n)";
+            Ok(tx.execute(sql, (remote, log.to_string(), int(n))).map(drop)?)
+        })
+    }
+
+    /// The newest head of a log that was seen whole at a remote.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn published(&self, remote: &str, log: LogId) -> Result<Option<u64>, StoreError> {
+        let sql = "SELECT n FROM published WHERE remote = ?1 AND log = ?2";
+        let row = self.db.conn().prepare_cached(sql)?.query_row((remote, log.to_string()), |row| number(row, 0));
+        Ok(row.optional()?)
+    }
+
+    /// Notes that a file at a remote could not be used in the state that `stamp` describes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn reject(
+        &mut self,
+        remote: &str,
+        path: &str,
+        stamp: &str,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.db.write(|tx| {
+            let sql =
+                "INSERT INTO rejects (remote, name, stamp, why, first_ms, last_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?5)
+                       ON CONFLICT (remote, name) DO UPDATE SET
+                           first_ms = iif(stamp = excluded.stamp, first_ms, excluded.first_ms),
+                           stamp = excluded.stamp, why = excluded.why, last_ms = excluded.last_ms";
+            let why: String = why.chars().take(400).collect();
+            tx.execute(sql, (remote, path, stamp, why, now.as_millis()))?;
+            let sql = "DELETE FROM rejects WHERE remote = ?1 AND name IN (
+                           SELECT name FROM rejects WHERE remote = ?1 ORDER BY last_ms DESC LIMIT -1 OFFSET ?2)";
+            Ok(tx.execute(sql, (remote, REJECTS_KEPT)).map(drop)?)
+        })
+    }
+
+    /// What was noted of a file at a remote. Whoever finds another stamp there tries it again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn rejected(&self, remote: &str, path: &str) -> Result<Option<Rejected>, StoreError> {
+        let sql = "SELECT stamp, why, first_ms, last_ms FROM rejects WHERE remote = ?1 AND name = ?2";
+        let row = self.db.conn().prepare_cached(sql)?.query_row((remote, path), |row| {
+            let (since, last) = (row.get(2).map(Timestamp::from_millis)?, row.get(3).map(Timestamp::from_millis)?);
+            Ok(Rejected { stamp: row.get(0)?, why: row.get(1)?, since, last })
+        });
+        Ok(row.optional()?)
+    }
+
+    /// Notes that a file could be used after all.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_rejected(&mut self, remote: &str, path: &str) -> Result<(), StoreError> {
+        self.db.write(|tx| {
+            Ok(tx.execute("DELETE FROM rejects WHERE remote = ?1 AND name = ?2", (remote, path)).map(drop)?)
+        })
+    }
+
+    /// The remotes of which anything is remembered.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn remotes(&self) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT remote FROM put UNION SELECT remote FROM published UNION SELECT remote FROM rejects";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let rows = rows.query_map([], |row| parsed(row, 0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Heads seen that contradict what is known and are not followed, by log.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn refused_heads(&self) -> Result<Vec<ObjectName>, StoreError> {
+        let sql = "SELECT log, n, digest FROM heads_seen WHERE verdict IN ('shrunk', 'newer') ORDER BY log, n";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let rows = rows.query_map([], |row| {
+            Ok(ObjectName::head(parsed(row, 0)?, number(row, 1)?, super::rows::digest(row, 2)?))
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}

@@ -1,0 +1,5 @@
+//! The tables. Numbers are SQLite integers, logs and streams texts, digests blobs.
+
+use carry_kernel::db::Schema;
+
+pub(super) const SCHEMA: Schema = Schema { application_id: 0x4372_7978, migrations: &[include_str!("schema.sql")] };

@@ -1,0 +1,145 @@
+-- Which log this device writes, and the stamp of its last record.
+CREATE TABLE self (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  log TEXT NOT NULL,
+  fingerprint BLOB NOT NULL,
+  wall_ms INTEGER NOT NULL,
+  counter INTEGER NOT NULL
+) STRICT;
+-- When the device went on under a new key, and why.
+CREATE TABLE rotations (
+  log TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, reason TEXT NOT NULL,
+  from_key BLOB NOT NULL, from_at TEXT NOT NULL, from_signature BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+-- All logs: state is own, former, approved, unapproved or revoked.
+CREATE TABLE logs (
+  log TEXT PRIMARY KEY,
+  alias TEXT NOT NULL UNIQUE,
+  state TEXT NOT NULL,
+  vouched_by TEXT,
+  since_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+-- How far a revoked log still counts. A stream without a row does not count at all.
+CREATE TABLE revoked (
+  log TEXT NOT NULL, stream TEXT NOT NULL, last INTEGER NOT NULL, chain BLOB NOT NULL,
+  PRIMARY KEY (log, stream)
+) STRICT, WITHOUT ROWID;
+
+-- Own records that are in no segment yet. chain is the one after the record.
+CREATE TABLE tail (
+  log TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL,
+  frame BLOB NOT NULL, chain BLOB NOT NULL,
+  PRIMARY KEY (log, stream, seq)
+) STRICT;
+-- Where the records of an outbox were put, until the outbox says that they are settled.
+CREATE TABLE appended (
+  nonce BLOB NOT NULL, id INTEGER NOT NULL, content BLOB NOT NULL,
+  log TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL, r BLOB NOT NULL,
+  PRIMARY KEY (nonce, id)
+) STRICT, WITHOUT ROWID;
+-- The numbers of an outbox that are settled.
+CREATE TABLE taken (
+  nonce BLOB NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  PRIMARY KEY (nonce, first)
+) STRICT, WITHOUT ROWID;
+-- The last own record of a key that voids all earlier ones.
+CREATE TABLE replaced (
+  log TEXT NOT NULL, stream TEXT NOT NULL, key BLOB NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY (log, stream, key)
+) STRICT, WITHOUT ROWID;
+-- Own attachments that are in no segment yet.
+CREATE TABLE pending (
+  id INTEGER PRIMARY KEY, log TEXT NOT NULL, stream TEXT NOT NULL, file TEXT NOT NULL UNIQUE,
+  bytes INTEGER NOT NULL, digest BLOB NOT NULL, provides TEXT NOT NULL, needs TEXT NOT NULL
+) STRICT;
+
+-- Files that are held. base and chain are those before the first and after the last record. blocks is null for a whole
+-- file, else the numbers of the blocks that a part has.
+CREATE TABLE segments (
+  log TEXT NOT NULL, track INTEGER NOT NULL, stream TEXT NOT NULL,
+  first INTEGER NOT NULL, last INTEGER NOT NULL, bytes INTEGER NOT NULL, digest BLOB NOT NULL,
+  base BLOB NOT NULL, chain BLOB NOT NULL, file TEXT NOT NULL, blocks TEXT,
+  PRIMARY KEY (log, track, stream, first, last, file)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX segments_by_digest ON segments (digest);
+-- Own segments that were merged into others; kept for those who still read an older head.
+CREATE TABLE superseded (
+  log TEXT NOT NULL, stream TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  digest BLOB PRIMARY KEY, file TEXT NOT NULL, since_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+-- Records that are held, as ranges.
+CREATE TABLE ranges (
+  log TEXT NOT NULL, track INTEGER NOT NULL, stream TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  PRIMARY KEY (log, track, stream, first)
+) STRICT, WITHOUT ROWID;
+-- The chain after some records. sum covers the row.
+CREATE TABLE marks (
+  log TEXT NOT NULL, track INTEGER NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL,
+  chain BLOB NOT NULL, sum BLOB NOT NULL,
+  PRIMARY KEY (log, track, stream, seq)
+) STRICT, WITHOUT ROWID;
+-- Attachments in held files, by what they provide.
+CREATE TABLE attached (
+  log TEXT NOT NULL, id TEXT NOT NULL, digest BLOB NOT NULL, file TEXT NOT NULL, attachment INTEGER NOT NULL,
+  PRIMARY KEY (log, id, file)
+) STRICT, WITHOUT ROWID;
+
+-- Records that moved to another log or way, until the strand took back what it had folded of them.
+CREATE TABLE moved (
+  log TEXT NOT NULL, track INTEGER NOT NULL, stream TEXT NOT NULL, after INTEGER NOT NULL,
+  PRIMARY KEY (log, track, stream)
+) STRICT, WITHOUT ROWID;
+
+-- Heads that this device signed. The bytes of old ones are let go.
+CREATE TABLE heads_signed (
+  log TEXT NOT NULL, n INTEGER NOT NULL, digest BLOB NOT NULL, bytes BLOB,
+  PRIMARY KEY (log, n)
+) STRICT, WITHOUT ROWID;
+-- Heads that were verified. verdict is followed, old, shrunk or newer (needs an upgrade).
+CREATE TABLE heads_seen (
+  log TEXT NOT NULL, digest BLOB NOT NULL, n INTEGER NOT NULL, track INTEGER NOT NULL,
+  verdict TEXT NOT NULL, bytes BLOB, at_ms INTEGER NOT NULL,
+  PRIMARY KEY (log, digest)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE lists (
+  log TEXT NOT NULL, digest BLOB NOT NULL, bytes BLOB NOT NULL,
+  PRIMARY KEY (log, digest)
+) STRICT, WITHOUT ROWID;
+
+-- Where the ways of a forked log part: for each way its first record after the fork.
+CREATE TABLE forks (
+  log TEXT NOT NULL, stream TEXT NOT NULL, track INTEGER NOT NULL, first INTEGER NOT NULL,
+  r4 BLOB NOT NULL, before_r4 BLOB NOT NULL, other INTEGER NOT NULL,
+  PRIMARY KEY (log, stream, track, first)
+) STRICT, WITHOUT ROWID;
+-- Records of kinds that this version does not know.
+CREATE TABLE deferred (
+  log TEXT NOT NULL, track INTEGER NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL,
+  kind INTEGER NOT NULL, version INTEGER NOT NULL,
+  PRIMARY KEY (log, track, stream, seq)
+) STRICT, WITHOUT ROWID;
+-- Records that wait for an attachment.
+CREATE TABLE waiting (
+  log TEXT NOT NULL, track INTEGER NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL,
+  PRIMARY KEY (log, track, stream, seq, id)
+) STRICT, WITHOUT ROWID;
+-- How far others' streams are held and folded, without a gap.
+CREATE TABLE holds (
+  log TEXT NOT NULL, stream TEXT NOT NULL, last INTEGER NOT NULL,
+  PRIMARY KEY (log, stream)
+) STRICT, WITHOUT ROWID;
+
+-- What this device put where, what it has published where, and what could not be used there.
+CREATE TABLE put (
+  remote TEXT NOT NULL, name TEXT NOT NULL, bytes INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+  PRIMARY KEY (remote, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE published (
+  remote TEXT NOT NULL, log TEXT NOT NULL, n INTEGER NOT NULL,
+  PRIMARY KEY (remote, log)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE rejects (
+  remote TEXT NOT NULL, name TEXT NOT NULL, stamp TEXT NOT NULL, why TEXT NOT NULL,
+  first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,
+  PRIMARY KEY (remote, name)
+) STRICT, WITHOUT ROWID;

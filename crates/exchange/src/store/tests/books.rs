@@ -1,0 +1,30 @@
+//! What rounds remember.
+
+use super::*;
+
+#[test]
+fn what_was_put_published_and_rejected_is_remembered_by_remote() {
+    let mut device = Device::new();
+    let later = NOW.after(std::time::Duration::from_secs(60));
+    let log = device.store.log();
+    let store = &mut device.store;
+    store.note_put("folder", "carry/h/x.head", 7, NOW).unwrap();
+    store.note_put("folder", "carry/h/x.head", 7, later).unwrap();
+    assert_eq!(store.puts("folder").unwrap().len(), 1);
+    assert_eq!(store.puts("bucket").unwrap(), []);
+    store.forget_put("folder", "carry/h/x.head").unwrap();
+    assert_eq!(store.puts("folder").unwrap(), []);
+    store.note_published("folder", log, 5).unwrap();
+    store.note_published("folder", log, 3).unwrap();
+    assert_eq!(store.published("folder", log).unwrap(), Some(5));
+    assert_eq!(store.published("bucket", log).unwrap(), None);
+    store.reject("folder", "a", "10 bytes", "short", NOW).unwrap();
+    store.reject("folder", "a", "10 bytes", "short", later).unwrap();
+    let found = store.rejected("folder", "a").unwrap().unwrap();
+    assert_eq!((found.since, found.last), (NOW, later));
+    store.reject("folder", "a", "12 bytes", "short", later).unwrap();
+    assert_eq!(store.rejected("folder", "a").unwrap().unwrap().since, later, "another state begins anew");
+    store.forget_rejected("folder", "a").unwrap();
+    assert_eq!(store.rejected("folder", "a").unwrap(), None);
+    assert_eq!(store.remotes().unwrap(), ["folder"]);
+}

@@ -1,0 +1,194 @@
+//! Flipped bits: in files, and in the database's blobs.
+
+use std::os::unix::fs::FileExt as _;
+
+use super::*;
+
+fn rich() -> (Device, Device) {
+    let mut author = Device::new();
+    author.say_all(&["a", "b"]);
+    author.publish();
+    author.say_all(&["c"]);
+    author.publish();
+    let mut device = Device::new();
+    device.trust(&author.store);
+    for n in 0..18 {
+        device.say_all(&[&format!("text {n}")]);
+        device.publish();
+    }
+    device.store.compact(&[], NOW).unwrap();
+    device.store.sign(&statement(), NOW).unwrap();
+    device.store.attach(&stream("notes"), &["c1".parse().unwrap()], &[], &mut &b"pack"[..]).unwrap();
+    device.pull(&author.store);
+    device.say_all(&["in the tail"]);
+    device.facts.db.sync().unwrap();
+    let new = crate::strand::NewRecord {
+        id: 1,
+        flags: Flags::default(),
+        key: Vec::new(),
+        kind: 1,
+        kind_version: 1,
+        wants: Vec::new(),
+        payload: b"of another outbox".to_vec(),
+    };
+    device.store.append(&stream("notes"), crate::strand::Nonce([9; 16]), &[new], NOW).unwrap();
+    device.check();
+    (device, author)
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.file_name().unwrap() != "lock" {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn flip(path: &Path, at: u64, bit: u8) {
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[byte[0] ^ (1 << bit)], at).unwrap();
+}
+
+#[test]
+fn every_flipped_bit_of_a_file_is_found_and_named() {
+    let (device, _author) = rich();
+    let mut n_files = 0;
+    for path in files(&device.root.join("data/exchange")) {
+        n_files += 1;
+        let len = path.metadata().unwrap().len();
+        // Each byte of the small ones, many of the larger; another bit each time.
+        for at in (0..len).step_by(usize::try_from(len / 12 + 1).unwrap()).chain([len - 1]) {
+            let bit = u8::try_from(at % 8).unwrap();
+            flip(&path, at, bit);
+            let found = device.store.verify().unwrap();
+            let named = found.iter().any(|one| one.what.contains(path.file_name().unwrap().to_str().unwrap()));
+            assert!(named, "{} byte {at}: {found:?}", path.display());
+            flip(&path, at, bit);
+        }
+    }
+    assert!(n_files >= 5, "{n_files}");
+    device.check();
+}
+
+#[test]
+fn a_longer_and_a_missing_file_are_found() {
+    let (device, _author) = rich();
+    for path in files(&device.root.join("data/exchange")) {
+        let kept = std::fs::read(&path).unwrap();
+        carry_kernel::disk::write_atomic(&path, &[&kept[..], b"x"].concat()).unwrap();
+        assert!(!device.store.verify().unwrap().is_empty(), "{}", path.display());
+        std::fs::remove_file(&path).unwrap();
+        assert!(!device.store.verify().unwrap().is_empty(), "{}", path.display());
+        carry_kernel::disk::write_atomic(&path, &kept).unwrap();
+    }
+    device.check();
+}
+
+#[test]
+fn every_flipped_byte_of_a_blob_is_found() {
+    let (device, _author) = rich();
+    let columns = [
+        ("tail", "frame"),
+        ("tail", "chain"),
+        ("appended", "content"),
+        ("appended", "r"),
+        ("pending", "digest"),
+        ("segments", "digest"),
+        ("segments", "base"),
+        ("segments", "chain"),
+        ("superseded", "digest"),
+        ("marks", "chain"),
+        ("marks", "sum"),
+        ("heads_signed", "digest"),
+        ("heads_signed", "bytes"),
+        ("heads_seen", "digest"),
+        ("heads_seen", "bytes"),
+        ("lists", "digest"),
+        ("lists", "bytes"),
+    ];
+    // A second connection, as if something else wrote to the file.
+    let other = Db::open(&device.root.join("data/exchange.db"), schema::SCHEMA).unwrap();
+    for (table, column) in columns {
+        let count = format!("SELECT count(*), min(length({column})) FROM {table} WHERE {column} IS NOT NULL");
+        let (n, len): (i64, Option<i64>) =
+            other.conn().query_row(&count, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert!(n > 0, "{table} has rows");
+        let len = usize::try_from(len.unwrap()).unwrap();
+        for at in (0..len).step_by(len / 3 + 1).chain([len - 1]) {
+            let read = format!("SELECT {column} FROM {table} WHERE {column} IS NOT NULL ORDER BY {column} LIMIT 1");
+            let kept: Vec<u8> = other.conn().query_row(&read, [], |row| row.get(0)).unwrap();
+            let mut changed = kept.clone();
+            changed[at] ^= 1 << (at % 8);
+            let write = format!("UPDATE {table} SET {column} = ?1 WHERE {column} = ?2");
+            other.conn().execute(&write, (&changed, &kept)).unwrap();
+            let found = device.store.verify().unwrap();
+            assert!(!found.is_empty(), "{table}.{column}, byte {at}");
+            other.conn().execute(&write, (&kept, &changed)).unwrap();
+        }
+    }
+    device.check();
+}
+
+#[test]
+fn a_damaged_key_is_found() {
+    let (device, _author) = rich();
+    let path = device.root.join(format!("data/exchange-{}.key", device.store.log()));
+    for at in [0, 40, 64] {
+        flip(&path, at, 0);
+        assert!(!device.store.verify().unwrap().is_empty(), "{at}");
+        flip(&path, at, 0);
+    }
+    device.check();
+}
+
+#[test]
+fn a_damaged_file_of_another_log_is_let_go_and_fetched_again() {
+    let (mut device, author) = rich();
+    let dir = device.root.join("data/exchange").join(author.store.log().to_string());
+    let path = files(&dir)[0].clone();
+    let shown = device.facts.shown();
+    flip(&path, path.metadata().unwrap().len() - 3, 1);
+    assert_eq!(device.store.let_go_damaged().unwrap().len(), 1);
+    assert_eq!(device.deliver(), Delivered { n_folded: 1, ..Delivered::default() }, "only the own record of before");
+    assert!(device.facts.shown().is_superset(&shown), "what was folded stays");
+    device.pull(&author.store);
+    device.check();
+}
+
+#[test]
+fn a_damaged_file_of_the_own_log_is_healed_by_a_good_copy() {
+    let (mut device, _author) = rich();
+    let mut other = Device::new();
+    other.trust(&device.store);
+    other.pull(&device.store);
+    let dir = device.root.join("data/exchange").join(device.store.log().to_string());
+    let (head, segments) = device.store.signed_segments().unwrap().unwrap();
+    let reference = segments[&stream("notes")][0];
+    let expected = Expected { log: head.head().log(), stream: stream("notes"), reference };
+    let name = reference.name(expected.log, &expected.stream);
+    let path = dir.join(name.path().rsplit('/').next().unwrap());
+    flip(&path, path.metadata().unwrap().len() - 3, 1);
+    assert!(!device.store.verify().unwrap().is_empty());
+    device.store.accept_bytes(&expected, &bytes_of(&other.store, &name).unwrap()).unwrap();
+    device.check();
+}
+
+#[test]
+fn one_damaged_file_holds_up_no_other() {
+    let (mut device, author) = rich();
+    let dir = device.root.join("data/exchange").join(author.store.log().to_string());
+    let path = files(&dir)[0].clone();
+    flip(&path, path.metadata().unwrap().len() - 3, 1);
+    device.facts.db.write(|tx| Ok::<_, StoreError>(outbox::uncover_all(tx, &stream("notes"))?)).unwrap();
+    let done = device.deliver();
+    assert_eq!(done.n_damaged, 1);
+    assert!(device.facts.shown().contains("c"));
+}

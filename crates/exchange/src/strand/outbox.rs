@@ -1,0 +1,269 @@
+//! The two tables that every strand keeps in its own SQLite file: what it wants to say, and what it has folded.
+//!
+//! A strand puts [`SQL`] into one of its migrations. A change and its row in the outbox are written in one transaction with
+//! [`push`]; [`drain`] hands rows to the exchange and removes them when they have a place. Folding a batch and [`cover`] are
+//! one transaction, too.
+
+use carry_kernel::clock::Timestamp;
+use carry_kernel::db::Db;
+use carry_kernel::db::rusqlite::{self, Connection, OptionalExtension as _, Transaction};
+use carry_kernel::hlc::Hlc;
+
+use super::{Appended, NewRecord, Nonce, Origin};
+use crate::frame::Frame;
+use crate::name::StreamName;
+use crate::ranges::Ranges;
+use crate::record::{AttachmentId, Flags, Record};
+use crate::store::{Store, StoreError};
+
+/// The tables, for a strand's migration. Numbers are never given twice, also after rows are gone.
+pub const SQL: &str = "
+CREATE TABLE outbox_self (one INTEGER PRIMARY KEY CHECK (one = 1), nonce BLOB NOT NULL) STRICT;
+CREATE TABLE outbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL,
+  flags INTEGER NOT NULL, key BLOB NOT NULL, kind INTEGER NOT NULL, kind_version INTEGER NOT NULL,
+  wants TEXT NOT NULL, payload BLOB NOT NULL
+) STRICT;
+CREATE INDEX outbox_by_stream ON outbox (stream, id);
+CREATE TABLE applied (
+  log TEXT NOT NULL, track INTEGER NOT NULL, stream TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  PRIMARY KEY (log, track, stream, first)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Rows that are handed over at once.
+const DRAIN_ROWS: usize = 1024;
+/// Bytes of their payloads, after which a hand-over ends.
+const DRAIN_BYTES: usize = 4 * 1024 * 1024;
+
+/// What is to be said, before it has a number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outgoing {
+    /// What it does to other records.
+    pub flags: Flags,
+    /// The unit that [`Flags::REPLACES`] works on.
+    pub key: Vec<u8>,
+    /// What kind of record of its stream it is.
+    pub kind: u16,
+    /// The version of that kind's payload.
+    pub kind_version: u16,
+    /// The attachments without which it waits.
+    pub wants: Vec<AttachmentId>,
+    /// A JSON object.
+    pub payload: Vec<u8>,
+}
+
+/// Writes what is to be said, in the transaction of the change itself. Gives its number.
+///
+/// # Errors
+/// [`StoreError::Frame`] for what no record can hold, so that it never stands in others' way; SQLite's.
+pub fn push(tx: &Transaction<'_>, stream: &StreamName, out: &Outgoing) -> Result<u64, StoreError> {
+    check(out)?;
+    let wants = out.wants.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(" ");
+    let sql = "INSERT INTO outbox (stream, flags, key, kind, kind_version, wants, payload)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    tx.prepare_cached(sql)?.execute((
+        stream.as_str(),
+        out.flags.0,
+        &out.key,
+        out.kind,
+        out.kind_version,
+        wants,
+        &out.payload,
+    ))?;
+    Ok(u64::try_from(tx.last_insert_rowid()).unwrap_or(0))
+}
+
+/// Whether a record can hold it, whatever place and stamp it gets.
+fn check(out: &Outgoing) -> Result<(), StoreError> {
+    let mut wants = out.wants.clone();
+    wants.sort();
+    wants.dedup();
+    let record = Record {
+        flags: out.flags,
+        seq: 1,
+        at: Hlc::default(),
+        kind: out.kind,
+        kind_version: out.kind_version,
+        salt: [0; 16],
+        key: out.key.clone(),
+        wants,
+        payload: out.payload.clone(),
+    };
+    Ok(Frame::Record(record).encode(&mut Vec::new())?)
+}
+
+/// How many rows of a stream wait to be handed over.
+///
+/// # Errors
+/// SQLite's.
+pub fn n_waiting(db: &Connection, stream: &StreamName) -> rusqlite::Result<u64> {
+    let sql = "SELECT count(*) FROM outbox WHERE stream = ?1";
+    db.query_row(sql, [stream.as_str()], |row| crate::store::number(row, 0))
+}
+
+/// Hands all that waits of a stream to the exchange, a part at a time, and removes it here once it has a place. `placed` is
+/// called in the transaction that removes, so that a strand can note the places of its own records; they count as applied.
+/// Says how many there were.
+///
+/// # Errors
+/// [`StoreError`]; what was handed over before stays so, and the rest is by the next call.
+pub fn drain(
+    db: &mut Db,
+    stream: &StreamName,
+    store: &mut Store,
+    now: Timestamp,
+    placed: &mut dyn FnMut(&Transaction<'_>, &NewRecord, &Appended) -> Result<(), StoreError>,
+) -> Result<usize, StoreError> {
+    let mut n_drained = 0;
+    loop {
+        let rows = waiting(db.conn(), stream)?;
+        if rows.is_empty() {
+            return Ok(n_drained);
+        }
+        // A number must not be given again for something else after a power loss.
+        db.sync()?;
+        let nonce = nonce(db, store)?;
+        let appended = match store.append(stream, nonce, &rows, now) {
+            Err(StoreError::WentBack { .. }) => {
+                // This file went back to an earlier state. What of it was said already is said twice, which changes nothing.
+                let fresh = store.nonce()?;
+                db.write(|tx| Ok::<_, StoreError>(tx.execute("UPDATE outbox_self SET nonce = ?1", [fresh.0])?))?;
+                continue;
+            }
+            other => other?,
+        };
+        db.write(|tx| {
+            for (row, place) in rows.iter().zip(&appended) {
+                placed(tx, row, place)?;
+                let origin = Origin { log: place.log, track: 0, stream: stream.clone() };
+                cover(tx, &origin, &Ranges::of(place.seq, place.seq))?;
+                tx.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([int(row.id)])?;
+            }
+            Ok::<_, StoreError>(())
+        })?;
+        // Forgotten there only once it cannot come back here.
+        db.sync()?;
+        store.settle(nonce, &open(db.conn())?)?;
+        n_drained += rows.len();
+    }
+}
+
+/// The outbox's nonce, drawn when there is none.
+fn nonce(db: &mut Db, store: &mut Store) -> Result<Nonce, StoreError> {
+    let sql = "SELECT nonce FROM outbox_self";
+    if let Some(nonce) = db.conn().query_row(sql, [], |row| row.get(0)).optional()? {
+        return Ok(Nonce(nonce));
+    }
+    let fresh = store.nonce()?;
+    let nonce = db.write(|tx| {
+        tx.execute("INSERT OR IGNORE INTO outbox_self (one, nonce) VALUES (1, ?1)", [fresh.0])?;
+        Ok::<_, StoreError>(tx.query_row(sql, [], |row| row.get(0))?)
+    })?;
+    db.sync()?;
+    Ok(Nonce(nonce))
+}
+
+/// The oldest rows of a stream.
+fn waiting(db: &Connection, stream: &StreamName) -> Result<Vec<NewRecord>, StoreError> {
+    let sql =
+        "SELECT id, flags, key, kind, kind_version, wants, payload FROM outbox WHERE stream = ?1 ORDER BY id LIMIT ?2";
+    let mut rows = db.prepare_cached(sql)?;
+    let mut rows = rows.query((stream.as_str(), int(DRAIN_ROWS as u64)))?;
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    while bytes < DRAIN_BYTES
+        && let Some(row) = rows.next()?
+    {
+        let wants: String = row.get(5)?;
+        let wants = wants.split(' ').filter(|id| !id.is_empty()).map(str::parse);
+        let payload: Vec<u8> = row.get(6)?;
+        bytes += payload.len();
+        found.push(NewRecord {
+            id: crate::store::number(row, 0)?,
+            flags: Flags(row.get(1)?),
+            key: row.get(2)?,
+            kind: row.get(3)?,
+            kind_version: row.get(4)?,
+            wants: wants.collect::<Result<_, _>>()?,
+            payload,
+        });
+    }
+    Ok(found)
+}
+
+/// The numbers of all rows that are there.
+fn open(db: &Connection) -> Result<Ranges, StoreError> {
+    let mut rows = db.prepare_cached("SELECT id FROM outbox")?;
+    let rows = rows.query_map([], |row| crate::store::number(row, 0).map(|id| id..=id))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// What is folded of an origin.
+///
+/// # Errors
+/// SQLite's.
+pub fn applied(db: &Connection, origin: &Origin) -> rusqlite::Result<Ranges> {
+    let sql = "SELECT first, last FROM applied WHERE log = ?1 AND track = ?2 AND stream = ?3";
+    let mut rows = db.prepare_cached(sql)?;
+    let rows = rows.query_map((origin.log.to_string(), origin.track, origin.stream.as_str()), |row| {
+        Ok(crate::store::number(row, 0)?..=crate::store::number(row, 1)?)
+    })?;
+    rows.collect()
+}
+
+/// All origins of a stream of which something is folded.
+///
+/// # Errors
+/// SQLite's.
+pub fn origins(db: &Connection, stream: &StreamName) -> rusqlite::Result<Vec<Origin>> {
+    let mut rows = db.prepare_cached("SELECT DISTINCT log, track FROM applied WHERE stream = ?1")?;
+    let rows = rows.query_map([stream.as_str()], |row| {
+        Ok(Origin { log: crate::store::parsed(row, 0)?, track: crate::store::track(row, 1)?, stream: stream.clone() })
+    })?;
+    rows.collect()
+}
+
+/// Adds to what is folded of an origin, in the transaction that folds.
+///
+/// # Errors
+/// SQLite's.
+pub fn cover(tx: &Transaction<'_>, origin: &Origin, covers: &Ranges) -> rusqlite::Result<()> {
+    let all = applied(tx, origin)?.union(covers);
+    write(tx, origin, &all)
+}
+
+/// Removes what lies after a record from what is folded of an origin, in the transaction that takes it back.
+///
+/// # Errors
+/// SQLite's.
+pub fn uncover(tx: &Transaction<'_>, origin: &Origin, after: u64) -> rusqlite::Result<()> {
+    let kept = applied(tx, origin)?.intersection(&Ranges::of(1, after));
+    write(tx, origin, &kept)
+}
+
+/// Removes everything of a stream from what is folded: for a strand that folds all of it again.
+///
+/// # Errors
+/// SQLite's.
+pub fn uncover_all(tx: &Transaction<'_>, stream: &StreamName) -> rusqlite::Result<()> {
+    tx.execute("DELETE FROM applied WHERE stream = ?1", [stream.as_str()]).map(drop)
+}
+
+fn write(tx: &Transaction<'_>, origin: &Origin, ranges: &Ranges) -> rusqlite::Result<()> {
+    let (log, stream) = (origin.log.to_string(), origin.stream.as_str());
+    tx.prepare_cached("DELETE FROM applied WHERE log = ?1 AND track = ?2 AND stream = ?3")?.execute((
+        &log,
+        origin.track,
+        stream,
+    ))?;
+    let sql = "INSERT INTO applied (log, track, stream, first, last) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let mut insert = tx.prepare_cached(sql)?;
+    for range in ranges.iter() {
+        insert.execute((&log, origin.track, stream, int(*range.start()), int(*range.end())))?;
+    }
+    Ok(())
+}
+
+fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
