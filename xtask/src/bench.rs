@@ -1,5 +1,5 @@
-//! `cargo xtask bench code`: what a capture costs, measured beside what it is compared with. `handoff`,
-//! `sessions`, `redact` and `team` are in modules of their own.
+//! `cargo xtask bench code`: what a capture costs, measured beside what it is compared with. `exchange`,
+//! `handoff`, `sessions`, `redact` and `team` are in modules of their own.
 //!
 //! Whole processes, in random order within each round, the first round thrown away, each result checked against the file it
 //! should hold. A row whose results are wrong is void. Absolute times say little on a shared machine; the ratios within one
@@ -11,6 +11,7 @@ use crate::run::{cargo, root, shown, target};
 use crate::{Outcome, out};
 
 mod carry;
+mod exchange;
 mod handoff;
 mod idle;
 mod measure;
@@ -42,14 +43,16 @@ struct Plan {
 pub(crate) fn run(args: &[String]) -> Outcome {
     match args.split_first() {
         Some((what, rest)) if what == "code" => code(&parse(rest)?),
+        Some((what, rest)) if what == "exchange" => exchange::run(rest),
         Some((what, rest)) if what == "handoff" => handoff::run(rest),
         Some((what, rest)) if what == "sessions" => sessions::run(rest),
         Some((what, rest)) if what == "redact" => redact::run(rest),
         Some((what, rest)) if what == "team" => team::run(rest),
-        _ => {
-            Err("say what to measure: `cargo xtask bench code`, `… handoff`, `… sessions`, `… redact` or `… team`"
-                .into())
-        }
+        _ => Err(
+            "say what to measure: `cargo xtask bench code`, `… exchange`, `… handoff`, `… sessions`, `… redact` or \
+                 `… team`"
+                .into(),
+        ),
     }
 }
 

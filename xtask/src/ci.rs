@@ -7,6 +7,7 @@ mod layers;
 mod licences;
 mod links;
 mod module_docs;
+mod rules;
 
 /// A check and its name.
 type Check = (&'static str, fn() -> Outcome);
@@ -25,6 +26,7 @@ pub(crate) fn run() -> Outcome {
         ("licences", licences::check),
         ("module documentation", module_docs::check),
         ("links in documents", links::check),
+        ("tests that documents name", rules::check),
         ("generated documents", docs::check),
     ];
     let mut failures = Vec::new();

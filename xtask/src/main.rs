@@ -1,7 +1,8 @@
 //! The project's own chores: `cargo xtask COMMAND`.
 //!
 //! `test` runs every test and says what it came to, `ci` checks all that needs no test, `bench` measures, `docs` writes the
-//! parts of the documents that come from the program, `fuzz` runs the fuzz targets, `dist` builds what is handed out.
+//! parts of the documents that come from the program, `fuzz` runs the fuzz targets, `sim` the fleet simulator, `dist` builds
+//! what is handed out.
 
 use std::process::ExitCode;
 
@@ -13,6 +14,7 @@ mod docs;
 mod fuzz;
 mod out;
 mod run;
+mod sim;
 mod test;
 
 /// What a chore comes to. The message is for people.
@@ -21,7 +23,8 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
-  test [ARGS]   Install what tests need, run all tests (ARGS go to `cargo test`), count them
+  test [ARGS]   Install what tests need, run all tests (ARGS go to `cargo test`), count them; without ARGS 10,000 seeds of
+                the simulator follow
   ci            Check formatting, lints, documents, layers, licences
   docs          Write the generated parts of docs/
   bench code [--sizes N,N] [--rounds N] [--idle SECONDS] [--real PATH] [--dir PATH] [--program PATH]
@@ -34,6 +37,8 @@ Usage: cargo xtask COMMAND
                 Measure archiving sessions against agentsview
   bench redact [--rounds N] [--dir PATH]
                 Measure how fast secrets are masked, and count how many are found
+  sim [--seeds N] [--from SEED] [--threads N] | --seed SEED [--trace]
+                Run the fleet simulator on N seeds (1000), or one of them with what happens in it
   dist          Build the program as it is handed out";
 
 fn main() -> ExitCode {
@@ -45,6 +50,7 @@ fn main() -> ExitCode {
         "docs" => docs::write(),
         "bench" => bench::run(rest),
         "fuzz" => fuzz::run(rest),
+        "sim" => sim::run(rest),
         "dist" => dist::run(),
         "help" | "--help" | "-h" => {
             out::line(HELP);

@@ -17,7 +17,7 @@ struct Count {
     ignored: u64,
 }
 
-/// Runs `cargo test --workspace` with `args`, and counts.
+/// Runs `cargo test --workspace` with `args`, and counts. Without `args` the simulator follows.
 pub(crate) fn run(args: &[String]) -> Outcome {
     apt::install_missing()?;
     let mut test = cargo(&["test", "--workspace", "--locked"]);
@@ -41,7 +41,9 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     let status = child.wait()?;
     let ignored = if count.ignored > 0 { format!(", {} ignored", count.ignored) } else { String::new() };
     out::line(&format!("\n{} passed, {} failed{ignored}", count.passed, count.failed));
-    if status.success() { Ok(()) } else { Err(format!("cargo test ended with {status}").into()) }
+    // Whoever asks for some tests has no use for thousands of simulated fleets.
+    let simulated = if args.is_empty() { crate::sim::run_all() } else { Ok(()) };
+    if status.success() { simulated } else { Err(format!("cargo test ended with {status}").into()) }
 }
 
 impl Count {

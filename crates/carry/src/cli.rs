@@ -12,6 +12,7 @@ use crate::output::Output;
 use crate::wire::Shell;
 
 mod add;
+mod clone;
 mod completions;
 mod config;
 mod conflicts;
@@ -19,6 +20,7 @@ mod daemon;
 mod devices;
 mod diff;
 mod doctor;
+mod exchange;
 mod finalize;
 mod finalize_json;
 mod here;
@@ -33,11 +35,14 @@ mod prompt;
 mod prune;
 mod publish;
 mod push;
+mod remote;
 mod remove;
 mod restore;
 mod restore_json;
+mod serve;
 mod service;
 mod sessions;
+mod settle;
 mod show;
 mod snapshot_json;
 mod staging;
@@ -122,15 +127,20 @@ enum Command {
     Undo(undo::Args),
     Publish(publish::Args),
     Sync(sync::Args),
+    Clone(clone::Args),
     Finalize(finalize::Args),
     Sessions(Box<sessions::Args>),
     Team(Box<team::Args>),
+    Remote(remote::Args),
+    Exchange(Box<exchange::Args>),
     Devices(devices::Args),
+    Conflicts(conflicts::Args),
     Ignore(ignore::Args),
     Prune(prune::Args),
     Config(config::Args),
     Doctor(doctor::Args),
     Daemon(daemon::Args),
+    Serve(Box<serve::Args>),
     Service(service::Args),
     Logs(logs::Args),
     Prompt(prompt::Args),
@@ -185,15 +195,20 @@ fn run(shell: &Shell, program: &'static str, command: Option<Command>) -> Result
         Some(Command::Undo(args)) => undo::run(shell, &args),
         Some(Command::Publish(args)) => publish::run(shell, &args),
         Some(Command::Sync(args)) => sync::run(shell, &args),
+        Some(Command::Clone(args)) => clone::run(shell, &args),
         Some(Command::Finalize(args)) => finalize::run(shell, &args),
         Some(Command::Sessions(args)) => sessions::run(shell, &args),
         Some(Command::Team(args)) => team::run(shell, &args),
+        Some(Command::Remote(args)) => remote::run(shell, &args),
+        Some(Command::Exchange(args)) => exchange::run(shell, &args),
         Some(Command::Devices(args)) => devices::run(shell, &args),
+        Some(Command::Conflicts(args)) => conflicts::run(shell, &args),
         Some(Command::Ignore(args)) => ignore::run(shell, &args),
         Some(Command::Prune(args)) => prune::run(shell, &args),
         Some(Command::Config(args)) => config::run(shell, &args),
         Some(Command::Doctor(args)) => doctor::run(shell, &args),
         Some(Command::Daemon(args)) => daemon::run(shell, &args),
+        Some(Command::Serve(args)) => serve::run(shell, &args),
         Some(Command::Service(args)) => service::run(shell, &args),
         Some(Command::Logs(args)) => logs::run(shell, &args),
         Some(Command::Prompt(args)) => prompt::run(shell, &args),

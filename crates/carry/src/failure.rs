@@ -27,6 +27,8 @@ use crate::output::{Output, style};
 use crate::text;
 
 mod between;
+mod exchange;
+mod serve;
 mod sessions;
 mod team;
 

@@ -175,6 +175,9 @@ fn said(failure: &Failure, remote: &Remote) -> String {
 
 /// How we know what others have: `fetched from origin 3 min ago`.
 pub(crate) fn how_known(shell: &Shell, known: &[Known]) -> String {
+    if known.is_empty() && shell.exchange().remotes.iter().any(|remote| remote.has_code) {
+        return "as far as the exchange has brought it; `carry exchange` asks for more".to_owned();
+    }
     if known.is_empty() {
         return "this repository has no remote, so that only what is here is known".to_owned();
     }

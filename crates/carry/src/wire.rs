@@ -10,6 +10,7 @@ use carry_code::registry::Registry;
 use carry_code::repo::Repo;
 use carry_code::snapshot::Snapshot;
 use carry_daemon::control::{self, Liveness};
+use carry_daemon::exchange::{self, Around, Ground};
 use carry_daemon::handle::{Handle as _, Request};
 use carry_daemon::socket::Remote;
 use carry_kernel::clock::{Clock, SystemClock, Timestamp};
@@ -30,6 +31,8 @@ pub(crate) const KEYS: &[&[Key]] = &[
     carry_code::settings::KEYS,
     carry_sessions::settings::KEYS,
     carry_team::settings::KEYS,
+    carry_daemon::exchange::settings::KEYS,
+    carry_hub::settings::KEYS,
 ];
 
 /// What a command has at hand. Databases, identity and configuration are opened when asked for, so that a command
@@ -153,6 +156,25 @@ impl Shell {
         sources.flags.extend(said.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
         let (config, home) = (Config::load(KEYS, &sources), self.user_home.as_deref());
         carry_team::settings::Settings::new(&config, home, &|name| std::env::var_os(name))
+    }
+
+    /// The remotes of the exchange, and what goes there.
+    pub(crate) fn exchange(&self) -> exchange::settings::Settings {
+        self.exchange_with(&[])
+    }
+
+    /// The same as they would be if these settings were said, too.
+    pub(crate) fn exchange_with(&self, said: &[(&str, String)]) -> exchange::settings::Settings {
+        let mut sources = self.sources.clone();
+        sources.flags.extend(said.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+        let (config, home) = (Config::load(KEYS, &sources), self.user_home.as_deref());
+        exchange::settings::Settings::new(&config, home, &|name| std::env::var_os(name))
+    }
+
+    /// What exchanges need; makes the device's identity when there is none.
+    pub(crate) fn ground(&self) -> Result<Ground, Failure> {
+        let around = Around { variable: Arc::new(|name: &str| std::env::var_os(name)), home: self.user_home.clone() };
+        Ok(Ground { ctx: self.context()?, settings: self.exchange(), around })
     }
 
     /// What the user is called in team stores; empty when nobody says. The daemon says the same.

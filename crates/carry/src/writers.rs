@@ -56,6 +56,27 @@ pub(crate) fn find_device(registry: &Registry, name: &str) -> Result<KnownDevice
         .hint("`carry sync --dry-run` in a repository asks its remotes for new ones."))
 }
 
+/// What people call the device with this id: its label, where it is known and no other has it.
+pub(crate) fn label_of(shell: &Shell, id: &str) -> Result<String, Failure> {
+    let devices = shell.registry_to_read()?.map(|registry| registry.devices()).transpose()?.unwrap_or_default();
+    let label = devices.iter().find(|device| device.id == id).map(|device| device.label.as_str());
+    let is_one = |label: &&str| devices.iter().filter(|device| device.label == **label).count() == 1;
+    Ok(label.filter(is_one).unwrap_or(id).to_owned())
+}
+
+/// The id of the one device that is known by the label `name`, this one among them; else the name as it is.
+pub(crate) fn device_labelled(shell: &Shell, name: &str) -> Result<String, Failure> {
+    let own = shell.existing_context()?.map(|ctx| ctx.device.get());
+    let own = own.filter(|device| device.label() == name).map(|device| device.id().as_str().to_owned());
+    let known = shell.registry_to_read()?.map(|registry| registry.devices()).transpose()?.unwrap_or_default();
+    let known = known.into_iter().filter(|device| device.label == name).map(|device| device.id);
+    let mut ids = own.into_iter().chain(known);
+    Ok(match (ids.next(), ids.next()) {
+        (Some(id), None) => id,
+        _ => name.to_owned(),
+    })
+}
+
 fn ambiguous(name: &str, ids: impl Iterator<Item = String>) -> Failure {
     let mut ids: Vec<String> = ids.collect();
     ids.sort();

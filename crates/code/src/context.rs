@@ -48,16 +48,18 @@ impl From<Device> for Identity {
 }
 
 impl Context {
-    /// Another process may have given this device a new identity: from here on it is the one that the home has. Where
+    /// Another process may have given this device a new identity, or another label: from here on it is the one that the home has. Where
     /// there is none, what is known stays.
     ///
     /// # Errors
     /// [`DeviceError`].
     pub fn refresh_device(&self) -> Result<(), DeviceError> {
-        if let Some(device) = Device::load(&self.home)?
-            && *device.id() != self.device.id()
-        {
+        let Some(device) = Device::load(&self.home)? else { return Ok(()) };
+        let known = self.device.get();
+        if device.id() != known.id() {
             tracing::warn!(id = device.id().as_str(), "this device has a new identity");
+            self.device.replace(device);
+        } else if device.label() != known.label() {
             self.device.replace(device);
         }
         Ok(())

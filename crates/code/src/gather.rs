@@ -24,7 +24,10 @@ mod theirs;
 mod transfer;
 mod verify;
 
+pub(crate) use admit::{move_ref, objects};
 use known::{Known, Want};
+pub(crate) use theirs::{Opinion, opinion};
+pub(crate) use verify::{Move, own_count};
 
 /// How often the remote is asked anew when refs vanish between the listing and the fetch.
 const TRIES: usize = 3;

@@ -3,7 +3,7 @@
 //! A [`capture::Capturer`] looks at one registered working tree, writes what changed as Git objects in one pack,
 //! and moves that tree's *line* (a ref below `refs/carry/`), without touching the user's index, HEAD,
 //! branches or files. [`history`] reads lines back, [`restore`] brings files back, [`retention`] and [`budget`]
-//! say what is kept.
+//! say what is kept. [`stream`] carries lines through the exchange.
 
 pub mod budget;
 pub mod capture;
@@ -40,6 +40,7 @@ pub mod settings;
 pub mod shadow_index;
 pub mod snapshot;
 pub mod staged;
+pub mod stream;
 pub mod time;
 pub mod tips;
 pub mod tree;

@@ -30,6 +30,7 @@ mod tests;
 mod unpushed;
 
 use due::Due;
+pub(crate) use screen::scan;
 use send::Fate;
 
 /// So many findings of a line are kept.

@@ -19,6 +19,7 @@ use crate::snapshot::{Skipped, State};
 
 mod adopt;
 mod devices;
+mod exchange;
 mod finished;
 mod links;
 mod packs;
@@ -31,6 +32,10 @@ mod trees;
 mod undo;
 
 pub use devices::KnownDevice;
+pub(crate) use exchange::{
+    Came, KnownRepository, Left, Place as CamePlace, SaidLine, SaidSnapshot, drop_came, drop_said, put_came, put_left,
+    put_said, put_said_line, seq_of,
+};
 pub use links::{Consent, LinkState};
 pub use seals::KnownSeal;
 pub use undo::UNDO_MAX;

@@ -22,7 +22,7 @@ mod run;
 mod tests;
 
 pub use address::masked;
-pub(crate) use address::{push_target, push_url};
+pub(crate) use address::{push_target, push_url, rewritten, shared_name};
 pub use list::{Listing, ls_remote};
 pub(crate) use quarantine::Quarantine;
 pub(crate) use run::{Output, Run, command};

@@ -85,6 +85,24 @@ pub fn upkeep(ctx: &Context, tree: &Tree) -> Result<UpkeepReport, UpkeepError> {
     done
 }
 
+/// Folds packs when there are more than [`PACKS_KEEP`], and nothing else. Does nothing while somebody else is at it.
+///
+/// # Errors
+/// [`UpkeepError`].
+pub(crate) fn fold_packs(ctx: &Context, repo: &Repo) -> Result<(), UpkeepError> {
+    let mut registry = Registry::open(&ctx.home)?;
+    if registry.packs(repo.common_dir())?.len() <= PACKS_KEEP {
+        return Ok(());
+    }
+    let mut lease = Lease::open(&ctx.home, Owner::this_process())?.with_clock(ctx.clock.clone());
+    let Outcome::Granted(held) = lease.acquire(&lease_name(repo.common_dir()), LEASE_TTL, ctx.clock.steady())? else {
+        return Ok(());
+    };
+    let done = fold(&mut registry, repo, &mut UpkeepReport::default());
+    lease.release(held)?;
+    done
+}
+
 fn work(ctx: &Context, tree: &Tree, repo: &Repo) -> Result<UpkeepReport, UpkeepError> {
     let mut report = UpkeepReport { level: prune::level(ctx, repo)?, ..UpkeepReport::default() };
     // Thinned first: its new keepers are a pack too. The rest is done whatever came of that.

@@ -76,6 +76,9 @@ pub struct DaemonStatus {
     /// The workers that push to team stores, by the name of their row on the status board: `team/<store>`.
     #[serde(default)]
     pub team: BTreeMap<String, Status>,
+    /// The workers that exchange with remotes, by the name of their row on the status board: `exchange/<remote>`.
+    #[serde(default)]
+    pub remotes: BTreeMap<String, Status>,
     /// The worker that archives sessions with agents.
     #[serde(default)]
     pub sessions: Option<Status>,

@@ -40,6 +40,7 @@ mod links;
 mod network;
 mod notices;
 mod pool;
+mod remotes;
 mod results;
 mod server;
 mod sessions;
@@ -89,6 +90,15 @@ impl RunError {
         move |source| Self::Start { what, source: source.into() }
     }
 }
+
+/// The settings that the daemon goes by.
+const KEYS: &[&[carry_kernel::config::Key]] = &[
+    carry_kernel::config::KEYS,
+    carry_code::settings::KEYS,
+    carry_sessions::settings::KEYS,
+    carry_team::settings::KEYS,
+    crate::exchange::settings::KEYS,
+];
 
 /// Events that may wait for the loop. Whoever has more to say waits, and the watcher then says "look at everything".
 const EVENTS_MAX: usize = 256;

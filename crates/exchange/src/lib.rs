@@ -64,6 +64,7 @@ pub mod register;
 
 pub mod location;
 pub mod remote;
+pub mod round;
 pub mod store;
 pub mod strand;
 

@@ -78,7 +78,7 @@ pub enum LocationError {
     #[error("the address is wrong: {0}")]
     Address(&'static str),
     /// A bucket has no such setting.
-    #[error("an s3:// address has no setting {0:?}: it takes endpoint, region and style")]
+    #[error("an s3:// address has no setting {0:?}: it takes endpoint, region, style and profile")]
     Setting(String),
 }
 

@@ -18,7 +18,7 @@ pub use push::{Blocked, Closure, Copy, Object, PushPlan, Put, Shown, Whose, plan
 const ORDER: &[&str] = &["control", "curation", "memory", "sessions", "code"];
 
 /// The place of a stream in that order; streams that this version does not know come last.
-fn rank(stream: &StreamName) -> usize {
+pub(crate) fn rank(stream: &StreamName) -> usize {
     ORDER.iter().position(|name| *name == stream.as_str()).unwrap_or(ORDER.len())
 }
 

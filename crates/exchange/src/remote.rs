@@ -31,6 +31,7 @@ use carry_kernel::clock::Timestamp;
 
 use crate::name::{Folder, LogId};
 
+mod bucket;
 mod deadline;
 mod dice;
 mod error;
@@ -38,15 +39,18 @@ mod fault;
 mod file;
 mod folder;
 mod memory;
+mod peer;
 mod pipe;
 mod retry;
 
+pub use bucket::{BucketRemote, Environment, OpenError};
 pub use deadline::Deadline;
 pub use error::{Class, RemoteError, Stop};
 pub use fault::{Faults, Faulty, LATE_CALLS_MAX};
 pub use file::RemoteFile;
 pub use folder::{FolderRemote, Ways};
 pub use memory::MemoryRemote;
+pub use peer::{PeerError, PeerRemote, Token, TokenError};
 pub use retry::{Pause, Retry, Retrying, SystemPause};
 
 /// Files that one page of a listing has at most: what S3 gives at once, and little memory.

@@ -43,27 +43,43 @@ mod object;
 mod open;
 mod places;
 mod read;
+mod room;
 mod round;
+mod rounds;
 mod rows;
+mod saying;
 mod schema;
 mod seal;
 mod sign;
+mod sizes;
+pub mod status;
+mod trust;
 mod verify;
 mod ways;
 
-pub use accept::{Accepted, UNAPPROVED_BYTES, UNAPPROVED_LOG_BYTES};
+pub use accept::Accepted;
 pub use compact::{Compacted, FAN_IN, plan_merges};
 pub use deliver::Delivered;
 pub use heads::{Followed, Seen};
 pub use incarnation::{Decision, RENEWALS_MAX, RENEWALS_WINDOW, Reason, decide};
 pub use logs::{LogRow, LogState, UNAPPROVED_LOGS};
-pub use object::ObjectBytes;
+pub use object::{ObjectBytes, ObjectPlace};
 pub use places::Incoming;
+pub(crate) use read::describe;
+pub use room::{Limit, Room, UNAPPROVED_BYTES, UNAPPROVED_LOG_BYTES};
 pub use round::{Put, Rejected};
+pub use rounds::{RoundRow, Way, Went, look_at_rounds};
 pub(crate) use rows::{number, parsed, track};
-pub use seal::Sealed;
+pub use saying::Saying;
+pub use seal::{Sealed, Unsealed};
 pub use sign::Statement;
+pub use sizes::{PutTotals, Sizes};
+pub use status::{LogStatus, Status, StreamStatus};
+pub use trust::FORGOTTEN_FOR;
 pub use verify::Finding;
+
+#[cfg(test)]
+pub(crate) use fault::tests::arm;
 
 /// Where random bytes come from.
 pub trait Entropy {
@@ -104,6 +120,9 @@ pub struct Store {
     key: SigningKey,
     entropy: Box<dyn Entropy + Send>,
     opened: Decision,
+    room: Room,
+    /// The time that was handed in last.
+    now: Timestamp,
 }
 
 impl std::fmt::Debug for Store {
@@ -175,6 +194,9 @@ pub enum StoreError {
     /// A bound of the format or a quota is reached.
     #[error("full: {0}")]
     Full(&'static str),
+    /// Another process did the same meanwhile. Nothing was changed; the next try finds what it left.
+    #[error("another process {0}; try again")]
+    Raced(&'static str),
     /// A log that is not known here.
     #[error("log {0} is not known here")]
     UnknownLog(LogId),

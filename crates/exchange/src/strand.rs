@@ -7,12 +7,16 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
+use carry_kernel::clock::Timestamp;
+use carry_kernel::hlc::Hlc;
+
 use crate::hash::Digest;
 use crate::name::{LogId, StreamName};
 use crate::ranges::Ranges;
 use crate::record::{AttachmentId, Flags, Record};
 use crate::register::{Branch, Lineage};
 use crate::segment::Attachment;
+use crate::store::Store;
 
 pub mod outbox;
 
@@ -53,6 +57,8 @@ pub struct Appended {
     pub seq: u64,
     /// Its digest.
     pub r: Digest,
+    /// The stamp that it was given, the same wherever it is read.
+    pub at: Hlc,
 }
 
 /// Where a batch comes from. A log that was forked has one track for each way that it went on; each is folded, and applied
@@ -78,6 +84,15 @@ pub struct Folded {
     pub lineage: Lineage,
 }
 
+/// What a strand handed over when it was asked what there is to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offered {
+    /// Records that were given a place.
+    pub n_records: usize,
+    /// Whether more waits: the bound was reached.
+    pub has_more: bool,
+}
+
 /// Records to fold in one transaction.
 #[derive(Debug)]
 pub struct Batch<'a> {
@@ -98,9 +113,22 @@ pub struct Batch<'a> {
 /// One kind of work that goes through the exchange, as one stream.
 ///
 /// Folding must not depend on order: batches come in any order, with gaps, and again.
-pub trait Strand {
+pub trait Strand: Send {
     /// The stream.
     fn stream(&self) -> &StreamName;
+
+    /// Hands what is to be said and was not said yet to [`Store::append`](crate::store::Store::append) and
+    /// [`Store::attach`](crate::store::Store::attach), what is most recent first, until about `bytes` of payloads and
+    /// attachments are through. What was there before anything was ever exchanged is said, too. Called only where there is
+    /// somebody to say it to; again and again, and with no effect when nothing changed. One part that cannot be said holds up
+    /// no other.
+    ///
+    /// # Errors
+    /// What it fails with; what was handed over before stays so.
+    fn offer(&mut self, store: &mut Store, bytes: u64, now: Timestamp) -> Result<Offered, StrandError> {
+        let _ = (store, bytes, now);
+        Ok(Offered::default())
+    }
 
     /// Whether records of this kind and version can be folded. What cannot is kept and handed over after an upgrade.
     fn knows(&self, kind: u16, version: u16) -> bool;
@@ -129,6 +157,12 @@ pub trait Strand {
     /// # Errors
     /// What it fails with; then nothing may have changed.
     fn retract(&mut self, origin: &Origin, after: u64) -> Result<(), StrandError>;
+
+    /// Says that others were listened to: what they had said by `at`, and a remote that takes this stream had of it, is folded.
+    /// Called only when nothing of that was missing; that something was sent, or handed over, says nothing of the kind.
+    fn heard(&mut self, at: Timestamp) {
+        let _ = at;
+    }
 
     /// Whether the attachment is there. A strand without attachments says that none is.
     ///

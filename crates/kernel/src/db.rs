@@ -30,6 +30,9 @@ const RETRY_MS: u32 = 10;
 /// occupy the disk for good.
 const LOG_BYTES_KEPT: u64 = 16 * 1024 * 1024;
 
+/// Statements that each connection keeps prepared: more than any strand has, so that none is parsed again and again.
+const STATEMENTS_KEPT: usize = 256;
+
 /// Every SQLite file begins with a header of this size.
 const HEADER_BYTES: u64 = 100;
 
@@ -202,6 +205,7 @@ impl Db {
     fn connect(path: &Path, access: OpenFlags) -> Result<Self, DbError> {
         let conn = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             .map_err(|e| sqlite_error(path, e))?;
+        conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         let db = Self { path: path.to_owned(), conn, takes_turns: false };
         db.conn.busy_timeout(Duration::from_millis(BUSY_MS.into())).map_err(db.failed())?;
         // The last one to close would fold the log into the file, with five syncs: more than a whole capture needs. The

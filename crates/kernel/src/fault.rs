@@ -4,7 +4,7 @@
 //! 1, default 1) of the point `NAME`; `ACTION` is `kill` (the process dies as by `SIGKILL`),
 //! `error` (an I/O error), `enospc` (disk full) or `torn` (the caller writes half and then dies).
 //! `CARRY_FAULT_TRACE=FILE` appends every passage, so that a test can list the points there are.
-//! Release builds contain none of it.
+//! A thread can also [`arm`] itself, as the simulator does. Release builds contain none of it.
 
 use std::io;
 
@@ -39,6 +39,27 @@ pub fn write_point(name: &str, len: usize) -> io::Result<usize> {
     }
 }
 
+/// How a point fails that a thread armed for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// An I/O error.
+    Error,
+    /// The disk is full.
+    Full,
+}
+
+/// Lets the point after `passed` more that this thread comes to fail, once; `None` disarms. Says whether one was armed that
+/// had not failed yet. Without debug assertions nothing is armed.
+pub fn arm(failure: Option<(u32, Failure)>) -> bool {
+    #[cfg(debug_assertions)]
+    return armed::LEFT.replace(failure).is_some();
+    #[cfg(not(debug_assertions))]
+    {
+        let _ = failure;
+        false
+    }
+}
+
 /// Ends the process at once, as `SIGKILL` does: no destructors, no buffers flushed.
 pub fn die() -> ! {
     // A process can always signal itself; abort is the fallback the type asks for.
@@ -51,6 +72,13 @@ mod armed {
     use std::collections::HashMap;
     use std::io::{self, Write as _};
     use std::sync::{LazyLock, Mutex};
+
+    use super::Failure;
+
+    std::thread_local! {
+        /// What this thread armed for itself.
+        pub(super) static LEFT: std::cell::Cell<Option<(u32, Failure)>> = const { std::cell::Cell::new(None) };
+    }
 
     struct Plan {
         armed: Vec<(String, u32, String)>,
@@ -76,6 +104,17 @@ mod armed {
 
     /// Whether the caller must tear its write.
     pub(super) fn point(name: &str) -> io::Result<bool> {
+        match LEFT.get() {
+            None => {}
+            Some((0, failure)) => {
+                LEFT.set(None);
+                return Err(match failure {
+                    Failure::Full => io::Error::new(io::ErrorKind::StorageFull, format!("disk full at {name}")),
+                    Failure::Error => io::Error::other(format!("fault armed at {name}")),
+                });
+            }
+            Some((left, failure)) => LEFT.set(Some((left - 1, failure))),
+        }
         let plan = &*PLAN;
         if plan.armed.is_empty() && plan.trace.is_none() {
             return Ok(false);

@@ -16,6 +16,7 @@ mod body;
 mod brief;
 mod digest;
 mod dump;
+pub(crate) mod facts;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod links;
@@ -25,6 +26,8 @@ mod raw;
 mod read;
 pub(crate) mod row;
 mod schema;
+#[cfg(test)]
+pub(crate) use schema::SCHEMA;
 mod session_state;
 mod verify;
 mod weight;
@@ -33,8 +36,10 @@ mod write;
 pub use brief::Brief;
 pub use digest::{message_digest, result_digest};
 pub use outline::{OutlineRow, Snapshot};
+pub(crate) use read::stored;
 pub use read::{FindError, PREFIX_MIN, StoredMessage, StoredResult};
 pub use write::{Cut, UnitRow, Writer, WriterLimits, Written};
+pub(crate) use write::{ReceivedName, ReceivedSession, Receiver};
 
 /// Why the archive could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +55,12 @@ pub enum ArchiveError {
     Out {
         /// Why.
         source: std::io::Error,
+    },
+    /// A name or a note is longer than can be kept.
+    #[error("a name or note has less than {} bytes, this has {bytes}", carry_exchange::limits::VALUE_BYTES_MAX)]
+    TooLarge {
+        /// Its length.
+        bytes: usize,
     },
     /// Something in the archive is not what it must be.
     #[error("the archive is damaged: {what}")]
@@ -156,7 +167,7 @@ pub struct SessionRow {
     pub missing: Option<Timestamp>,
     /// Starred.
     pub is_starred: bool,
-    /// In the trash.
+    /// In the trash, or about to be deleted for good.
     pub is_trashed: bool,
     /// Labels, sorted.
     pub labels: Vec<String>,

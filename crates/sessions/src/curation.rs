@@ -1,15 +1,31 @@
 //! What the user says about sessions: stars, pins, names, labels, trash.
 //!
-//! Each is a register: a field of a session, its value, and the stamp of the edit. The newest stamp wins, device ids break ties;
-//! taking back is a value like any other, so that it can be exchanged. Registers outlive their session: one that was
-//! deleted for good never returns, even when its file changes.
+//! Each is a register: a field of a session, its value, and the stamp of the edit. Taking back is a value like any other, so
+//! that it can be exchanged. Registers outlive their session: one that was deleted for good never returns, even when its
+//! file changes.
+//!
+//! The table `curation` has what is shown. Where devices exchange what they say (the stream `curation`), every edit is kept
+//! with what it had seen, and what is shown follows from them; edits that did not know of each other are [`Conflict`]s.
 
+use carry_exchange::clock;
+use carry_exchange::limits::VALUE_BYTES_MAX;
 use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::{self, Connection, OptionalExtension as _, Row};
 use carry_kernel::hlc::Hlc;
 
 use crate::archive::{Archive, ArchiveError};
 use crate::model::SessionId;
+
+mod conflicts;
+pub(crate) mod deletion;
+pub(crate) mod edits;
+pub(crate) mod masked;
+mod name;
+pub(crate) mod pending;
+
+pub use conflicts::{Conflict, ConflictValue};
+pub use deletion::{Deleted, DeletedHow, Deletion, Undeletion};
+pub use name::RegisterName;
 
 /// One edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +47,7 @@ pub enum Edit {
 pub struct Register {
     /// The session.
     pub session: SessionId,
-    /// star, name, label, pin, trash, deleted.
+    /// star, name, label, pin, trash, deleted; deleting while that can be taken back.
     pub field: String,
     /// The label, the message; else empty.
     pub item: String,
@@ -39,7 +55,7 @@ pub struct Register {
     pub value: Option<String>,
     /// When.
     pub hlc: Hlc,
-    /// By which device.
+    /// By which device: the id of this one, the log of another, empty for what was imported here.
     pub device: String,
 }
 
@@ -73,23 +89,10 @@ impl Archive {
             Edit::Pin(message, note) => ("pin", message.as_str(), note.clone()),
             Edit::Trash(on) => ("trash", "", on.then(|| SET.to_owned())),
         };
+        check_size(value.as_deref())?;
         let failed = self.db.failed();
-        self.db.write(|tx| Ok(set(tx, session, field, item, value.as_deref(), device, now).map_err(failed)?))
-    }
-
-    /// Takes over registers from elsewhere (another archive, another device); says how many won.
-    ///
-    /// # Errors
-    /// [`ArchiveError`].
-    pub fn merge_registers(&mut self, registers: &[Register]) -> Result<usize, ArchiveError> {
-        let failed = self.db.failed();
-        self.db.write(|tx| {
-            let mut won = 0;
-            for register in registers {
-                won += put(tx, register).map_err(&failed)?;
-            }
-            Ok(won)
-        })
+        let edit = Set { session, field, item, value: value.as_deref() };
+        self.db.write(|tx| Ok(set(tx, &edit, device, now).map_err(failed)?))
     }
 
     /// All registers, of one session or of all.
@@ -134,100 +137,69 @@ impl Archive {
         pins.sort_by(|a, b| (a.at, &a.message).cmp(&(b.at, &b.message)));
         Ok(pins)
     }
-
-    /// Deletes a session for good: rows, words and raw bytes (which stay when other sessions came from the same unit). It is
-    /// never archived again. Its children stay.
-    ///
-    /// # Errors
-    /// [`ArchiveError`].
-    pub fn delete_for_good(&mut self, session: &SessionId, device: &str, now: Timestamp) -> Result<bool, ArchiveError> {
-        let failed = self.db.failed();
-        self.db.write(|tx| {
-            let deleted = || -> rusqlite::Result<bool> {
-                let row: Option<(i64, Option<i64>)> = tx
-                    .query_row("SELECT n, unit FROM sessions WHERE id = ?1", [session.as_str()], |row| {
-                        Ok((row.get(0)?, row.get(1)?))
-                    })
-                    .optional()?;
-                let was_known = set(tx, session, "deleted", "", Some(SET), device, now)?;
-                // What the user said about it is not kept either; that it is deleted is.
-                tx.execute("DELETE FROM curation WHERE session = ?1 AND field <> 'deleted'", [session.as_str()])?;
-                let Some((n, unit)) = row else { return Ok(was_known) };
-                for sql in [
-                    "DELETE FROM words WHERE rowid IN (SELECT id FROM pages WHERE session = ?1)",
-                    "DELETE FROM pages WHERE session = ?1",
-                    "DELETE FROM messages WHERE session = ?1",
-                    "DELETE FROM results WHERE session = ?1",
-                    "DELETE FROM calls WHERE session = ?1",
-                    "DELETE FROM links WHERE session = ?1",
-                    "DELETE FROM usage_events WHERE session = ?1",
-                    "DELETE FROM sessions WHERE n = ?1",
-                ] {
-                    tx.execute(sql, [n])?;
-                }
-                // The unit's row stays, so that an unchanged file is not read again.
-                tx.execute(
-                    "DELETE FROM raw WHERE unit = ?1 AND NOT EXISTS (SELECT 1 FROM sessions WHERE unit = ?1)",
-                    [unit],
-                )?;
-                Ok(true)
-            };
-            Ok(deleted().map_err(failed)?)
-        })
-    }
 }
 
 /// The value of registers that are only set or not.
 const SET: &str = "1";
 
-/// Sets a register with a stamp after every other; `false` when it has that value already.
-fn set(
-    conn: &Connection,
-    session: &SessionId,
-    field: &str,
-    item: &str,
-    value: Option<&str>,
-    device: &str,
-    now: Timestamp,
-) -> rusqlite::Result<bool> {
-    let before: Option<Option<String>> = conn
-        .prepare_cached("SELECT value FROM curation WHERE session = ?1 AND field = ?2 AND item = ?3")?
-        .query_row((session.as_str(), field, item), |row| row.get(0))
-        .optional()?;
-    if before.unwrap_or_default().as_deref() == value {
-        return Ok(false);
-    }
-    let newest: Option<String> = conn.query_row("SELECT max(hlc) FROM curation", [], |row| row.get(0))?;
-    let newest: Hlc = newest.and_then(|hlc| hlc.parse().ok()).unwrap_or_default();
-    // Our own stamps follow each other, whatever the clock says; one from elsewhere that lies far ahead is passed, too, since an
-    // edit made after seeing it must win.
-    let hlc = newest.tick(now);
-    let register = Register {
-        session: session.clone(),
-        field: field.to_owned(),
-        item: item.to_owned(),
-        value: value.map(str::to_owned),
-        hlc,
-        device: device.to_owned(),
-    };
-    Ok(put(conn, &register)? > 0)
+/// A value for a register, named as here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Set<'a> {
+    pub(crate) session: &'a SessionId,
+    pub(crate) field: &'a str,
+    pub(crate) item: &'a str,
+    pub(crate) value: Option<&'a str>,
 }
 
-/// Puts a register where it is newer than what stands there.
-fn put(conn: &Connection, register: &Register) -> rusqlite::Result<usize> {
-    conn.prepare_cached(
-        "INSERT INTO curation (session, field, item, value, hlc, device) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (session, field, item) DO UPDATE SET value = excluded.value, hlc = excluded.hlc, device = excluded.device
-         WHERE (excluded.hlc, excluded.device) > (curation.hlc, curation.device)",
-    )?
-    .execute((
-        register.session.as_str(),
-        &register.field,
-        &register.item,
-        &register.value,
-        register.hlc.to_string(),
-        &register.device,
-    ))
+/// Sets a register, whatever it has now; `false` when it has that value already and nobody says otherwise.
+fn set(conn: &Connection, set: &Set<'_>, device: &str, now: Timestamp) -> rusqlite::Result<bool> {
+    let before: Option<(Option<String>, String, String)> = conn
+        .prepare_cached("SELECT value, hlc, device FROM curation WHERE session = ?1 AND field = ?2 AND item = ?3")?
+        .query_row((set.session.as_str(), set.field, set.item), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let name = RegisterName::new(set.session, set.field, set.item);
+    let is_same = before.as_ref().and_then(|(value, ..)| value.as_deref()) == set.value;
+    let is_exchanged = pending::is_in_use(conn)?;
+    if is_same && !(is_exchanged && conflicts::is_one(conn, &name)?) {
+        return Ok(false);
+    }
+    let mut hlc = clock::next(newest(conn, device)?, now).at;
+    // Our own stamps of one register follow each other, whatever the clock says. One from elsewhere is not passed: an edit
+    // made after seeing it wins without.
+    if let Some((_, before, by)) = &before
+        && (by == device || by.is_empty())
+        && let Ok(before) = before.parse::<Hlc>()
+        && before >= hlc
+    {
+        hlc = before.tick(Timestamp::default());
+    }
+    match is_exchanged {
+        true => pending::note(conn, &name, set.value, hlc, device)?,
+        false => replace(conn, set, hlc, device)?,
+    }
+    Ok(true)
+}
+
+/// The newest stamp of this device among what is shown.
+fn newest(conn: &Connection, device: &str) -> rusqlite::Result<Hlc> {
+    let sql = "SELECT max(hlc) FROM curation WHERE device = ?1";
+    let newest: Option<String> = conn.prepare_cached(sql)?.query_row([device], |row| row.get(0))?;
+    Ok(newest.and_then(|hlc| hlc.parse().ok()).unwrap_or_default())
+}
+
+/// Puts a register in place of what stands there.
+pub(crate) fn replace(conn: &Connection, set: &Set<'_>, at: Hlc, device: &str) -> rusqlite::Result<()> {
+    let sql = "REPLACE INTO curation (session, field, item, value, hlc, device) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let row = (set.session.as_str(), set.field, set.item, set.value, at.to_string(), device);
+    conn.prepare_cached(sql)?.execute(row).map(drop)
+}
+
+/// Refuses what could not be exchanged.
+fn check_size(value: Option<&str>) -> Result<(), ArchiveError> {
+    match value.map(str::len).filter(|bytes| *bytes >= VALUE_BYTES_MAX) {
+        Some(bytes) => Err(ArchiveError::TooLarge { bytes }),
+        None => Ok(()),
+    }
 }
 
 fn register(row: &Row<'_>) -> rusqlite::Result<Register> {

@@ -8,6 +8,8 @@
 //! The archive outlives its sources: a file that vanishes takes nothing with it. Text is kept as it was written; whatever
 //! leaves the device goes through [`mask`] first.
 
+#![recursion_limit = "256"]
+
 pub mod archive;
 pub mod behind;
 pub mod curation;
@@ -26,3 +28,4 @@ pub mod search;
 pub mod settings;
 pub mod source;
 pub mod stats;
+pub mod stream;

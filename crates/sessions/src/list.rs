@@ -34,6 +34,8 @@ pub struct Filter {
     pub model: Option<String>,
     /// With this label.
     pub label: Option<String>,
+    /// That came from this device: the beginning of its id, or the local name of a log that brought them.
+    pub device: Option<String>,
     /// That cost at least this much, in micro-dollars.
     pub cost_min: Option<u64>,
     /// Only starred ones.

@@ -5,7 +5,8 @@
 //! everywhere in the session, also where nothing beside it says that it is a secret.
 //!
 //! So each session is looked through twice: by a [`Masker`], which masks what shows by itself and learns its values, and with what
-//! that has learned ([`Knowing`]). Neither needs all messages at a time.
+//! that has learned ([`Knowing`]). Neither needs all messages at a time: [`pieces`] masks a session part by part, and only what has
+//! changed.
 
 use carry_kernel::home::Home;
 use carry_kernel::secret::{self, SecretError};
@@ -18,6 +19,7 @@ use crate::git_links::GitLink;
 mod joined;
 mod look;
 mod masker;
+pub mod pieces;
 #[cfg(test)]
 mod tests;
 

@@ -84,6 +84,15 @@ pub const KEYS: &[Key] = &[
         is_address: false,
         doc: "What is not masked on the way out: a fingerprint as placeholders show it (\"1f3a09be\"), \"rule:NAME\", or \"value:TEXT\".",
     },
+    Key {
+        name: "sessions.undo_window",
+        aliases: &[],
+        kind: Kind::Duration,
+        default: "\"7d\"",
+        repo: RepoRule::Ignored,
+        is_address: false,
+        doc: "How long a session that is deleted for good on devices that exchange can be taken back; 0 deletes at once. Where nothing is exchanged it goes at once.",
+    },
 ];
 
 /// What a pass needs to know, read from the configuration.

@@ -1,6 +1,6 @@
 //! The team store: masked sessions in a database that a team shares.
 //!
-//! Nothing is shared until a project is ([`share`]). A [`push`] asks the archive what has changed, masks it ([`masking`]), cuts it
+//! Nothing is shared until a project is ([`share`]). A [`push`] asks the archive what has changed, masks it ([`carry_sessions::mask::pieces`]), cuts it
 //! down to what its project's mode lets through, makes rows of it ([`shape`]) and hands a store what that lacks. A store is
 //! anything that can hold rows under keys ([`sink::Sink`]); [`postgres`] is the one there is. What this device knows to be in a
 //! store is kept in a database of its own ([`state`]), and is only ever believed after a comparison of digests.
@@ -9,7 +9,6 @@
 
 #[cfg(test)]
 pub(crate) mod fixture;
-pub mod masking;
 pub mod memory;
 pub mod plan;
 pub mod postgres;

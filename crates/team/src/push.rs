@@ -11,11 +11,11 @@ use carry_redact::{Key, Redactor};
 use carry_sessions::archive::{Archive, ArchiveError};
 use carry_sessions::mask::{self, MaskError};
 
-use crate::masking::MaskingError;
 use crate::plan::Why;
 use crate::settings::{Settings, StoreSettings};
 use crate::sink::{Client, Sink, SinkError, Traffic};
 use crate::state::State;
+use carry_sessions::mask::pieces::MaskingError;
 
 pub(crate) mod candidates;
 mod cycle;

@@ -13,9 +13,9 @@ use carry_sessions::archive::StoredMessage;
 use carry_sessions::model::RelationKind;
 use carry_sessions::project::Project;
 
-use crate::masking::MaskedHead;
 use crate::share::Mode;
 use crate::unit::{Bucket, Head, Place, Row, SessionHead};
+use carry_sessions::mask::pieces::MaskedHead;
 
 mod clean;
 mod digest;
@@ -56,7 +56,7 @@ pub fn project_key(mode: Mode, project: &Project, keyed: impl FnOnce(&str) -> Fi
 /// The head of a session, cut down to what the mode lets through. `masked` counts places in the messages that are shared, by
 /// rule (see [`masked_in`]); those in what is left of the head are added.
 pub fn session_head(mode: Mode, head: MaskedHead, mut masked: BTreeMap<String, u64>) -> Head {
-    let MaskedHead { session, pins, links, findings } = head;
+    let MaskedHead { session, pins, links, findings, .. } = head;
     let mut head = SessionHead { mode, session, pins, links, masked: BTreeMap::new() };
     head::cut(&mut head);
     let findings: Vec<&Finding> = findings.iter().collect();

@@ -10,10 +10,10 @@ use carry_kernel::db::rusqlite::{self, OptionalExtension as _, Row};
 use carry_kernel::db::{Db, DbError};
 use carry_kernel::home::Home;
 
-use crate::masking;
 use crate::plan;
 use crate::share::Mode;
 use crate::unit::{Digest, Root};
+use carry_sessions::mask::pieces;
 
 mod packed;
 mod schema;
@@ -46,7 +46,7 @@ pub struct Pushed {
     /// The digest of its head.
     pub head: Digest,
     /// Its buckets, for the next time.
-    pub known: masking::Known,
+    pub known: pieces::Known,
     /// Places that were masked, by rule.
     pub masked: BTreeMap<String, u64>,
 }
@@ -233,7 +233,7 @@ impl State {
         Ok(found.map_err(self.db.failed())?.map(|(name, mask)| (mode(name), mask)))
     }
 
-    /// What hashes of raw rows are keyed with ([`crate::masking::Masking::begin`]); zeros before the first use of the store.
+    /// What hashes of raw rows are keyed with ([`pieces::Masking::begin`]); zeros before the first use of the store.
     ///
     /// # Errors
     /// [`DbError`].

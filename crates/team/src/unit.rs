@@ -10,15 +10,13 @@ use carry_kernel::clock::Timestamp;
 use carry_sessions::archive::SessionRow;
 use carry_sessions::curation::Pin;
 use carry_sessions::git_links::GitLink;
+pub use carry_sessions::mask::pieces::{BUCKET_MESSAGES, Bucket};
 use carry_sessions::model::SessionId;
 
 use crate::share::Mode;
 
 #[cfg(test)]
 mod tests;
-
-/// Messages of a bucket: those whose ordinals give the same quotient.
-pub const BUCKET_MESSAGES: u32 = 32;
 
 /// Grows when the same content gives other digests.
 const VERSION: u8 = 1;
@@ -59,23 +57,6 @@ pub type Digest = [u8; 32];
 /// The digest of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Root(pub Digest);
-
-/// Which group of messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Bucket(pub u32);
-
-impl Bucket {
-    /// The one a message belongs to.
-    pub fn of(ordinal: u32) -> Self {
-        Self(ordinal / BUCKET_MESSAGES)
-    }
-
-    /// The ordinals in it.
-    pub fn ordinals(self) -> std::ops::RangeInclusive<u32> {
-        let first = self.0.saturating_mul(BUCKET_MESSAGES);
-        first..=first.saturating_add(BUCKET_MESSAGES - 1)
-    }
-}
 
 /// Where a row stands in its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

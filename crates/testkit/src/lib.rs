@@ -7,7 +7,8 @@
 //! [`http_git::HttpGit`] and [`ssh_git::SshGit`] are Git servers on the loopback interface, [`fleet::Fleet`] is several
 //! devices that share a remote, [`pulsar::Pulsar`] does what git-pulsar does.
 //!
-//! [`agentsview`] runs the real agentsview, [`postgres::Server`] a real PostgreSQL; [`wire::Proxy`] is a connection that can be cut.
+//! [`agentsview`] runs the real agentsview, [`postgres::Server`] a real PostgreSQL, [`wire::Proxy`] is a connection that can be cut.
+//! With the feature `s3` there is `s3::S3`, a bucket.
 //!
 //! Everything here panics when it cannot do its work: a test that cannot be set up has failed.
 //!
@@ -33,6 +34,8 @@ pub mod postgres;
 pub mod pulsar;
 pub mod repo;
 pub mod rng;
+#[cfg(feature = "s3")]
+pub mod s3;
 pub mod ssh_git;
 pub mod synthetic;
 pub mod tmpfs;

@@ -8,11 +8,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("carry-kernel", &[]),
     ("carry-redact", &[]),
     ("carry-exchange", &["carry-kernel"]),
-    ("carry-code", &["carry-kernel"]),
-    ("carry-sessions", &["carry-kernel", "carry-redact"]),
+    ("carry-code", &["carry-kernel", "carry-exchange"]),
+    ("carry-sessions", &["carry-kernel", "carry-redact", "carry-exchange"]),
     ("carry-timeline", &["carry-kernel", "carry-code", "carry-sessions"]),
     ("carry-team", &["carry-kernel", "carry-redact", "carry-sessions"]),
-    ("carry-daemon", &["carry-kernel", "carry-code", "carry-sessions", "carry-timeline", "carry-team"]),
+    (
+        "carry-daemon",
+        &[
+            "carry-kernel",
+            "carry-exchange",
+            "carry-redact",
+            "carry-code",
+            "carry-sessions",
+            "carry-timeline",
+            "carry-team",
+        ],
+    ),
+    ("carry-hub", &["carry-kernel", "carry-exchange"]),
+    ("carry-sim", &["carry-kernel", "carry-exchange"]),
     (
         "carry",
         &[
@@ -22,7 +35,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "carry-sessions",
             "carry-timeline",
             "carry-team",
+            "carry-exchange",
             "carry-daemon",
+            "carry-hub",
         ],
     ),
     // The testkit knows none of what it helps to test, so that it cannot share a mistake with it.

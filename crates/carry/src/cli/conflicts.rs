@@ -1,175 +1,188 @@
-//! Settling conflicts: by a flag for all, or file by file on a terminal.
+//! `carry conflicts`: what devices said about sessions without knowing of each other.
 
-use carry_code::diff::{self, Delta, mode};
-use carry_code::git::{BString, ObjectId};
-use carry_code::handoff::Handoff;
-use carry_code::merge::{Choice, Conflict};
-use carry_code::pack::Kind;
-use carry_code::repo::Repo;
+use carry_exchange::store::status;
+use carry_kernel::clock::Timestamp;
+use carry_sessions::archive::Archive;
+use carry_sessions::curation::{Conflict, ConflictValue, RegisterName};
+use clap::Subcommand;
+use serde::Serialize;
 
+use super::sessions::archive;
 use crate::failure::Failure;
-use crate::merge_tool::{self, Sides};
+use crate::output::style;
+use crate::text;
 use crate::wire::Shell;
-use crate::{prompt, size, text, writers};
+use crate::writers;
 
-/// Paths named one by one in an error; JSON and `--dry-run` have all.
-const NAMED_MAX: usize = 10;
+mod list;
+mod resolve;
+mod show;
 
-/// What the flags say about all conflicts.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub(super) struct Flags {
-    /// Settle conflicts by what is here
-    #[arg(long, conflicts_with_all = ["theirs", "markers"])]
-    ours: bool,
-    /// Settle conflicts by what the other device has
-    #[arg(long, conflicts_with = "markers")]
-    theirs: bool,
-    /// Write both into the file, with conflict markers
-    #[arg(long)]
-    markers: bool,
+/// Show and settle what devices say differently about sessions
+///
+/// Two devices that rename the same session, or put it into the trash and take it out, without having heard of each other are
+/// a conflict: the later value is shown and both are kept, until you say which it is. Without a command it lists them.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
 }
 
-impl Flags {
-    fn choice(&self) -> Option<Choice> {
-        match (self.ours, self.theirs, self.markers) {
-            (true, _, _) => Some(Choice::Ours),
-            (_, true, _) => Some(Choice::Theirs),
-            (_, _, true) => Some(Choice::Markers),
-            _ => None,
+#[derive(Debug, Subcommand)]
+enum Command {
+    List(list::Args),
+    Show(show::Args),
+    Resolve(resolve::Args),
+}
+
+pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
+    match &args.command {
+        None => list::run(shell, &list::Args::default()),
+        Some(Command::List(args)) => list::run(shell, args),
+        Some(Command::Show(args)) => show::run(shell, args),
+        Some(Command::Resolve(args)) => resolve::run(shell, args),
+    }
+}
+
+/// The conflict of a session's field, as it is written on the command line.
+fn find(shell: &Shell, archive: &Archive, session: &str, field: &str) -> Result<Conflict, Failure> {
+    let id = session_id(archive, session)?;
+    let mut all = archive.conflicts(Some(&id))?;
+    call(shell, &mut all)?;
+    let hint = match all.as_slice() {
+        [] => "It has no conflicts. `carry conflicts` lists those there are.".to_owned(),
+        some => {
+            let fields: Vec<String> = some.iter().map(|one| format!("`{}`", field_of(&one.name))).collect();
+            format!("It has conflicts in {}.", fields.join(", "))
         }
-    }
-
-    /// Whether they settle all conflicts.
-    pub(super) fn settle_all(&self) -> bool {
-        self.choice().is_some()
-    }
+    };
+    let found = all.into_iter().find(|one| field_of(&one.name) == field);
+    found.ok_or_else(|| Failure::failed(format!("session {id} has no conflict in {field:?}")).hint(hint))
 }
 
-/// How each conflict is settled. Fails, naming them, where there is neither a flag nor somebody to ask.
-pub(super) fn settle(
-    shell: &Shell,
-    repo: &Repo,
-    handoff: &mut Handoff,
-    flags: &Flags,
-) -> Result<Vec<(BString, Choice)>, Failure> {
-    let conflicts = handoff.merged.conflicts.clone();
-    if let Some(choice) = flags.choice() {
-        return Ok(conflicts.into_iter().map(|conflict| (conflict.path, choice)).collect());
-    }
+/// Calls devices in conflicts as people do: by their labels, else by the names that the user gave them here, else by their ids.
+fn call(shell: &Shell, conflicts: &mut [Conflict]) -> Result<(), Failure> {
     if conflicts.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
-    if !prompt::can_ask(shell) {
-        return Err(unsettled(&conflicts));
-    }
-    let tool = merge_tool::configured(repo);
-    let mut choices = Vec::new();
-    for conflict in conflicts {
-        let choice = one(shell, repo, handoff, &conflict, tool.as_deref())?;
-        choices.push((conflict.path, choice));
-    }
-    Ok(choices)
-}
-
-fn unsettled(conflicts: &[Conflict]) -> Failure {
-    let mut paths: Vec<String> = conflicts.iter().take(NAMED_MAX).map(|c| text::path(c.path.as_ref())).collect();
-    if conflicts.len() > NAMED_MAX {
-        paths.push(format!("{} more", conflicts.len() - NAMED_MAX));
-    }
-    let n = text::count(text::len(conflicts), "file");
-    let verb = if conflicts.len() == 1 { "was" } else { "were" };
-    Failure::failed(format!("{n} {verb} changed on both sides: {}", paths.join(", ")))
-        .hint("With --yes, --ours keeps what is here, --theirs takes the other, --markers writes both into the file.")
-        .hint("Nothing was changed. On a terminal you are asked file by file.")
-}
-
-/// What can be answered about a conflict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
-    ShowDiff,
-    Ours,
-    Theirs,
-    Markers,
-    Tool,
-    Abort,
-}
-
-impl std::fmt::Display for Answer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::ShowDiff => "show diff",
-            Self::Ours => "keep what is here",
-            Self::Theirs => "take theirs",
-            Self::Markers => "write both, with markers",
-            Self::Tool => "open the merge tool",
-            Self::Abort => "abort; nothing is changed",
-        })
-    }
-}
-
-fn one(
-    shell: &Shell,
-    repo: &Repo,
-    handoff: &mut Handoff,
-    conflict: &Conflict,
-    tool: Option<&str>,
-) -> Result<Choice, Failure> {
-    let path = text::path(conflict.path.as_ref());
-    let theirs = writers::name(shell, &handoff.tip);
-    let question = match (conflict.ours, conflict.theirs) {
-        (None, _) => format!("{path} was deleted here and changed on {theirs}."),
-        (_, None) => format!("{path} was changed here and deleted on {theirs}."),
-        _ => format!("{path} was changed here and on {theirs}."),
-    };
-    // What a stray Enter chooses must not change anything.
-    let mut choices = vec![Answer::ShowDiff, Answer::Ours, Answer::Theirs, Answer::Markers];
-    let tool = tool.filter(|_| conflict.marked.is_some());
-    choices.extend(tool.map(|_| Answer::Tool));
-    choices.push(Answer::Abort);
-    loop {
-        match prompt::choose(shell, &question, choices.clone())? {
-            Some(Answer::ShowDiff) => {
-                let delta = Delta { path: conflict.path.clone(), old: conflict.ours, new: conflict.theirs };
-                shell.out.bytes(diff::unified(repo, &delta)?.as_bytes())?;
+    let logs = status::look(&shell.home)?.map(|status| status.logs).unwrap_or_default();
+    let own = shell.existing_context()?.map(|ctx| ctx.device.get());
+    for value in conflicts.iter_mut().flat_map(|conflict| &mut conflict.values) {
+        if let Some(own) = own.as_ref().filter(|own| value.is_own && own.id().as_str() == value.device) {
+            value.device = own.label().to_owned();
+        }
+        let Some(log) = logs.iter().find(|log| !value.is_own && Some(log.row.log) == value.log) else { continue };
+        if let Some(id) = &log.device {
+            let label = writers::label_of(shell, id.as_str())?;
+            // Until somebody names a log, it is called by the first digits of its own.
+            let is_named = !log.row.log.to_string().starts_with(&value.device);
+            if label != id.as_str() || !is_named {
+                value.device = label;
             }
-            Some(Answer::Ours) => return Ok(Choice::Ours),
-            Some(Answer::Theirs) => return Ok(Choice::Theirs),
-            Some(Answer::Markers) => return Ok(Choice::Markers),
-            Some(Answer::Tool) => {
-                if let Some(entry) = with_tool(shell, repo, handoff, conflict, tool.unwrap_or_default())? {
-                    return Ok(Choice::Blob(entry));
-                }
-            }
-            Some(Answer::Abort) | None => return Err(prompt::cancelled()),
         }
     }
+    Ok(())
 }
 
-/// Lets the user's tool merge the file; nothing when it did not.
-fn with_tool(
-    shell: &Shell,
-    repo: &Repo,
-    handoff: &mut Handoff,
-    conflict: &Conflict,
-    tool: &str,
-) -> Result<Option<(u32, ObjectId)>, Failure> {
-    let content = |entry| size::content(repo, &handoff.merged, entry).unwrap_or_default();
-    let sides = Sides {
-        path: conflict.path.clone(),
-        base: conflict.base.map(|base| content(Some(base))),
-        ours: content(conflict.ours),
-        theirs: content(conflict.theirs),
-        marked: content(conflict.marked),
-    };
-    shell.out.flush()?;
-    let Some(merged) = merge_tool::run(repo, tool, &sides)? else {
-        shell.out.note("The merge tool says that the file is not merged.");
-        return Ok(None);
-    };
-    let has_markers = merged.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"<<<<<<< "));
-    if has_markers && !prompt::confirm(shell, "The file still has conflict markers. Take it all the same?", "")? {
-        return Ok(None);
+/// The session that is meant: one that is here, or the whole id of one that has not come yet.
+fn session_id(archive: &Archive, spec: &str) -> Result<carry_sessions::model::SessionId, Failure> {
+    let id = carry_sessions::model::SessionId::parse(spec.trim());
+    match (archive.find(spec), id) {
+        (Ok(session), _) => Ok(session.id),
+        (Err(_), Some(id)) if !archive.conflicts(Some(&id))?.is_empty() => Ok(id),
+        (Err(error), _) => Err(error.into()),
     }
-    let entry_mode = conflict.ours.or(conflict.theirs).map_or(mode::FILE, |entry| entry.0);
-    Ok(Some((entry_mode, handoff.merged.objects.add(Kind::Blob, &merged))))
+}
+
+/// A register's field as it is written on the command line: `name`, `label:TEXT`.
+fn field_of(name: &RegisterName) -> String {
+    match name.item.as_str() {
+        "" => name.field.clone(),
+        item => format!("{}:{item}", name.field),
+    }
+}
+
+/// The session for people: its id, and its name when it is here.
+fn title(archive: &Archive, name: &RegisterName) -> String {
+    match archive.find(name.session.as_str()) {
+        Ok(session) => archive::name(&session),
+        Err(_) => format!("{} (not here yet)", name.session),
+    }
+}
+
+/// A value for people.
+fn value_of(name: &RegisterName, value: Option<&str>) -> String {
+    match (name.field.as_str(), value) {
+        ("name", None) => "(the agent's name)".to_owned(),
+        ("pin", None) => "(not pinned)".to_owned(),
+        ("pin", Some("")) => "(pinned without a note)".to_owned(),
+        ("star" | "label" | "trash", value) => (if value.is_some() { "(set)" } else { "(not set)" }).to_owned(),
+        (_, None) => "(none)".to_owned(),
+        (_, Some(text)) => text::line(text),
+    }
+}
+
+/// Prints a conflict for people, the value that is shown first.
+fn print(shell: &Shell, archive: &Archive, conflict: &Conflict) -> Result<(), Failure> {
+    let field = text::line(&field_of(&conflict.name));
+    shell.out.line(format_args!("{}  {}", title(archive, &conflict.name), shell.out.paint(style::TITLE, field)))?;
+    for (at, one) in conflict.values.iter().enumerate() {
+        let device = if one.is_own { format!("{}, this device", one.device) } else { one.device.clone() };
+        let shown = if at == 0 { "; shown" } else { "" };
+        shell.out.line(format_args!(
+            "    {}  ({}, {}{shown})",
+            value_of(&conflict.name, one.value.as_deref()),
+            text::line(&device),
+            text::local_time(said(one)),
+        ))?;
+    }
+    Ok(())
+}
+
+fn said(value: &ConflictValue) -> Timestamp {
+    Timestamp::from_millis(i64::try_from(value.at.wall_ms).unwrap_or(i64::MAX))
+}
+
+/// A conflict, for machines.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "conflict")]
+struct ConflictJson<'a> {
+    session: &'a str,
+    name: Option<String>,
+    field: &'a str,
+    item: &'a str,
+    values: Vec<ValueJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct ValueJson<'a> {
+    value: Option<&'a str>,
+    device: &'a str,
+    own: bool,
+    shown: bool,
+    time: String,
+    hlc: String,
+    log: Option<String>,
+}
+
+impl<'a> ConflictJson<'a> {
+    fn new(archive: &Archive, conflict: &'a Conflict) -> Self {
+        let values = conflict.values.iter().enumerate().map(|(at, one)| ValueJson {
+            value: one.value.as_deref(),
+            device: &one.device,
+            own: one.is_own,
+            shown: at == 0,
+            time: said(one).to_rfc3339(),
+            hlc: one.at.to_string(),
+            log: one.log.map(|log| log.to_string()),
+        });
+        let session = archive.find(conflict.name.session.as_str()).ok();
+        Self {
+            session: conflict.name.session.as_str(),
+            name: session.map(|session| carry_sessions::export::title(&session)),
+            field: &conflict.name.field,
+            item: &conflict.name.item,
+            values: values.collect(),
+        }
+    }
 }

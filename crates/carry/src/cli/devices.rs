@@ -7,17 +7,23 @@ use carry_code::repo::Repo;
 use carry_code::seen::Relation;
 use carry_code::time;
 use carry_code::tips::{self, Tip, Trust, Writer};
+use carry_exchange::store::status::{self, LogStatus, Status};
 use clap::Subcommand;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::push::branch_json;
 use crate::failure::Failure;
-use crate::links::{self, Here};
+use crate::links::Here;
 use crate::output::style;
 use crate::targets::{self, Place};
 use crate::wire::Shell;
-use crate::{prompt, text, writers};
+use crate::{text, writers};
+
+mod logs;
+mod trust;
+
+use logs::LogJson;
 
 /// Bytes of a key's SHA-256 that people compare.
 const FINGERPRINT_BYTES: usize = 8;
@@ -25,7 +31,9 @@ const FINGERPRINT_BYTES: usize = 8;
 /// List the devices, and say which are yours
 ///
 /// Without a command: this device and all others that were seen, and inside a repository what each has of every branch,
-/// beside what is here. It asks no remote; `carry sync --dry-run` does. Only the work of approved devices is offered by itself.
+/// beside what is here; then what each exchanges: how much it published, what of it is here and what is missing, and who has what is
+/// this device's ("safe on"). It asks no remote; `carry sync --dry-run` and `carry exchange` do. Only the work of approved devices is
+/// offered and taken over.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -36,9 +44,10 @@ pub(super) struct Args {
 enum Command {
     /// Trust a device's work
     ///
-    /// Shows the fingerprint of its key, to be compared with what `carry devices` shows there, and asks.
+    /// Shows the fingerprints of its keys, to be compared with what `carry devices` shows there, and asks. Counts for what it exchanges
+    /// and for what it publishes to Git remotes.
     Approve {
-        /// Label or id of the device
+        /// Label, id or name of the device
         #[arg(required_unless_present = "all", conflicts_with = "all")]
         device: Option<String>,
         /// Every device that is not approved yet
@@ -46,122 +55,41 @@ enum Command {
         all: bool,
     },
     /// Trust a device's work no more
+    ///
+    /// What came of it before stays.
     Revoke {
-        /// Label or id of the device
+        /// Label, id or name of the device
         device: String,
     },
     /// Give this device another label
     ///
-    /// The id stays. Others see the label after the next push.
+    /// The id stays. Others see the label after the next push. With --device another device is named, on this one alone.
     Rename {
         /// The new label
         label: String,
+        /// Another device, which is called so here from now on: 1 to 64 of a-z, 0-9 and -
+        #[arg(long, value_name = "DEVICE")]
+        device: Option<String>,
+    },
+    /// Let go of what an unapproved device has exchanged
+    ///
+    /// What comes of it again is met anew.
+    Forget {
+        /// Label, id or name of the device
+        device: String,
     },
 }
 
 pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     match &args.command {
         None => list(shell),
-        Some(Command::Approve { all: true, .. }) => approve_all(shell),
-        Some(Command::Approve { device, .. }) => {
-            let device = writers::find_device(&shell.registry()?, device.as_deref().unwrap_or_default())?;
-            if !approve(shell, &device)? {
-                return Err(prompt::cancelled());
-            }
-            look_again(shell);
-            Ok(())
-        }
-        Some(Command::Revoke { device }) => revoke(shell, device),
-        Some(Command::Rename { label }) => rename(shell, label),
+        Some(Command::Approve { all: true, .. }) => trust::approve_all(shell),
+        Some(Command::Approve { device, .. }) => trust::approve(shell, device.as_deref().unwrap_or_default()),
+        Some(Command::Revoke { device }) => trust::revoke(shell, device),
+        Some(Command::Rename { label, device: None }) => trust::rename(shell, label),
+        Some(Command::Rename { label, device: Some(device) }) => trust::rename_other(shell, device, label),
+        Some(Command::Forget { device }) => trust::forget(shell, device),
     }
-}
-
-/// Asks and approves; says whether it is approved now.
-fn approve(shell: &Shell, device: &KnownDevice) -> Result<bool, Failure> {
-    let name = text::line(&device.label);
-    if device.approved.is_some() {
-        shell.out.say(format_args!("{name} is approved already."))?;
-    } else {
-        prompt::check(shell, "--yes approves it.")?;
-        match device.key {
-            Some(key) => shell.out.note(format_args!(
-                "{name} ({}) was first seen {}. The fingerprint of its key: {}",
-                text::line(&device.id),
-                time::age(device.first_seen, shell.now()),
-                fingerprint(&key)
-            )),
-            None => shell.out.note(format_args!(
-                "{name} ({}) runs git-pulsar, which signs nothing: whoever can write to the remote can write in its name.",
-                text::line(&device.id)
-            )),
-        }
-        if !prompt::confirm(shell, &format!("Trust the work of {name}?"), "--yes approves it.")? {
-            return Ok(false);
-        }
-        shell.registry()?.approve_device(&device.id, shell.now())?;
-        shell.out.say(format_args!("Approved {name}."))?;
-    }
-    if shell.out.is_json() {
-        let known = shell.registry()?.device(&device.id)?.unwrap_or_else(|| device.clone());
-        shell.out.json(&DeviceJson::known(&known))?;
-    }
-    Ok(true)
-}
-
-/// What is offered, here and by the daemon, hangs on who is approved.
-fn look_again(shell: &Shell) {
-    let registry = shell.registry_to_read().ok().flatten();
-    if let Ok(Place::Registered(tree)) = targets::place(registry.as_ref(), &shell.cwd)
-        && let Ok(repo) = Repo::open(&tree.root)
-        && let Ok(here) = Here::new(shell, repo, tree)
-    {
-        links::remember(&here);
-    }
-    shell.reload_daemon();
-}
-
-fn approve_all(shell: &Shell) -> Result<(), Failure> {
-    let unknown: Vec<KnownDevice> =
-        shell.registry()?.devices()?.into_iter().filter(|device| device.approved.is_none()).collect();
-    if unknown.is_empty() {
-        shell.out.note("Every device that was seen is approved.");
-        return Ok(());
-    }
-    let mut left = 0;
-    for device in &unknown {
-        left += usize::from(!approve(shell, device)?);
-    }
-    look_again(shell);
-    match left {
-        0 => Ok(()),
-        n if n == unknown.len() => Err(prompt::cancelled()),
-        n => Err(Failure::partly(format!("{n} of {} devices were not approved", unknown.len()))),
-    }
-}
-
-fn revoke(shell: &Shell, name: &str) -> Result<(), Failure> {
-    let mut registry = shell.registry()?;
-    let device = writers::find_device(&registry, name)?;
-    registry.revoke_device(&device.id)?;
-    look_again(shell);
-    shell.out.say(format_args!("The work of {} is offered no more.", text::line(&device.label)))?;
-    if shell.out.is_json() {
-        shell.out.json(&DeviceJson::known(&KnownDevice { approved: None, ..device }))?;
-    }
-    Ok(())
-}
-
-fn rename(shell: &Shell, label: &str) -> Result<(), Failure> {
-    let ctx = shell.context()?;
-    let mut device = (*ctx.device.get()).clone();
-    device.set_label(&shell.home, label)?;
-    shell.out.say(format_args!("This device is called {} from now on.", text::line(device.label())))?;
-    shell.out.note("Others see it after the next push.");
-    shell.reload_daemon();
-    if shell.out.is_json() {
-        shell.out.json(&DeviceJson::this(&device))?;
-    }
-    Ok(())
 }
 
 /// One device with what it has here.
@@ -219,9 +147,39 @@ fn list(shell: &Shell) -> Result<(), Failure> {
             tips,
         });
     }
+    let status = status::look(&shell.home)?;
+    if let Some(status) = &status {
+        add_logs(&mut devices, status);
+    }
     show(shell, &devices)?;
     warn_of_namesakes(shell, &devices);
+    if let Some(status) = status.filter(|_| !shell.out.is_json()) {
+        logs::show(shell, &status)?;
+    }
     Ok(())
+}
+
+/// Adds what is exchanged to the devices that it is of, and those that are known from there alone.
+fn add_logs(devices: &mut Vec<Listed>, status: &Status) {
+    for log in &status.logs {
+        let json = logs::LogJson::new(log, status);
+        let id = log.device.as_ref().map(|device| device.as_str().to_owned());
+        // Whoever calls itself as this device is not it for that.
+        let others = devices.iter_mut().skip(1);
+        let place = match log.is_ours() {
+            true => devices.first_mut(),
+            false => others.into_iter().find(|listed| Some(&listed.json.id) == id.as_ref()),
+        };
+        match place {
+            Some(listed) => listed.json.exchange.push(json),
+            None => devices.push(Listed {
+                state: logs::state(log.row.state),
+                json: DeviceJson::of_log(log, json),
+                tips: Vec::new(),
+                is_copy: false,
+            }),
+        }
+    }
 }
 
 /// An unknown device is told of once; from now on the user has seen it.
@@ -346,7 +304,7 @@ fn warn_of_namesakes(shell: &Shell, devices: &[Listed]) {
 }
 
 /// What people compare: the beginning of the key's SHA-256, in groups of four.
-fn fingerprint(key: &[u8; 32]) -> String {
+pub(super) fn fingerprint(key: &[u8; 32]) -> String {
     let hash = Sha256::digest(key);
     let groups = hash[..FINGERPRINT_BYTES].chunks(2).map(|pair| format!("{:02x}{:02x}", pair[0], pair[1]));
     groups.collect::<Vec<_>>().join(" ")
@@ -364,6 +322,7 @@ struct DeviceJson {
     first_seen: Option<String>,
     approved: Option<String>,
     lines: Vec<LineJson>,
+    exchange: Vec<LogJson>,
 }
 
 /// What a device has of a branch, for machines.
@@ -389,6 +348,7 @@ impl DeviceJson {
             first_seen: None,
             approved: None,
             lines: Vec::new(),
+            exchange: Vec::new(),
         }
     }
 
@@ -402,6 +362,23 @@ impl DeviceJson {
             first_seen: Some(device.first_seen.to_rfc3339()),
             approved: device.approved.map(|at| at.to_rfc3339()),
             lines: Vec::new(),
+            exchange: Vec::new(),
+        }
+    }
+
+    /// One that is known from the exchange alone.
+    fn of_log(log: &LogStatus, json: LogJson) -> Self {
+        let name = log.device.as_ref().map_or(log.row.alias.as_str(), |device| device.as_str());
+        Self {
+            id: name.to_owned(),
+            label: name.to_owned(),
+            kind: "carry",
+            state: logs::state(log.row.state),
+            fingerprint: None,
+            first_seen: Some(log.row.since.to_rfc3339()),
+            approved: None,
+            lines: Vec::new(),
+            exchange: vec![json],
         }
     }
 
@@ -420,6 +397,7 @@ impl DeviceJson {
             first_seen: None,
             approved: None,
             lines: Vec::new(),
+            exchange: Vec::new(),
         }
     }
 }

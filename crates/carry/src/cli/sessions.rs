@@ -5,8 +5,9 @@ use clap::Subcommand;
 use crate::failure::Failure;
 use crate::wire::Shell;
 
-mod archive;
+pub(super) mod archive;
 mod delete;
+mod deleted;
 mod diff;
 mod export;
 pub(super) mod filter;
@@ -26,6 +27,7 @@ mod sources;
 mod star;
 mod stats;
 mod trash;
+mod undelete;
 mod verify;
 
 mod overview;
@@ -58,6 +60,8 @@ enum Command {
     Trash(trash::Args),
     Restore(restore::Args),
     Delete(delete::Args),
+    Undelete(undelete::Args),
+    Deleted(deleted::Args),
     Export(export::Args),
     Resume(resume::Args),
     Stats(stats::Args),
@@ -76,12 +80,14 @@ impl Command {
             | Self::Label(_)
             | Self::Trash(_)
             | Self::Restore(_)
-            | Self::Delete(_) => true,
+            | Self::Delete(_)
+            | Self::Undelete(_) => true,
             Self::List(_)
             | Self::Show(_)
             | Self::Search(_)
             | Self::For(_)
             | Self::Diff(_)
+            | Self::Deleted(_)
             | Self::Export(_)
             | Self::Resume(_)
             | Self::Stats(_)
@@ -115,10 +121,17 @@ fn carry_out(shell: &Shell, command: &Command) -> Result<(), Failure> {
         Command::Trash(args) => trash::run(shell, args),
         Command::Restore(args) => restore::run(shell, args),
         Command::Delete(args) => delete::run(shell, args),
+        Command::Undelete(args) => undelete::run(shell, args),
+        Command::Deleted(args) => deleted::run(shell, args),
         Command::Export(args) => export::run(shell, args),
         Command::Resume(args) => resume::run(shell, args),
         Command::Stats(args) => stats::run(shell, args),
         Command::Sources(args) => sources::run(shell, args),
         Command::Verify(args) => verify::run(shell, args),
     }
+}
+
+/// A name that may be given to a session.
+pub(super) fn checked_name(name: &str) -> Result<String, Failure> {
+    rename::checked("name", name)
 }

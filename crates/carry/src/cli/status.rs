@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::snapshot_json::SkippedJson;
 use super::status_json::{DriftJson, InterruptedJson, RemoteJson};
-use super::{sessions, team};
+use super::{exchange, sessions, team};
 use crate::failure::Failure;
 use crate::far::{self, DriftRow, Far, RemoteRow};
 use crate::output::style;
@@ -65,6 +65,7 @@ pub(super) fn show(shell: &Shell, scope: &Scope) -> Result<(), Failure> {
         }
         sessions::show_overview(shell, &rows)?;
         team::show_overview(shell, &rows)?;
+        exchange::show_overview(shell)?;
         if !shell.out.is_json() {
             show_daemon(shell, daemon)?;
         }
@@ -93,6 +94,7 @@ pub(super) fn show(shell: &Shell, scope: &Scope) -> Result<(), Failure> {
     }
     sessions::show_overview(shell, &rows)?;
     team::show_overview(shell, &rows)?;
+    exchange::show_overview(shell)?;
     if shell.out.is_json() {
         return Ok(());
     }

@@ -12,7 +12,7 @@ use carry_code::snapshot::Snapshot;
 use carry_code::time;
 use carry_code::tips::{self, Tip, Trust, Writer};
 
-use super::conflicts::{self, Flags};
+use super::settle::{self, Flags};
 use super::sync_json::{SyncPlanJson, SyncedJson};
 use super::takeover::{self, Carried};
 use super::{restore, undo};
@@ -80,7 +80,7 @@ fn sync(shell: &Shell, here: &Here, branch: &Branch, args: &Args) -> Result<(), 
     if args.dry_run && !conflicts.is_empty() && !args.conflicts.settle_all() {
         return show_conflicts(shell, here, &chosen, &handoff);
     }
-    let settled = conflicts::settle(shell, &here.repo, &mut handoff, &args.conflicts);
+    let settled = settle::settle(shell, &here.repo, &mut handoff, &args.conflicts);
     let choices = settled.inspect_err(|_| {
         // Machines are told which they are, with what each side has.
         let _ = show_plan_json(shell, here, &chosen, &handoff, None);

@@ -100,6 +100,16 @@ pub(super) fn capture_after(shell: &Shell, here: &Here) -> Option<Snapshot> {
 
 /// Says what was done to files, index and branch, and fails when some was not.
 pub(super) fn say(shell: &Shell, before: &Snapshot, done: &Done) -> Result<(), Failure> {
+    let trouble = trouble(shell, done);
+    shell.out.note(format_args!(
+        "What was there before is kept in snapshot {}; `carry undo` brings it back.",
+        text::short(&before.commit)
+    ));
+    trouble
+}
+
+/// Says what stood in the way, and fails when not all was done.
+pub(super) fn trouble(shell: &Shell, done: &Done) -> Result<(), Failure> {
     let out = &shell.out;
     let restored = &done.files;
     for (path, kept) in &restored.kept {
@@ -111,10 +121,6 @@ pub(super) fn say(shell: &Shell, before: &Snapshot, done: &Done) -> Result<(), F
     if let Some(why) = &done.staged {
         out.warn(format_args!("what is staged could not be brought there: {}", text::line(why)));
     }
-    out.note(format_args!(
-        "What was there before is kept in snapshot {}; `carry undo` brings it back.",
-        text::short(&before.commit)
-    ));
     if done.finished {
         return Ok(());
     }

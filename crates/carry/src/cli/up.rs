@@ -7,7 +7,7 @@ use carry_code::repo::Repo;
 use carry_daemon::control;
 
 use super::status::{self, Scope};
-use super::{now, sessions, team};
+use super::{exchange, now, sessions, team};
 use crate::failure::Failure;
 use crate::links::{self, Here};
 use crate::output::style;
@@ -71,6 +71,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     )?;
     sessions::announce(shell)?;
     team::announce(shell)?;
+    exchange::announce(shell)?;
     shell.out.say("")?;
     status::show(shell, &scope)
 }

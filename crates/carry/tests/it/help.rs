@@ -38,15 +38,20 @@ Commands:
   undo         Take the last restore, sync or finalize back
   publish      Publish snapshots to a Git remote
   sync         Take over newer work of another device
+  clone        Make a repository here that is only on other devices
   finalize     Stage the work of all devices as one change
   sessions     Find, read and keep conversations with coding agents
   team         Share conversations with your team, and read what it shares
+  remote       Add, list and test the places that devices exchange through
+  exchange     Exchange with the remotes now
   devices      List the devices, and say which are yours
+  conflicts    Show and settle what devices say differently about sessions
   ignore       Leave files out of captures
   prune        Thin snapshots by retention
   config       Show and change settings
   doctor       Find what is wrong and mend it
   daemon       Start, stop and look at the background process
+  serve        Let other devices exchange with this one over HTTP
   service      Let the system start the daemon
   logs         Show the daemon's log
   prompt       Print a few characters for the shell's prompt

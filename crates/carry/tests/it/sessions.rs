@@ -1,5 +1,6 @@
 //! `carry sessions`: conversations with coding agents, from the fixtures of the library that reads them.
 
+mod conflicting;
 mod curating;
 mod killed;
 mod linking;

@@ -22,7 +22,7 @@ const UNPACKED_OBJECT_MAX: u64 = 64 << 20;
 const UNPACKED_BYTES_MAX: u64 = 512 << 20;
 
 /// Puts all objects of `quarantine` into the repository. They are kept until the value goes.
-pub(super) fn objects(
+pub(crate) fn objects(
     repo: &Repo,
     quarantine: &Quarantine,
     gix: &gix::Repository,
@@ -92,7 +92,7 @@ fn copy(objects: &std::path::Path, repo: &Repo, gix: &gix::Repository, ids: &[Ob
 }
 
 /// Moves one ref, and back if what it needs is not there. One that moved meanwhile, or is locked, is left for the next fetch.
-pub(super) fn move_ref(repo: &Repo, step: &Move, report: &mut Report) -> Result<(), RemoteError> {
+pub(crate) fn move_ref(repo: &Repo, step: &Move, report: &mut Report) -> Result<(), RemoteError> {
     match refs::update(repo, &step.name, step.old, step.new) {
         Ok(_) => {}
         Err(error @ (RefError::Moved { .. } | RefError::Locked { .. } | RefError::Git { .. })) => {

@@ -10,6 +10,51 @@ use crate::registry::Registry;
 use crate::remote::RemoteError;
 use crate::snapshot::Snapshot;
 
+/// How a line that came stands to what is here of it.
+pub(crate) enum Opinion {
+    /// It is whole, its device's, and newer than what is here.
+    Newer(Box<Sealed>),
+    /// It is what is here.
+    Same,
+    /// It is older than what is here.
+    Older,
+    /// It is not to be taken, and why.
+    Refused(String),
+}
+
+/// Judges the line `name` whose value is `value`, beside the value `held` here. `pinned` is the key that is known of the
+/// device. However it came: nothing but its signature says whose it is.
+pub(crate) fn opinion(
+    gix: &gix::Repository,
+    name: &LineName,
+    value: ObjectId,
+    pinned: Option<[u8; 32]>,
+    held: Option<ObjectId>,
+) -> Opinion {
+    let sealed = match verify::line(gix, name, value) {
+        Ok(sealed) => sealed,
+        Err(why) => return Opinion::Refused(why),
+    };
+    if pinned.is_some_and(|key| key != sealed.seal.key) {
+        let id = &name.device;
+        return Opinion::Refused(format!(
+            "it carries the id of {id} under another key: an impostor, or a device made anew"
+        ));
+    }
+    let Some(held) = held else { return Opinion::Newer(Box::new(sealed)) };
+    if held == value {
+        return Opinion::Same;
+    }
+    match compare(gix, name, held, &sealed) {
+        Standing::Newer => Opinion::Newer(Box::new(sealed)),
+        Standing::Older => Opinion::Older,
+        Standing::Forked => {
+            Opinion::Refused("it forked: two machines write this line, or its history was replaced".to_owned())
+        }
+        Standing::Unreadable(why) => Opinion::Refused(why),
+    }
+}
+
 /// What becomes of a line of another device, or of another clone on this one.
 pub(super) fn judge(
     fetched: &Fetched<'_>,
@@ -18,37 +63,24 @@ pub(super) fn judge(
     value: ObjectId,
     registry: &Registry,
 ) -> Result<Verdict, RemoteError> {
-    let sealed = match verify::line(gix, name, value) {
-        Ok(sealed) => sealed,
-        Err(why) => return Ok(Verdict::Refuse(why)),
-    };
     let id = name.device.as_str();
     let pinned = if name.device == fetched.known.device {
         fetched.ctx.device.get().public_key_of(&name.device)
     } else {
         registry.device(id)?.and_then(|known| known.key)
     };
-    if pinned.is_some_and(|key| key != sealed.seal.key) {
-        return Ok(Verdict::Refuse(format!(
-            "it carries the id of {id} under another key: an impostor, or a device made anew"
-        )));
-    }
     let held = fetched.known.local(name);
-    if let Some(held) = held {
-        match compare(gix, name, held, &sealed) {
-            Standing::Newer => {}
-            Standing::Older if several_remotes(fetched, registry)? => return Ok(Verdict::Ignore),
-            Standing::Older => {
-                return Ok(Verdict::Refuse("it is older than what is here: it was rolled back there".to_owned()));
-            }
-            Standing::Forked => {
-                return Ok(Verdict::Refuse(
-                    "it forked: two machines write this line, or its history was replaced".to_owned(),
-                ));
-            }
-            Standing::Unreadable(why) => return Ok(Verdict::Refuse(why)),
+    let sealed = match opinion(gix, name, value, pinned, held) {
+        Opinion::Newer(sealed) => sealed,
+        Opinion::Same => return Ok(Verdict::Ignore),
+        Opinion::Older if several_remotes(fetched, registry)? || registry.came_by_exchange(name)? => {
+            return Ok(Verdict::Ignore);
         }
-    }
+        Opinion::Older => {
+            return Ok(Verdict::Refuse("it is older than what is here: it was rolled back there".to_owned()));
+        }
+        Opinion::Refused(why) => return Ok(Verdict::Refuse(why)),
+    };
     let step = Move {
         shown: name.ref_name(),
         name: name.ref_name(),
@@ -57,7 +89,7 @@ pub(super) fn judge(
         needed: vec![value, sealed.seal.keeper, sealed.tip.commit, sealed.tip.tree],
         is_news: true,
     };
-    let met = Met { id: id.to_owned(), key: Some(sealed.seal.key), label: sealed.seal.label };
+    let met = Met { id: id.to_owned(), key: Some(sealed.seal.key), label: sealed.seal.label.clone() };
     Ok(Verdict::Take(step, Some(met)))
 }
 

@@ -11,19 +11,19 @@ use crate::snapshot::Snapshot;
 
 /// A ref here that is to move.
 #[derive(Debug)]
-pub(super) struct Move {
+pub(crate) struct Move {
     /// The ref there, for people.
-    pub(super) shown: String,
+    pub(crate) shown: String,
     /// The ref here.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Its value now.
-    pub(super) old: Option<ObjectId>,
+    pub(crate) old: Option<ObjectId>,
     /// Its new value.
-    pub(super) new: ObjectId,
+    pub(crate) new: ObjectId,
     /// Objects that must be there once it has moved.
-    pub(super) needed: Vec<ObjectId>,
+    pub(crate) needed: Vec<ObjectId>,
     /// Whether it is news of others.
-    pub(super) is_news: bool,
+    pub(crate) is_news: bool,
 }
 
 /// A device or stream that was met.
@@ -120,10 +120,10 @@ impl Judged {
 }
 
 /// A line as it came, whole and verified.
-pub(super) struct Sealed {
-    pub(super) seal: Seal,
+pub(crate) struct Sealed {
+    pub(crate) seal: Seal,
     pub(super) raw: Vec<u8>,
-    pub(super) tip: Snapshot,
+    pub(crate) tip: Snapshot,
 }
 
 /// Reads the line `name` whose value is `value`; or says what is wrong with it.
@@ -162,7 +162,7 @@ pub(super) fn commit_tree(gix: &gix::Repository, commit: ObjectId) -> Result<Obj
 }
 
 /// How many snapshots of the line a snapshot is the newest of.
-pub(super) fn own_count(name: &LineName, snapshot: &Snapshot) -> u64 {
+pub(crate) fn own_count(name: &LineName, snapshot: &Snapshot) -> u64 {
     if snapshot.meta.device != name.device {
         return 0;
     }

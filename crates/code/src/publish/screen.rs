@@ -162,7 +162,7 @@ impl Screen<'_, '_> {
 }
 
 /// Scans one blob. One that is not here came from a remote, and goes nowhere.
-pub(super) fn scan(gix: &gix::Repository, path: &BStr, id: ObjectId) -> Vec<Finding> {
+pub(crate) fn scan(gix: &gix::Repository, path: &BStr, id: ObjectId) -> Vec<Finding> {
     let header = match gix.try_find_header(id) {
         Ok(Some(header)) if header.kind() == gix::objs::Kind::Blob => header,
         _ => return Vec::new(),

@@ -1,7 +1,8 @@
 //! The tables of `code.db`. Paths are blobs: a path is bytes, not text.
 
 /// One script a version. Never edited once released; only appended to.
-pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
+pub(super) const MIGRATIONS: &[&str] =
+    &[VERSION_1, VERSION_2, VERSION_3, carry_exchange::strand::outbox::SQL, VERSION_5];
 
 const VERSION_1: &str = "
 -- A registered working tree. dev, ino and born say which folder root was when last seen there; state is JSON, bytes
@@ -147,4 +148,84 @@ CREATE TABLE left_out (
     snapshot TEXT NOT NULL,
     PRIMARY KEY (url, ref, snapshot)
 ) STRICT;
+";
+
+const VERSION_5: &str = "
+-- A repository as it is called in the exchange (null until something was said of it), and the roots of its history as they
+-- were found when its HEADs were at these commits. Lists are separated by blanks.
+CREATE TABLE exchange_repositories (
+    common_dir BLOB PRIMARY KEY,
+    id         TEXT,
+    heads      TEXT NOT NULL,
+    roots      TEXT NOT NULL
+) STRICT;
+
+-- Snapshots of our lines that a log of ours brings, numbered by line and log, and the commits that its pack needs.
+CREATE TABLE said (
+    log      TEXT NOT NULL,
+    ref      TEXT NOT NULL,
+    n        INTEGER NOT NULL,
+    snapshot TEXT NOT NULL,
+    needs    TEXT NOT NULL,
+    depth    INTEGER NOT NULL,
+    PRIMARY KEY (log, ref, n)
+) STRICT, WITHOUT ROWID;
+
+-- How each of our lines stands: the newest snapshot that was looked at, and what became of it (JSON).
+CREATE TABLE said_lines (
+    ref        TEXT PRIMARY KEY,
+    common_dir BLOB NOT NULL,
+    branch     TEXT NOT NULL,
+    log        TEXT NOT NULL,
+    snapshot   TEXT NOT NULL,
+    finished   INTEGER NOT NULL,
+    tried      INTEGER NOT NULL,
+    state      TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Packs without needs that another device asked for: those that were attached, and those that could not be made.
+CREATE TABLE answered (
+    log TEXT NOT NULL, id TEXT NOT NULL,
+    again_ms INTEGER, -- NULL: it was attached; else when to try again
+    PRIMARY KEY (log, id)
+) STRICT, WITHOUT ROWID;
+
+-- The newest record of each line that came, by log and way.
+CREATE TABLE came (
+    log     TEXT NOT NULL,
+    track   INTEGER NOT NULL,
+    key     BLOB NOT NULL,
+    seq     INTEGER NOT NULL,
+    alias   TEXT NOT NULL,
+    payload BLOB NOT NULL,
+    problem TEXT,
+    PRIMARY KEY (log, track, key)
+) STRICT, WITHOUT ROWID;
+
+-- In which repositories it was put where, under which value; null when it came another way, or not at all and why.
+CREATE TABLE came_places (
+    log        TEXT NOT NULL,
+    track      INTEGER NOT NULL,
+    key        BLOB NOT NULL,
+    common_dir BLOB NOT NULL,
+    ref        TEXT NOT NULL,
+    value      TEXT,
+    problem    TEXT,
+    again      INTEGER NOT NULL,
+    PRIMARY KEY (log, track, key, common_dir)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX came_places_by_ref ON came_places (ref);
+
+-- Repositories here that the user said are those of a log.
+CREATE TABLE bound (
+    log TEXT NOT NULL, id TEXT NOT NULL, common_dir BLOB NOT NULL, PRIMARY KEY (log, id, common_dir)
+) STRICT, WITHOUT ROWID;
+
+-- Devices that were approved since an approved log speaks for them. Once: who takes the approval back means it.
+CREATE TABLE vouched (device TEXT PRIMARY KEY, log TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+-- Lines of a log that does not count any more which stayed, and why.
+CREATE TABLE left_lines (
+    common_dir BLOB NOT NULL, ref TEXT NOT NULL, log TEXT NOT NULL, why TEXT NOT NULL, PRIMARY KEY (common_dir, ref)
+) STRICT, WITHOUT ROWID;
 ";

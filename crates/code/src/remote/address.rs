@@ -97,6 +97,27 @@ pub fn masked(text: &str) -> String {
     out
 }
 
+/// What a repository at `url` is called on every device: host and path, however they are reached. None for a place that
+/// other machines know by another name, or not at all. No password, token or user's name is in it.
+pub(crate) fn shared_name(url: &str) -> Option<String> {
+    let url = masked_url(url);
+    if reach(&url) != Reach::Network {
+        return None;
+    }
+    let (host, path) = match split_scheme(&url) {
+        Some((_, rest)) => {
+            let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+            (host_of(authority), path)
+        }
+        None if is_helper(&url) => return None,
+        None => scp_like(&url)?,
+    };
+    let path = path.split(['?', '#']).next().unwrap_or_default().trim_matches('/');
+    let path = path.strip_suffix(".git").unwrap_or(path).trim_end_matches('/');
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    (!host.is_empty() && !path.is_empty()).then(|| format!("{host}/{path}"))
+}
+
 /// One URL as it may be shown, whatever characters it holds.
 pub(super) fn masked_url(url: &str) -> String {
     let Some((scheme, address)) = url.split_once("://") else { return url.to_owned() };
@@ -144,7 +165,7 @@ fn may_be_password(authority: &str) -> bool {
 }
 
 /// What Git makes of `url`: the longest `url.<base>.insteadOf` that it begins with is replaced.
-pub(super) fn rewritten(config: &gix::config::File, url: &str) -> String {
+pub(crate) fn rewritten(config: &gix::config::File, url: &str) -> String {
     replaced(config, url, "insteadOf").unwrap_or_else(|| url.to_owned())
 }
 

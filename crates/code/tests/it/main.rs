@@ -5,6 +5,7 @@ mod rig;
 
 mod capture;
 mod converge;
+mod exchange;
 mod faults;
 mod handoff;
 mod interleaved;

@@ -59,6 +59,7 @@ impl Daemon<'_> {
                 .map(|job| (job.tree.id.as_str().to_owned(), job.status(steady).on_wall_clock(steady, wall)))
                 .collect(),
             sessions: Some(self.sessions.status().on_wall_clock(steady, wall)),
+            remotes: self.remotes.present().map(|remote| (remote.slot.row.clone(), remote.status())).collect(),
             team: self
                 .team
                 .present()

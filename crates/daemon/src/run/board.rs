@@ -16,6 +16,9 @@ impl Daemon<'_> {
         let status = match key {
             Key::Tree(id) => self.jobs.get(id).map(|job| job.status(now)),
             Key::Sessions => Some(self.sessions.status()),
+            Key::Remote(name) => {
+                self.remotes.get(name).filter(|remote| !remote.is_leaving).map(|remote| remote.status())
+            }
             Key::Team(name) => self.team.get(name).filter(|store| !store.is_leaving).map(|store| store.status()),
             Key::Link(..) => self.slot(key).map(|slot| slot.worker.status()),
         };

@@ -23,6 +23,7 @@ use super::job::Job;
 use super::link::{Link, LinkId, Role};
 use super::network::Network;
 use super::pool::{Pool, Work};
+use super::remotes::Remotes;
 use super::sessions::{self, Sessions};
 use super::slot::Key;
 use super::team::Team;
@@ -65,6 +66,7 @@ pub(super) struct Daemon<'a> {
     pub(super) network: Network,
     pub(super) sessions: Sessions,
     pub(super) team: Team,
+    pub(super) remotes: Remotes,
     pub(super) desktop: Desktop,
     pub(super) events: SyncSender<Event>,
     /// Who we were when we last looked.
@@ -118,6 +120,7 @@ impl<'a> Daemon<'a> {
             network,
             sessions: Sessions::new(watch, &tuning),
             team: Team::default(),
+            remotes: Remotes::default(),
             desktop,
             events,
             identity: ctx.device.id(),
@@ -146,6 +149,7 @@ impl<'a> Daemon<'a> {
         self.reload();
         self.reload_sessions();
         self.reload_team();
+        self.reload_remotes();
     }
 
     /// Takes one event.
@@ -167,6 +171,9 @@ impl<'a> Daemon<'a> {
             Event::SessionsStep(step) => self.sessions_step(step),
             Event::SessionsPassed(outcome) => self.sessions_passed(outcome),
             Event::PushingToStore { store, step } => self.pushing_to_store(&store, step),
+            Event::RemoteStirred(remote) => self.remote_stirred(&remote),
+            Event::RoundSteps { remote, step } => self.round_steps(&remote, step),
+            Event::RoundEnded { remote, is_last, outcome } => self.round_ended(&remote, is_last, *outcome),
             Event::PushedToStore { store, outcome } => self.pushed_to_store(&store, *outcome),
             Event::Metered(metered) => self.metered_is(metered),
             Event::Asked { request, reply } => self.asked(request, reply),
@@ -182,7 +189,7 @@ impl<'a> Daemon<'a> {
         let asks = self.asks.values().filter_map(|ask| ask.sync_by);
         let own = [Some(self.home_at), self.watchdog.map(|(_, at)| at), self.stop_by];
         let links = self.links.values().flat_map(Link::slots).filter_map(|slot| slot.wake);
-        let strands = [self.sessions.due(), self.team.due()];
+        let strands = [self.sessions.due(), self.team.due(), self.remotes.due()];
         let due = jobs.chain(asks).chain(links).chain(strands.into_iter().chain(own).flatten()).min();
         due.map_or(SLEEP_MAX, |due| due.since(self.now())).min(SLEEP_MAX)
     }
@@ -219,6 +226,7 @@ impl<'a> Daemon<'a> {
         self.tick_links(now);
         self.tick_sessions(now);
         self.tick_team(now);
+        self.tick_remotes(now);
         self.let_go(now);
     }
 
@@ -342,6 +350,10 @@ impl<'a> Daemon<'a> {
         for name in self.team.names() {
             self.drive(&Key::Team(name), Input::Stop);
         }
+        self.flush_remotes();
+        for name in self.remotes.names() {
+            self.drive(&Key::Remote(name), Input::Stop);
+        }
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -353,7 +365,8 @@ impl<'a> Daemon<'a> {
         let is_idle = self.jobs.values().all(|job| job.slot.has_ended() && !job.is_kept_up)
             && self.links.values().flat_map(Link::slots).all(|slot| slot.has_ended())
             && self.sessions.slot.has_ended()
-            && self.team.has_ended();
+            && self.team.has_ended()
+            && self.remotes.has_ended();
         self.stop_by.is_some_and(|by| is_idle || by <= self.now())
     }
 

@@ -9,6 +9,7 @@ use carry_kernel::id::TreeId;
 use super::exchange;
 use super::link::{Found, LinkId, Role};
 use super::pool::Ended;
+use super::remotes;
 use super::sessions;
 use super::team;
 use crate::handle::{Answer, Request};
@@ -51,6 +52,12 @@ pub(super) enum Event {
     PushingToStore { store: String, step: String },
     /// A push to a team store ended.
     PushedToStore { store: String, outcome: Box<team::Outcome> },
+    /// There may be news at a remote.
+    RemoteStirred(String),
+    /// An exchange with a remote takes a step.
+    RoundSteps { remote: String, step: String },
+    /// An exchange with a remote ended; the last one is made while the daemon stops.
+    RoundEnded { remote: String, is_last: bool, outcome: Box<remotes::Outcome> },
     /// Whether the network costs money, if anybody knows.
     Metered(Option<bool>),
     /// Somebody asks.
@@ -87,6 +94,9 @@ impl Event {
             Self::SessionsPassed(_) => "sessions-passed",
             Self::PushingToStore { .. } => "pushing-to-store",
             Self::PushedToStore { .. } => "pushed-to-store",
+            Self::RemoteStirred(_) => "remote-stirred",
+            Self::RoundSteps { .. } => "round-steps",
+            Self::RoundEnded { .. } => "round-ended",
             Self::Metered(_) => "metered",
             Self::Asked { .. } => "asked",
             Self::Signal(_) => "signal",

@@ -89,6 +89,12 @@ impl Daemon<'_> {
                 self.drive(&Key::Team(name), Input::Gates(gates.clone()));
             }
         }
+        for (name, reach) in self.remotes.reaches() {
+            let (is_new, gates) = if reach == Reach::Network { (is_new.1, &network) } else { (is_new.0, &local) };
+            if is_new {
+                self.drive(&Key::Remote(name), Input::Gates(gates.clone()));
+            }
+        }
     }
 
     /// The next time they are measured anew.
@@ -133,11 +139,13 @@ impl Daemon<'_> {
         self.measure_gates();
         self.start_links();
         self.start_stores();
+        self.start_remotes();
     }
 
-    /// Whether any link or team store is reached over the network.
+    /// Whether any link, team store or remote is reached over the network.
     pub(super) fn uses_network(&self) -> bool {
         let stores = self.team.present().map(|store| store.reach());
+        let stores = stores.chain(self.remotes.present().map(|remote| remote.reach()));
         self.links.values().map(|link| link.remote.reach).chain(stores).any(|reach| reach == Reach::Network)
     }
 }

@@ -206,6 +206,7 @@ impl Daemon<'_> {
         for id in ids {
             self.feed_link(&id, Role::Push, Input::Dirty);
         }
+        self.work_changed(true);
     }
 
     /// Calls the workers of links whose time has come.

@@ -29,6 +29,8 @@ pub(super) enum Key {
     Sessions,
     /// The one that pushes to the team store of this name.
     Team(String),
+    /// The one that exchanges with the remote of this name.
+    Remote(String),
 }
 
 /// A cycle that runs.
@@ -117,6 +119,7 @@ impl Daemon<'_> {
             Key::Link(id, _) => self.drop_link_if_left(id),
             Key::Sessions => {}
             Key::Team(name) => self.drop_store_if_left(name),
+            Key::Remote(name) => self.drop_remote_if_left(name),
         }
     }
 
@@ -126,6 +129,7 @@ impl Daemon<'_> {
             Key::Link(id, role) => self.links.get_mut(id).map(|link| link.slot(*role)),
             Key::Sessions => Some(&mut self.sessions.slot),
             Key::Team(name) => self.team.slot(name),
+            Key::Remote(name) => self.remotes.slot(name),
         }
     }
 
@@ -139,6 +143,7 @@ impl Daemon<'_> {
                 Key::Link(id, role) => self.run_exchange(id, *role, now),
                 Key::Sessions => self.run_pass(now),
                 Key::Team(name) => self.run_push(name, now),
+                Key::Remote(name) => self.run_round(name, now),
             },
             Effect::Cancel => return self.slot(key)?.cancel().then_some(Input::Cancelled),
             Effect::Abandon => {

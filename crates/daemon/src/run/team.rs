@@ -75,13 +75,7 @@ impl Daemon<'_> {
         if self.is_stopping() {
             return;
         }
-        let keys = [
-            carry_kernel::config::KEYS,
-            carry_code::settings::KEYS,
-            carry_sessions::settings::KEYS,
-            carry_team::settings::KEYS,
-        ];
-        let config = Config::load(&keys, &self.ctx.sources);
+        let config = Config::load(super::KEYS, &self.ctx.sources);
         let variable = self.tuning.variable.clone();
         let home = variable("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
         let settings = Settings::new(&config, home.as_deref(), &*variable);
@@ -196,7 +190,7 @@ impl Daemon<'_> {
     }
 
     /// The archive has changed: every store is to have it.
-    pub(super) fn archive_changed(&mut self) {
+    pub(super) fn stores_are_to_follow(&mut self) {
         for name in self.team.names() {
             self.feed_store(&name, Input::Dirty);
         }

@@ -19,6 +19,7 @@ use crate::socket::Remote;
 mod captures;
 mod lifecycle;
 mod links;
+mod remotes;
 mod sessions;
 mod team;
 mod trees;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::far::{Far, Git};
+use super::remotes;
 use super::team::{self, MakeSink};
 use crate::desktop::{self, Show};
 use crate::metered;
@@ -67,6 +68,8 @@ pub(super) struct Tuning {
     pub(super) far: Arc<dyn Far>,
     /// Makes what a push to a team store goes to.
     pub(super) sink: Arc<MakeSink>,
+    /// Makes exchanges with remotes.
+    pub(super) exchange: Arc<remotes::Make>,
     /// Tells the user something.
     pub(super) show: Show,
     /// Called before each capture with the root; tests make it fail.
@@ -105,6 +108,7 @@ impl Default for Tuning {
             metered: Arc::new(metered::measure),
             far: Arc::new(Git),
             sink: Arc::new(team::connect),
+            exchange: Arc::new(crate::exchange::once),
             show: Arc::new(desktop::show),
             before_capture: Arc::new(|_| {}),
             before_upkeep: Arc::new(|_| {}),

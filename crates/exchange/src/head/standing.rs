@@ -19,6 +19,9 @@ pub enum Standing {
     },
     /// It is earlier, and its chains lead to those that are known: an old head that was put again, or came late.
     Older,
+    /// It covers less, and whether its chains lead to those that are known cannot be told: the records there are not held yet.
+    /// It may be an old head, a fork's, or one to refuse.
+    Unclear,
     /// It is later and covers less of this stream: never followed.
     Less(StreamName),
     /// It is another of the same number, or has a smaller one and yet goes further: two copies of a home write this log,
@@ -43,6 +46,7 @@ pub fn standing(known: &SignedHead, other: &SignedHead, mark: &dyn Fn(&StreamNam
     }
     let (ours, theirs) = (known.head(), other.head());
     let (mut unchecked, mut less) = (Vec::new(), None);
+    let mut is_unclear = false;
     let mut is_more = theirs.streams.keys().any(|stream| !ours.streams.contains_key(stream));
     for (stream, state) in &ours.streams {
         let Some(found) = theirs.streams.get(stream) else {
@@ -52,6 +56,7 @@ pub fn standing(known: &SignedHead, other: &SignedHead, mark: &dyn Fn(&StreamNam
         let chain_here = if found.last == state.last { Some(state.chain) } else { mark(stream, found.last) };
         is_more |= found.last > state.last;
         if found.last < state.last {
+            is_unclear |= chain_here.is_none();
             less.get_or_insert_with(|| stream.clone());
         } else if found.last > state.last && chain_here.is_none() {
             // Its own tail may not say what its chain was here, so that is seen when its records come.
@@ -62,8 +67,10 @@ pub fn standing(known: &SignedHead, other: &SignedHead, mark: &dyn Fn(&StreamNam
         }
     }
     match (theirs.n.cmp(&ours.n), less) {
+        (Ordering::Less, _) if !is_more && is_unclear => Standing::Unclear,
         (Ordering::Less, _) if !is_more => Standing::Older,
         (Ordering::Less | Ordering::Equal, _) => Standing::Twin,
+        (Ordering::Greater, Some(_)) if is_unclear => Standing::Unclear,
         (Ordering::Greater, Some(stream)) => Standing::Less(stream),
         (Ordering::Greater, None) => Standing::Newer { unchecked },
     }

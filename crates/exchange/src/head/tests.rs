@@ -271,6 +271,13 @@ fn a_head_that_covers_less_is_never_followed() {
 }
 
 #[test]
+fn what_cannot_be_compared_yet_is_not_decided() {
+    check_standing(&[("memory", 12)], (9, 1, &[("memory", 9)]), Standing::Unclear);
+    check_standing(&[("memory", 12)], (11, 2, &[("memory", 9)]), Standing::Unclear);
+    check_standing(&[("memory", 12)], (9, 1, &[("memory", 8)]), Standing::Older);
+}
+
+#[test]
 fn a_fork_is_named_whatever_the_numbers_say() {
     let fork = |at| Standing::Fork { stream: stream("memory"), at };
     check_standing(&[("memory", 7)], (11, 2, &[("memory", 7)]), fork(7));

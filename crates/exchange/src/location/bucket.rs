@@ -1,9 +1,9 @@
-//! Buckets: `s3://bucket/prefix?endpoint=…&region=…&style=…`.
+//! Buckets: `s3://bucket/prefix?endpoint=…&region=…&style=…&profile=…`.
 
 use std::fmt;
 
 use super::LocationError;
-use super::url::{self, Origin};
+use super::url::Origin;
 
 /// Longest prefix, in bytes: keys have 1024, and ours need 120 of them.
 const PREFIX_BYTES_MAX: usize = 512;
@@ -22,6 +22,8 @@ pub struct Bucket {
     /// Whether the bucket's name stands in the path (`style=path`) and not in the host (`style=host`); `None` leaves it to
     /// what the server is known to want.
     pub is_path_style: Option<bool>,
+    /// The profile of AWS's tools whose credentials open it, if it is said.
+    pub profile: Option<String>,
 }
 
 /// Reads what follows `s3://`.
@@ -47,7 +49,7 @@ pub(super) fn read(rest: &str) -> Result<Bucket, LocationError> {
         ));
     }
     let (name, prefix) = (name.to_owned(), prefix.to_owned());
-    let mut bucket = Bucket { name, prefix, endpoint: None, region: None, is_path_style: None };
+    let mut bucket = Bucket { name, prefix, endpoint: None, region: None, is_path_style: None, profile: None };
     for setting in settings.split('&').filter(|setting| !setting.is_empty()) {
         bucket.set(setting)?;
     }
@@ -58,7 +60,7 @@ impl Bucket {
     fn set(&mut self, setting: &str) -> Result<(), LocationError> {
         let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
         let is_new = match name {
-            "endpoint" => self.endpoint.replace(endpoint(value)?).is_none(),
+            "endpoint" => self.endpoint.replace(Origin::parse(value, false)?).is_none(),
             "region" if is_region(value) => self.region.replace(value.to_owned()).is_none(),
             "region" => return Err(LocationError::Address("a region has up to 32 of a-z, 0-9 and -")),
             "style" => {
@@ -69,6 +71,8 @@ impl Bucket {
                 };
                 self.is_path_style.replace(is_path).is_none()
             }
+            "profile" if is_profile(value) => self.profile.replace(value.to_owned()).is_none(),
+            "profile" => return Err(LocationError::Address("a profile has up to 64 letters, digits and - _ . + @")),
             _ => return Err(unknown(name)),
         };
         if is_new { Ok(()) } else { Err(LocationError::Address("a setting stands in it twice")) }
@@ -85,22 +89,7 @@ fn unknown(name: &str) -> LocationError {
     match (is_secret, is_word) {
         (true, _) => LocationError::Credentials,
         (false, true) => LocationError::Setting(name.to_owned()),
-        (false, false) => LocationError::Address("it takes only the settings endpoint, region and style"),
-    }
-}
-
-fn endpoint(value: &str) -> Result<Origin, LocationError> {
-    let Some((scheme, rest)) = url::scheme(value) else {
-        return Err(LocationError::Address("the endpoint begins with https://"));
-    };
-    let is_encrypted = match &*scheme {
-        "https" => true,
-        "http" => false,
-        _ => return Err(LocationError::Address("the endpoint begins with https://")),
-    };
-    match url::address(is_encrypted, rest)? {
-        (origin, path) if path.is_empty() => Ok(origin),
-        _ => Err(LocationError::Address("the endpoint has no path")),
+        (false, false) => LocationError::Address("it takes only the settings endpoint, region, style and profile"),
     }
 }
 
@@ -112,6 +101,11 @@ fn is_bucket(name: &str) -> bool {
         && is_end(bytes.first())
         && is_end(bytes.last())
         && !name.contains("..")
+}
+
+fn is_profile(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'+' | b'@'))
 }
 
 fn is_region(text: &str) -> bool {
@@ -131,6 +125,7 @@ impl fmt::Display for Bucket {
         };
         setting("endpoint", self.endpoint.as_ref().map(Origin::to_string))?;
         setting("region", self.region.clone())?;
-        setting("style", self.is_path_style.map(|is_path| if is_path { "path" } else { "host" }.to_owned()))
+        setting("style", self.is_path_style.map(|is_path| if is_path { "path" } else { "host" }.to_owned()))?;
+        setting("profile", self.profile.clone())
     }
 }

@@ -40,6 +40,7 @@ fn buckets_have_a_prefix_and_settings() {
         "s3://box/p?endpoint=https://s3.example.org&region=eu-1&style=path",
     );
     check("s3://box?endpoint=http://127.0.0.1:9000", "s3://box?endpoint=http://127.0.0.1:9000");
+    check("s3://box?profile=a.b@c+d-1&region=eu", "s3://box?region=eu&profile=a.b@c+d-1");
 }
 
 #[test]
@@ -99,6 +100,8 @@ fn wrong_addresses_say_what_is_wrong() {
         "s3://box/a//b",
         "s3://box/../b",
         "s3://box?style=neither",
+        "s3://box?profile=",
+        "s3://box?profile=a/b",
         "s3://box?region=",
         "s3://box?region=eu&region=us",
         "s3://box?endpoint=s3.example.org",

@@ -8,12 +8,19 @@ use super::LocationError;
 /// A server: scheme, host and port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// Whether the connection is encrypted; if not, the host is this machine.
+    /// Whether the connection is encrypted; if not, the host is this machine unless the user allowed otherwise.
     pub is_encrypted: bool,
     /// A name in lower case, or an address; one of IPv6 in brackets.
     pub host: String,
     /// The port, if it is not the scheme's own.
     pub port: Option<u16>,
+}
+
+impl Origin {
+    /// Whether it is this machine.
+    pub fn is_loopback(&self) -> bool {
+        is_this_machine(&self.host)
+    }
 }
 
 /// Splits `scheme://rest`, with the scheme in lower case.
@@ -27,6 +34,10 @@ pub(super) fn scheme(text: &str) -> Option<(String, &str)> {
 
 /// Reads what follows `https://`: server and path.
 pub(super) fn address(is_encrypted: bool, rest: &str) -> Result<(Origin, String), LocationError> {
+    address_of(is_encrypted, rest, false)
+}
+
+fn address_of(is_encrypted: bool, rest: &str, allows_plain: bool) -> Result<(Origin, String), LocationError> {
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()));
     if authority.contains('@') {
         return Err(LocationError::Credentials);
@@ -35,12 +46,35 @@ pub(super) fn address(is_encrypted: bool, rest: &str) -> Result<(Origin, String)
         // What stands there is often a token.
         return Err(LocationError::Address("it must end before the first ? or #"));
     }
-    let origin = Origin::read(is_encrypted, authority)?;
+    let origin = Origin::read(is_encrypted, authority, allows_plain)?;
     Ok((origin, plain_path(path)?))
 }
 
 impl Origin {
-    fn read(is_encrypted: bool, authority: &str) -> Result<Self, LocationError> {
+    /// Reads a server's address, without a path: `https://s3.example.org`. If `allows_plain`, one without encryption may be of
+    /// another machine.
+    ///
+    /// # Errors
+    /// [`LocationError`], which repeats nothing of the text.
+    pub fn parse(text: &str, allows_plain: bool) -> Result<Self, LocationError> {
+        let is_encrypted = match scheme(text.trim_end_matches('/')) {
+            Some((scheme, _)) if scheme == "https" => true,
+            Some((scheme, _)) if scheme == "http" => false,
+            _ => return Err(LocationError::Address("the endpoint begins with https://")),
+        };
+        let (_, rest) = text.split_once("://").unwrap_or_default();
+        match address_of(is_encrypted, rest, allows_plain)? {
+            (origin, path) if path.is_empty() => Ok(origin),
+            _ => Err(LocationError::Address("the endpoint has no path")),
+        }
+    }
+
+    /// Host and port, as they stand in a request.
+    pub fn authority(&self) -> String {
+        self.port.map_or_else(|| self.host.clone(), |port| format!("{}:{port}", self.host))
+    }
+
+    fn read(is_encrypted: bool, authority: &str, allows_plain: bool) -> Result<Self, LocationError> {
         let host_end = match authority.strip_prefix('[') {
             Some(inner) => {
                 inner.find(']').map(|at| at + 2).ok_or(LocationError::Address("the ] after the host is missing"))?
@@ -61,7 +95,7 @@ impl Origin {
             }
             _ => return Err(LocationError::Address("the port is not a number")),
         };
-        if !is_encrypted && !is_this_machine(&host) {
+        if !is_encrypted && !allows_plain && !is_this_machine(&host) {
             return Err(LocationError::Plain);
         }
         Ok(Self { is_encrypted, host, port: port.filter(|port| *port != own) })
@@ -106,7 +140,6 @@ fn plain_path(path: &str) -> Result<String, LocationError> {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.is_encrypted { "https" } else { "http" };
-        write!(f, "{scheme}://{}", self.host)?;
-        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+        write!(f, "{scheme}://{}", self.authority())
     }
 }

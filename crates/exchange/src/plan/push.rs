@@ -101,7 +101,12 @@ pub struct Put {
 
 /// An object for which there is no free name: its own and those of all nine replicas are taken by damaged files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blocked(pub ObjectName);
+pub struct Blocked {
+    /// The object.
+    pub name: ObjectName,
+    /// Whether it is a large one, which would have followed the head.
+    pub is_large: bool,
+}
 
 /// What to put, in this order: `before`, the head, `after`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -131,7 +136,9 @@ pub fn plan_push(closure: &Closure, shown: &Shown, newest_there: u64, whose: Who
     for object in &closure.objects {
         match place(object, shown) {
             Place::There => {}
-            Place::Full => plan.blocked.push(Blocked(object.name.clone())),
+            Place::Full => {
+                plan.blocked.push(Blocked { name: object.name.clone(), is_large: object.bytes > LARGE_OBJECT_BYTES })
+            }
             Place::Free(replica) => {
                 let put = Put { object: object.clone(), replica };
                 let is_large = object.bytes > LARGE_OBJECT_BYTES;
@@ -141,7 +148,7 @@ pub fn plan_push(closure: &Closure, shown: &Shown, newest_there: u64, whose: Who
     }
     match place(&closure.head, shown) {
         Place::There => {}
-        Place::Full => plan.blocked.push(Blocked(closure.head.name.clone())),
+        Place::Full => plan.blocked.push(Blocked { name: closure.head.name.clone(), is_large: false }),
         Place::Free(replica) => plan.head = Some(Put { object: closure.head.clone(), replica }),
     }
     plan

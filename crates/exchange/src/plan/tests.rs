@@ -229,7 +229,7 @@ fn only_what_is_missing_or_damaged_is_put() {
     assert_eq!(with(&[short, copy(Form::Copy, MB, false)]), PushPlan::default());
     assert_eq!(describe_push(&with(&[copy(Form::Copy, 7, false)])), "memory 1 |  | ");
     let full: Vec<_> = [short].into_iter().chain((1..=9).map(|n| copy(Form::Replica(n), MB, true))).collect();
-    assert_eq!(with(&full).blocked, [Blocked(memory.name.clone())]);
+    assert_eq!(with(&full).blocked, [Blocked { name: memory.name, is_large: false }]);
 }
 
 #[test]

@@ -53,6 +53,37 @@ impl<'a> Opened<'a> {
         Ok(Self::File(file, stamp, name))
     }
 
+    /// Its bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(_, stamp, _) => stamp.bytes,
+        }
+    }
+
+    /// Takes the next piece off its front, for who asks instead of being handed; `at` is how much was taken before. `None` at
+    /// the end.
+    pub(super) fn take(&mut self, at: u64, place: &str) -> Result<Option<Vec<u8>>, RemoteError> {
+        match self {
+            Self::Bytes(bytes) => {
+                let (piece, rest) = bytes.split_at(bytes.len().min(PIECE_BYTES));
+                *bytes = rest;
+                Ok((!piece.is_empty()).then(|| piece.to_vec()))
+            }
+            Self::File(file, stamp, path) => {
+                let left = stamp.bytes.saturating_sub(at);
+                let mut piece = vec![0; PIECE_BYTES];
+                let n = read_some(file, &mut piece).map_err(|e| failed(path, place, e))?;
+                let now = Stamp::of(file).map_err(|e| failed(path, place, e))?;
+                if now != *stamp || n as u64 > left || (n == 0 && left > 0) {
+                    return Err(changed(path, place));
+                }
+                piece.truncate(n);
+                Ok((n > 0).then_some(piece))
+            }
+        }
+    }
+
     /// Hands all of it to `each`, piece by piece.
     pub(super) fn pour(
         mut self,

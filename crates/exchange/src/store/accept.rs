@@ -7,23 +7,16 @@ use super::fault::point;
 use super::heads::Followed;
 use super::incarnation::disk_error;
 use super::joint::{Joint, split};
-use super::logs::LogState;
 use super::places::{self, Guard, Incoming};
 use super::read::{Piece, pieces};
-use super::rows::{self, Lane, number};
+use super::rows::{self, Lane};
 use super::seal::{file_name, insert_attached};
 use super::{Store, StoreError};
 use crate::chain::Link;
 use crate::hash::Digest;
-use crate::limits::SEGMENT_BYTES_MAX;
-use crate::name::{LogId, ObjectId};
+use crate::name::ObjectId;
 use crate::ranges::Ranges;
 use crate::segment::{Attachment, Content, Expected, Part, SegmentHeader, SegmentReader};
-
-/// Bytes of segments that are kept of one log that nobody approved.
-pub const UNAPPROVED_LOG_BYTES: u64 = 64 * 1024 * 1024;
-/// Bytes of segments that are kept of all of them.
-pub const UNAPPROVED_BYTES: u64 = 256 * 1024 * 1024;
 
 /// What came of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,12 +59,12 @@ impl Store {
     /// heals a held file that was damaged.
     ///
     /// # Errors
-    /// [`StoreError::Segment`] says what is wrong with the bytes; [`StoreError::Full`] that a quota is reached;
+    /// [`StoreError::Segment`] says what is wrong with the bytes; [`StoreError::Full`] that a [limit](StoreError::limit) is reached;
     /// [`StoreError::UnknownLog`] that no followed head names it. Then nothing is kept.
     pub fn accept_segment(&mut self, expected: &Expected, mut incoming: Incoming) -> Result<Accepted, StoreError> {
         let (file, bytes) = incoming.rewind()?;
         let naming = self.naming(expected)?;
-        self.check_quota(expected.log, expected.reference.bytes)?;
+        self.check_room(expected.log, &expected.stream, expected.reference.bytes)?;
         let probe = self.probe(&naming.lanes, expected)?;
         let mut joint = Joint::new(&probe);
         let read = read_whole(expected, bytes, file, &mut |link| joint.see(link))?;
@@ -116,7 +109,7 @@ impl Store {
         let naming = self.naming(expected)?;
         let header = SegmentHeader::read(head, expected)?;
         let bytes = blocks.values().map(|block| block.len() as u64).sum::<u64>() + head.len() as u64;
-        self.check_quota(expected.log, bytes)?;
+        self.check_room(expected.log, &expected.stream, bytes)?;
         let probe = self.probe(&naming.lanes, expected)?;
         let mut joint = Joint::new(&probe);
         let (mut marks, mut ranges) = (Vec::new(), Vec::new());
@@ -266,26 +259,6 @@ impl Store {
             probe.insert(lane.track, known);
         }
         Ok(probe)
-    }
-
-    /// Whether a log that nobody approved may bring so much more.
-    fn check_quota(&self, log: LogId, bytes: u64) -> Result<(), StoreError> {
-        if bytes > SEGMENT_BYTES_MAX {
-            return Err(StoreError::Full("a segment has at most 1 GiB"));
-        }
-        if self.state(log)? != Some(LogState::Unapproved) {
-            return Ok(());
-        }
-        let sum = |sql: &str, log: &str| self.db.conn().query_row(sql, [log], |row| number(row, 0));
-        let of_log = sum("SELECT coalesce(sum(bytes), 0) FROM segments WHERE log = ?1", &log.to_string())?;
-        if of_log.saturating_add(bytes) > UNAPPROVED_LOG_BYTES {
-            return Err(StoreError::Full("a log that is not approved may bring 64 MiB"));
-        }
-        let sql = "SELECT coalesce(sum(s.bytes), 0) FROM segments s JOIN logs l ON l.log = s.log WHERE l.state = ?1";
-        if sum(sql, LogState::Unapproved.as_str())?.saturating_add(bytes) > UNAPPROVED_BYTES {
-            return Err(StoreError::Full("logs that are not approved may bring 256 MiB together"));
-        }
-        Ok(())
     }
 
     /// Reads all of a whole file and checks it.

@@ -32,6 +32,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<Appended>, StoreError> {
         self.refresh()?;
+        self.note_time(now);
         let (log, entropy) = (self.log, &mut self.entropy);
         self.db.write(|tx| {
             let taken = taken(tx, nonce)?;
@@ -63,8 +64,8 @@ impl Store {
                 let place = (log.to_string(), stream.as_str(), int(last));
                 tx.prepare_cached(sql)?.execute((&place.0, place.1, place.2, &frame, chain.as_bytes()))?;
                 // A number whose content is another was not the same record: its file lost a commit and gave it again.
-                let sql = "INSERT OR REPLACE INTO appended (nonce, id, content, log, stream, seq, r)
-                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+                let sql = "INSERT OR REPLACE INTO appended (nonce, id, content, log, stream, seq, r, wall_ms, counter)
+                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
                 tx.prepare_cached(sql)?.execute((
                     nonce.0,
                     int(new.id),
@@ -73,9 +74,11 @@ impl Store {
                     place.1,
                     place.2,
                     r.as_bytes(),
+                    int(stamp.wall_ms),
+                    stamp.counter,
                 ))?;
                 note_replaced(tx, log, stream, &record)?;
-                appended.push(Appended { id: new.id, log, seq: last, r });
+                appended.push(Appended { id: new.id, log, seq: last, r, at: stamp });
             }
             rows::add_held(tx, &Lane::own(log, stream), &Ranges::of(1, last))?;
             tx.execute("UPDATE self SET wall_ms = ?1, counter = ?2", (int(stamp.wall_ms), stamp.counter))?;
@@ -94,16 +97,37 @@ impl Store {
         Ok(Nonce(nonce))
     }
 
-    /// Goes on from a stamp that came from elsewhere, if it is not far ahead.
+    /// Goes on from a stamp that came from elsewhere, if it is not far ahead: what this device writes from now on sorts after it.
+    /// [`deliver`](Self::deliver) does so for all that it hands over.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn observe(&mut self, seen: Hlc, now: Timestamp) -> Result<(), StoreError> {
-        self.db.write(|tx| {
-            let last = tx.query_row("SELECT wall_ms, counter FROM self", [], |row| {
+        self.note_time(now);
+        self.observe_all([seen])
+    }
+
+    /// Keeps the time that was handed in last, for calls that are given none.
+    pub(super) fn note_time(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
+    /// The same for several stamps, at the time that was handed in last.
+    pub(super) fn observe_all(&mut self, seen: impl IntoIterator<Item = Hlc>) -> Result<(), StoreError> {
+        let now = self.now;
+        let last = |db: &rusqlite::Connection| {
+            db.query_row("SELECT wall_ms, counter FROM self", [], |row| {
                 Ok(Hlc { wall_ms: number(row, 0)?, counter: row.get(1)? })
-            })?;
-            let next = clock::observe(last, seen, now);
+            })
+        };
+        let before = last(self.db.conn())?;
+        let next = seen.into_iter().fold(before, |last, seen| clock::observe(last, seen, now));
+        if next == before {
+            return Ok(());
+        }
+        self.db.write(|tx| {
+            // Another process may have gone on meanwhile.
+            let next = last(tx)?.max(next);
             tx.execute("UPDATE self SET wall_ms = ?1, counter = ?2", (int(next.wall_ms), next.counter))?;
             Ok(())
         })
@@ -221,9 +245,10 @@ pub(super) fn content_of(fixed: &Record) -> Digest {
 }
 
 fn find(tx: &rusqlite::Connection, nonce: Nonce, id: u64, content: Digest) -> Result<Option<Appended>, StoreError> {
-    let sql = "SELECT log, seq, r FROM appended WHERE nonce = ?1 AND id = ?2 AND content = ?3";
+    let sql = "SELECT log, seq, r, wall_ms, counter FROM appended WHERE nonce = ?1 AND id = ?2 AND content = ?3";
     let row = tx.prepare_cached(sql)?.query_row((nonce.0, int(id), content.as_bytes()), |row| {
-        Ok(Appended { id, log: parsed(row, 0)?, seq: number(row, 1)?, r: digest(row, 2)? })
+        let at = Hlc { wall_ms: number(row, 3)?, counter: row.get(4)? };
+        Ok(Appended { id, log: parsed(row, 0)?, seq: number(row, 1)?, r: digest(row, 2)?, at })
     });
     Ok(row.optional()?)
 }

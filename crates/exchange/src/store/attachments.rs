@@ -29,7 +29,8 @@ pub(super) struct Pending {
 
 impl Store {
     /// Takes an attachment for a stream of the own log; it is durable when this returns, and goes into the stream's next
-    /// segment. Hand it over before the records that want it. The same bytes with the same ids are taken once.
+    /// segment. Hand it over before the records that want it, which are of the same stream: when merging, what no record of its
+    /// stream wants is left out. The same bytes with the same ids are taken once.
     ///
     /// # Errors
     /// [`StoreError`]; [`StoreError::Full`] for one that is empty or too large.
@@ -180,6 +181,29 @@ impl Pending {
             })
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Whether its file, at `path`, has the bytes that were handed over; if not, why.
+    pub(super) fn check(&self, path: &std::path::Path) -> Result<(), String> {
+        let failed = |e: std::io::Error| match e.kind() {
+            std::io::ErrorKind::NotFound => "it is gone".to_owned(),
+            _ => e.to_string(),
+        };
+        let mut file = super::places::open(path).map_err(|e| failed(e.source))?;
+        let mut hash = sha2::Sha256::default();
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => sha2::Digest::update(&mut hash, &buffer[..n]),
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(failed(e)),
+            }
+        }
+        match Digest::from_bytes(sha2::Digest::finalize(hash).into()) == self.digest {
+            true => Ok(()),
+            false => Err("its bytes are not those that were handed over".to_owned()),
+        }
     }
 
     pub(super) fn delete(&self, tx: &rusqlite::Connection) -> Result<(), StoreError> {

@@ -10,17 +10,27 @@ use std::time::Duration;
 use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::{self, OptionalExtension as _};
 
+use super::attachments::Pending;
 use super::fault::point;
 use super::read::{Piece, pieces};
 use super::rows::{Lane, digest, int, number};
 use super::seal::push;
 use super::{Store, StoreError};
+use crate::chain::Link;
 use crate::frame::{Frame, Stub, StubReason};
 use crate::limits::SEGMENT_BYTES_AIM;
 use crate::name::StreamName;
+use crate::ranges::Ranges;
+use crate::record::AttachmentId;
 use crate::record::{Flags, Record};
 use crate::segment::{Content, SegmentRef, SegmentWriter};
 use crate::strand::Strand;
+
+mod runs;
+mod wanted;
+
+use runs::Runs;
+use wanted::Candidate;
 
 /// Segments of one tier that are merged into one of the next. A byte is written again once a tier: five times at most.
 pub const FAN_IN: usize = 8;
@@ -28,6 +38,12 @@ pub const FAN_IN: usize = 8;
 const TIER_BYTES: u64 = 16 * 1024;
 /// Plain bytes of a merge up to which a strand is asked what is void: it needs them all at once.
 const ASK_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// How long ago a stub must have been written to become part of a run: nobody stands in the middle of its chain any more.
+const RUN_AFTER: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How old a segment must be for its attachments to go: an attachment is handed over before the record that wants it, and a
+/// process may be between the two.
+const ATTACHMENT_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One merge that was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +56,10 @@ pub struct Compacted {
     pub reference: SegmentRef,
     /// Records that were dropped.
     pub n_dropped: usize,
+    /// Attachments that were dropped.
+    pub n_attachments_dropped: usize,
+    /// Runs that stand for records which have been void for long.
+    pub n_runs: usize,
 }
 
 /// Decides which neighbours to merge, oldest first. For the lowest tier of which a run of neighbours has [`FAN_IN`], nothing
@@ -123,24 +143,33 @@ impl Store {
             Some(strand) => self.void_of(lane, merged, strand)?,
             None => BTreeSet::new(),
         };
+        let old = self.older_than(merged, RUN_AFTER, now)?;
         let spool = self.places.incoming()?;
         let mut writer = SegmentWriter::new(lane.log, lane.stream.clone(), first, oldest.base, spool);
-        let mut n_dropped = 0;
+        let (mut n_dropped, mut runs) = (0, Runs::default());
         self.each_link(lane, first, last, &mut |mut link| {
-            if let (Frame::Record(record), Some(r)) = (&link.frame, link.r)
-                && !record.flags.has(Flags::KEEPS)
-                && (void.contains(&record.seq) || self.is_replaced(lane, record, signed_last)?)
-            {
-                link.frame = Frame::Stub(Stub { seq: record.seq, r, reason: StubReason::Void });
+            let is_old = old.contains(link.frame.first());
+            if let Some(stub) = self.dropped(lane, &link, &void, signed_last)? {
+                link.frame = Frame::Stub(stub);
                 n_dropped += 1;
+                runs.flush(&mut |link| push(&mut writer, link))?;
+                push(&mut writer, &link)?;
+            } else {
+                runs.add(link, is_old, &mut |link| push(&mut writer, link))?;
             }
-            push(&mut writer, &link)?;
             Ok(true)
         })?;
-        for piece in merged {
-            for which in 0..self.open_piece(piece)?.header().attachments.len() {
-                let (attachment, mut content) = self.attachment(piece, which)?;
-                writer.attach(attachment.provides, attachment.needs, &mut content)?;
+        runs.flush(&mut |link| push(&mut writer, link))?;
+        let mut n_attachments_dropped = 0;
+        let kept = self.kept_attachments(lane, merged, &void, signed_last, now)?;
+        for (piece, kept) in merged.iter().zip(&kept) {
+            for (which, is_kept) in kept.iter().enumerate() {
+                if *is_kept {
+                    let (attachment, mut content) = self.attachment(piece, which)?;
+                    writer.attach(attachment.provides, attachment.needs, &mut content)?;
+                } else {
+                    n_attachments_dropped += 1;
+                }
             }
         }
         let written = self.write_segment(lane.clone(), oldest.base, writer.finish()?)?;
@@ -152,7 +181,7 @@ impl Store {
                 let log = lane.log.to_string();
                 let sql = "DELETE FROM segments WHERE log = ?1 AND track = 0 AND stream = ?2 AND file = ?3";
                 if tx.execute(sql, (&log, lane.stream.as_str(), &piece.file))? != 1 {
-                    return Err(StoreError::Full("another process merged the same segments; try again"));
+                    return Err(StoreError::Raced("merged the same segments"));
                 }
                 tx.execute("DELETE FROM attached WHERE log = ?1 AND file = ?2", (&log, &piece.file))?;
                 let SegmentRef { first, last, bytes, digest } = piece.reference;
@@ -177,7 +206,83 @@ impl Store {
             Ok(())
         })?;
         let reference = written.piece.reference;
-        Ok(Compacted { stream: lane.stream.clone(), n_merged: merged.len(), reference, n_dropped })
+        let (stream, n_merged, n_runs) = (lane.stream.clone(), merged.len(), runs.n_runs);
+        Ok(Compacted { stream, n_merged, reference, n_dropped, n_attachments_dropped, n_runs })
+    }
+
+    /// What is left of a record that is dropped; `None` for what stays.
+    fn dropped(
+        &self,
+        lane: &Lane,
+        link: &Link,
+        void: &BTreeSet<u64>,
+        signed_last: u64,
+    ) -> Result<Option<Stub>, StoreError> {
+        let (Frame::Record(record), Some(r)) = (&link.frame, link.r) else { return Ok(None) };
+        let is_dropped = !record.flags.has(Flags::KEEPS)
+            && (void.contains(&record.seq) || self.is_replaced(lane, record, signed_last)?);
+        Ok(is_dropped.then_some(Stub { seq: record.seq, r, reason: StubReason::Void }))
+    }
+
+    /// The records of segments whose files were written longer than `age` ago. A file that was copied here later counts as
+    /// younger than it is, and is judged by a later merge.
+    fn older_than(&self, merged: &[Piece], age: Duration, now: Timestamp) -> Result<Ranges, StoreError> {
+        let mut old = Vec::new();
+        for piece in merged {
+            let written_at = self.places.written_at(piece.lane.log, &piece.file)?;
+            if written_at.is_some_and(|at| now.since(at) > age) {
+                old.push(piece.reference.first..=piece.reference.last);
+            }
+        }
+        Ok(old.into_iter().collect())
+    }
+
+    /// Which attachments of the segments to be merged are kept, by segment and place: those that a record of the stream wants
+    /// which stays, and those that another which stays needs.
+    fn kept_attachments(
+        &self,
+        lane: &Lane,
+        merged: &[Piece],
+        void: &BTreeSet<u64>,
+        signed_last: u64,
+        now: Timestamp,
+    ) -> Result<Vec<Vec<bool>>, StoreError> {
+        let (mut all, mut counts) = (Vec::new(), Vec::new());
+        for piece in merged {
+            let is_new = self.older_than(std::slice::from_ref(piece), ATTACHMENT_KEPT, now)?.is_empty();
+            let attachments = self.open_piece(piece)?.header().attachments.clone();
+            counts.push(attachments.len());
+            all.extend(attachments.iter().map(|attachment| Candidate::of(attachment, is_new)));
+        }
+        if all.iter().all(|candidate| candidate.stays) {
+            return Ok(counts.into_iter().map(|n| vec![true; n]).collect());
+        }
+        for piece in pieces(self.db.conn(), lane, 1, u64::MAX)? {
+            if !merged.iter().any(|merged| merged.file == piece.file) {
+                let opened = self.open_piece(&piece)?;
+                all.extend(opened.header().attachments.iter().map(|attachment| Candidate::of(attachment, true)));
+            }
+        }
+        for pending in Pending::of(self.db.conn(), lane.log, &lane.stream)? {
+            all.push(Candidate { provides: pending.provides, needs: pending.needs, stays: true });
+        }
+        let mut wanted: BTreeSet<AttachmentId> = BTreeSet::new();
+        let (first, last) = (
+            merged.first().map_or(1, |piece| piece.reference.first),
+            merged.last().map_or(0, |piece| piece.reference.last),
+        );
+        self.each_link(lane, 1, u64::MAX, &mut |link| {
+            let is_merged = (first..=last).contains(&link.frame.first());
+            if let Frame::Record(record) = &link.frame
+                && !record.wants.is_empty()
+                && !(is_merged && self.dropped(lane, &link, void, signed_last)?.is_some())
+            {
+                wanted.extend(record.wants.iter().cloned());
+            }
+            Ok(true)
+        })?;
+        let mut kept = wanted::kept(&all, &wanted).into_iter();
+        Ok(counts.into_iter().map(|n| kept.by_ref().take(n).collect()).collect())
     }
 
     /// What the strand says is void among the records to be merged.

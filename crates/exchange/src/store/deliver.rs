@@ -4,7 +4,9 @@
 //! cannot fold yet is remembered, and handed over when it can.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite;
 
 use super::fault::point;
@@ -26,6 +28,10 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Attachments that need each other, one after the other, at most.
 const NEEDS_DEPTH: usize = 32;
 
+/// After how long an attachment that was refused is tried again: so long at first, twice as long each time, and so long at most.
+const RETRY_FIRST: Duration = Duration::from_secs(60);
+const RETRY_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What one delivery did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delivered {
@@ -37,17 +43,31 @@ pub struct Delivered {
     pub n_waiting: usize,
     /// Origins of which something was taken back.
     pub n_retracted: usize,
-    /// Runs of records that could not be read, see [`Store::let_go_damaged`].
+    /// Runs of records that could not be read. Damaged files of others were let go, so that they are fetched again; those of
+    /// the own log stay, see [`Store::let_go_damaged`].
     pub n_damaged: usize,
 }
 
 impl Store {
     /// Hands a strand everything that is held of its stream, counts, and is not applied yet; takes back what does not count
-    /// any more. May end anywhere and be called again.
+    /// any more. May end anywhere and be called again. Every attachment that is needed is tried.
     ///
     /// # Errors
     /// [`StoreError::Strand`] what the strand failed with; what was folded before stays.
     pub fn deliver(&mut self, strand: &mut dyn Strand) -> Result<Delivered, StoreError> {
+        self.deliver_with(strand, None)
+    }
+
+    /// The same at a known time: an attachment that a strand could not take in is tried again only after a minute, then after
+    /// two, and so on up to a day. For whoever delivers often.
+    ///
+    /// # Errors
+    /// As [`Store::deliver`].
+    pub fn deliver_at(&mut self, strand: &mut dyn Strand, now: Timestamp) -> Result<Delivered, StoreError> {
+        self.deliver_with(strand, Some(now))
+    }
+
+    fn deliver_with(&mut self, strand: &mut dyn Strand, now: Option<Timestamp>) -> Result<Delivered, StoreError> {
         let stream = strand.stream().clone();
         let mut done = Delivered::default();
         let mut logs: BTreeMap<LogId, BTreeSet<u32>> = BTreeMap::new();
@@ -60,18 +80,12 @@ impl Store {
             }
         }
         self.retract_moved(&stream, strand, &mut done)?;
-        self.reconsider(&stream, strand)?;
-        let mut missing = BTreeSet::new();
+        self.reconsider(&stream, strand, now)?;
+        let mut search = Search { missing: BTreeSet::new(), now };
         for (log, tracks) in logs {
             let ways = self.ways(log, &stream, &tracks, strand, &mut done)?;
             for track in tracks {
-                self.deliver_lane(
-                    &Lane { log, track, stream: stream.clone() },
-                    &ways,
-                    strand,
-                    &mut missing,
-                    &mut done,
-                )?;
+                self.deliver_lane(&Lane { log, track, stream: stream.clone() }, &ways, strand, &mut search, &mut done)?;
             }
             self.note_holds(log, &stream, &ways, strand)?;
         }
@@ -122,7 +136,7 @@ impl Store {
         lane: &Lane,
         ways: &Ways,
         strand: &mut dyn Strand,
-        missing: &mut BTreeSet<(LogId, AttachmentId)>,
+        search: &mut Search,
         done: &mut Delivered,
     ) -> Result<(), StoreError> {
         // Of a log that is not known any more, or does not count yet, nothing is taken back: only a revocation does that.
@@ -144,20 +158,23 @@ impl Store {
         let todo = allowed.difference(&applied).difference(&later);
         let alias = self.alias(lane.log)?;
         let is_own = matches!(self.state(lane.log)?, Some(LogState::Own | LogState::Former));
+        let mut is_damaged = false;
         // Recent work first.
         for range in todo.iter().rev() {
             let (mut next, last) = (*range.start(), *range.end());
             while next <= last {
                 let (links, end) = match self.chunk(lane, next, last) {
-                    // One damaged file holds up no other.
+                    // One damaged file holds up no other, and nothing of its own lane that lies elsewhere.
                     Err(StoreError::Damaged { what, problem }) => {
                         tracing::warn!(what, problem, "records cannot be folded");
                         done.n_damaged += 1;
-                        break;
+                        is_damaged = true;
+                        next = self.after_damage(lane, next, last)?;
+                        continue;
                     }
                     other => other?,
                 };
-                let sorted = self.sort_out(lane, ways, links, strand, missing)?;
+                let sorted = self.sort_out(lane, ways, links, strand, search)?;
                 let covers = Ranges::of(next, end).difference(&sorted.later);
                 let batch = Batch {
                     origin: &origin,
@@ -168,6 +185,10 @@ impl Store {
                     branches: &ways.all,
                 };
                 if !covers.is_empty() {
+                    // Before it can be seen: whoever edits what was just folded writes a later stamp.
+                    if !is_own {
+                        self.observe_all(batch.records.iter().map(|folded| folded.record.at))?;
+                    }
                     strand.fold(&batch).map_err(StoreError::Strand)?;
                 }
                 done.n_folded += batch.records.len();
@@ -176,7 +197,21 @@ impl Store {
                 next = end + 1;
             }
         }
+        if is_damaged && lane.log != self.log {
+            self.let_go_of(lane)?;
+        }
         Ok(())
+    }
+
+    /// Where to go on after records from `first` on could not be read: after the file that should hold the first of them, or
+    /// where the next one begins.
+    fn after_damage(&self, lane: &Lane, first: u64, last: u64) -> Result<u64, StoreError> {
+        let pieces = pieces(self.db.conn(), lane, first, last)?;
+        Ok(match pieces.first().map(|piece| piece.reference) {
+            Some(reference) if reference.first <= first => reference.last.saturating_add(1),
+            Some(reference) => reference.first,
+            None => last.saturating_add(1),
+        })
     }
 
     /// Frames from `first` on, as many as make a batch, and the last record that they stand for within `first..=last`.
@@ -203,12 +238,12 @@ impl Store {
 
     /// What can be folded now, and what cannot.
     fn sort_out(
-        &self,
+        &mut self,
         lane: &Lane,
         ways: &Ways,
         links: Vec<Link>,
         strand: &mut dyn Strand,
-        missing: &mut BTreeSet<(LogId, AttachmentId)>,
+        search: &mut Search,
     ) -> Result<Sorted, StoreError> {
         let mut sorted = Sorted::default();
         for link in links {
@@ -221,7 +256,7 @@ impl Store {
             }
             let mut lacks = BTreeSet::new();
             for id in &record.wants {
-                self.bring(lane.log, id, strand, missing, &mut lacks, NEEDS_DEPTH)?;
+                self.bring(lane.log, id, strand, search, &mut lacks, NEEDS_DEPTH)?;
             }
             if !lacks.is_empty() {
                 sorted.later.insert_one(seq);
@@ -235,11 +270,11 @@ impl Store {
 
     /// Hands the strand an attachment and what that needs, from the held files. What is missing is added to `lacks`.
     fn bring(
-        &self,
+        &mut self,
         log: LogId,
         id: &AttachmentId,
         strand: &mut dyn Strand,
-        missing: &mut BTreeSet<(LogId, AttachmentId)>,
+        search: &mut Search,
         lacks: &mut BTreeSet<AttachmentId>,
         depth: usize,
     ) -> Result<bool, StoreError> {
@@ -247,36 +282,107 @@ impl Store {
             return Ok(true);
         }
         let key = (log, id.clone());
-        if depth == 0 || missing.contains(&key) {
+        if depth == 0 || search.missing.contains(&key) {
             lacks.insert(id.clone());
             return Ok(false);
         }
         // Noted as missing while it is looked for, so that a circle of needs ends.
-        missing.insert(key.clone());
+        search.missing.insert(key.clone());
         for (piece, which) in self.bringing(log, id)? {
-            let needs = {
-                let opened = self.open_piece(&piece)?;
+            if let Some(now) = search.now
+                && !self.is_due(&piece, which, now)?
+            {
+                continue;
+            }
+            let needs = self.open_piece(&piece).map(|opened| {
                 opened.header().attachments.get(which).map(|attachment| attachment.needs.clone()).unwrap_or_default()
-            };
+            });
+            let Some(needs) = self.unless_damaged(&piece.lane, needs)? else { continue };
             let mut has_all = true;
             for need in &needs {
-                has_all &= self.bring(log, need, strand, missing, lacks, depth - 1)?;
+                has_all &= self.bring(log, need, strand, search, lacks, depth - 1)?;
             }
             if !has_all {
                 continue;
             }
-            let (attachment, mut content) = self.attachment(&piece, which)?;
-            match strand.take_in(log, &attachment, &mut content) {
-                Ok(()) => {
-                    missing.remove(&key);
+            let taken = match self.attachment(&piece, which) {
+                Ok((attachment, mut content)) => Ok(strand.take_in(log, &attachment, &mut content)),
+                Err(error) => Err(error),
+            };
+            match self.unless_damaged(&piece.lane, taken)? {
+                None => {}
+                Some(Ok(())) => {
+                    self.note_refused(&piece, which, None)?;
+                    search.missing.remove(&key);
                     return Ok(true);
                 }
                 // One that is no good, though its author signed for it, must not hold up what another brings.
-                Err(error) => tracing::warn!(%log, %id, error = %error, "an attachment was not taken in"),
+                Some(Err(error)) => {
+                    tracing::warn!(%log, %id, error = %error, "an attachment was not taken in");
+                    self.note_refused(&piece, which, search.now)?;
+                }
             }
         }
         lacks.insert(id.clone());
         Ok(false)
+    }
+
+    /// What was read. What a damaged file should have held is missing: another's is let go, and comes again.
+    fn unless_damaged<T>(&mut self, lane: &Lane, read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+        match read {
+            Ok(read) => Ok(Some(read)),
+            Err(StoreError::Damaged { what, problem }) => {
+                tracing::warn!(what, problem, "an attachment cannot be read");
+                if lane.log != self.log {
+                    self.let_go_of(lane)?;
+                }
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether an attachment was not refused lately. A clock that was set back must not put it off for ever.
+    fn is_due(&self, piece: &Piece, which: usize, now: Timestamp) -> Result<bool, StoreError> {
+        let sql = "SELECT failures, at_ms FROM refused WHERE log = ?1 AND file = ?2 AND attachment = ?3";
+        let place = (piece.lane.log.to_string(), &piece.file, int(which as u64));
+        let row = self.db.conn().prepare_cached(sql)?.query_row(place, |row| Ok((number(row, 0)?, row.get(1)?)));
+        let Some((failures, at)) = rusqlite::OptionalExtension::optional(row)? else { return Ok(true) };
+        let at = Timestamp::from_millis(at);
+        let wait = RETRY_FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(RETRY_MAX);
+        Ok(now < at || now.since(at) >= wait)
+    }
+
+    /// Notes that an attachment was refused, at `now` if that is known; or with no time, that it need not be noted.
+    fn note_refused(&mut self, piece: &Piece, which: usize, now: Option<Timestamp>) -> Result<(), StoreError> {
+        let (log, which) = (piece.lane.log.to_string(), int(which as u64));
+        let sql = "SELECT EXISTS (SELECT 1 FROM refused WHERE log = ?1 AND file = ?2 AND attachment = ?3)";
+        if now.is_none()
+            && !self
+                .db
+                .conn()
+                .prepare_cached(sql)?
+                .query_row((&log, &piece.file, which), |row| row.get::<_, bool>(0))?
+        {
+            return Ok(());
+        }
+        self.db.write(|tx| {
+            match now {
+                Some(now) => {
+                    let sql = "INSERT INTO refused (log, file, attachment, failures, at_ms) VALUES (?1, ?2, ?3, 1, ?4)
+                               ON CONFLICT DO UPDATE SET failures = failures + 1, at_ms = excluded.at_ms";
+                    tx.prepare_cached(sql)?.execute((log, &piece.file, which, now.as_millis()))?;
+                }
+                None => {
+                    let sql = "DELETE FROM refused WHERE log = ?1 AND file = ?2 AND attachment = ?3";
+                    tx.prepare_cached(sql)?.execute((log, &piece.file, which))?;
+                }
+            }
+            // Of files that are not held any more nothing is remembered.
+            let sql = "DELETE FROM refused WHERE NOT EXISTS (
+                           SELECT 1 FROM attached a WHERE a.log = refused.log AND a.file = refused.file)";
+            Ok(tx.prepare_cached(sql)?.execute([]).map(drop)?)
+        })
     }
 
     /// The held files that bring an attachment.
@@ -299,7 +405,12 @@ impl Store {
     }
 
     /// Forgets that records were put off which can be folded now.
-    fn reconsider(&mut self, stream: &StreamName, strand: &mut dyn Strand) -> Result<(), StoreError> {
+    fn reconsider(
+        &mut self,
+        stream: &StreamName,
+        strand: &mut dyn Strand,
+        now: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
         let known = {
             let mut rows =
                 self.db.conn().prepare_cached("SELECT DISTINCT kind, version FROM deferred WHERE stream = ?1")?;
@@ -315,8 +426,8 @@ impl Store {
         };
         let mut there = Vec::new();
         for (log, id) in waiting {
-            let (mut missing, mut lacks) = (BTreeSet::new(), BTreeSet::new());
-            if self.bring(log, &id, strand, &mut missing, &mut lacks, NEEDS_DEPTH)? {
+            let (mut search, mut lacks) = (Search { missing: BTreeSet::new(), now }, BTreeSet::new());
+            if self.bring(log, &id, strand, &mut search, &mut lacks, NEEDS_DEPTH)? {
                 there.push((log, id));
             }
         }
@@ -400,6 +511,14 @@ impl Store {
             Ok(tx.execute(sql, (log.to_string(), stream.as_str(), int(last))).map(drop)?)
         })
     }
+}
+
+/// A search for attachments.
+struct Search {
+    /// What was looked for and is not there.
+    missing: BTreeSet<(LogId, AttachmentId)>,
+    /// The time, where what failed is not tried again each time.
+    now: Option<Timestamp>,
 }
 
 /// What of a chunk is folded now, and what is not.

@@ -34,7 +34,7 @@ pub(super) mod tests {
     }
 
     /// Lets the point after `passed` more of this thread fail, once. `None` disarms; says whether it had not failed yet.
-    pub(in super::super) fn arm(passed: Option<u32>) -> bool {
+    pub(crate) fn arm(passed: Option<u32>) -> bool {
         LEFT.replace(passed).is_some()
     }
 }

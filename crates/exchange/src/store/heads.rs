@@ -19,6 +19,8 @@ use crate::name::{LogId, ObjectName, StreamName};
 
 /// Heads of a log whose bytes are kept though they are not followed, newest first.
 const OLD_KEPT: u64 = 32;
+/// Heads before the followed one whose lists are kept: where a newer head cannot be passed on, one of them may be.
+const LISTS_KEPT: u64 = 8;
 /// Rows of heads that are kept of one log.
 const ROWS_KEPT: u64 = 1024;
 
@@ -35,6 +37,9 @@ pub enum Seen {
     Known,
     /// A newer one is followed.
     Old,
+    /// It covers less than the one that is followed, and whether it leads there cannot be told before more records are held.
+    /// Nothing was kept: show it again.
+    Unclear,
     /// It is newer and covers less than the one that is followed: its author's disk went back, or it lies. Not followed.
     Shrunk {
         /// A stream of which it covers less.
@@ -74,6 +79,7 @@ pub struct Followed {
 enum Verdict {
     Follow,
     Old,
+    Unclear,
     Shrunk(StreamName),
     Fork,
 }
@@ -86,6 +92,7 @@ fn weigh(known: &SignedHead, other: &SignedHead, mark: &dyn Fn(&StreamName, u64)
         Standing::Newer { .. } if is_next && other.head().prev != Some(known.digest()) => Verdict::Fork,
         Standing::Newer { .. } => Verdict::Follow,
         Standing::Same | Standing::Older => Verdict::Old,
+        Standing::Unclear => Verdict::Unclear,
         Standing::Less(stream) => Verdict::Shrunk(stream),
         Standing::Twin | Standing::Fork { .. } => Verdict::Fork,
     }
@@ -99,12 +106,25 @@ impl Store {
     /// approved. Then nothing is kept.
     pub fn see_head(&mut self, name: &ObjectName, bytes: &[u8], now: Timestamp) -> Result<Seen, StoreError> {
         self.refresh()?;
+        self.note_time(now);
         let signed = match SignedHead::read(name, bytes) {
             Ok(signed) => signed,
             Err(HeadError::Newer { log, n, .. }) => {
                 self.meet(log, None, now)?;
                 let row = HeadRow { log, digest: Digest::of(&[bytes]), n, track: 0, verdict: "newer", bytes, now };
-                self.db.write(|tx| row.insert(tx))?;
+                if !self.is_seen(log, row.digest)? {
+                    self.check_said(log, bytes.len() as u64)?;
+                }
+                self.db.write(|tx| {
+                    row.insert(tx)?;
+                    // Of those that cannot be read, the newest alone is kept.
+                    let sql = "UPDATE heads_seen SET bytes = NULL
+                               WHERE log = ?1 AND verdict = 'newer' AND bytes IS NOT NULL AND digest <> (
+                                   SELECT digest FROM heads_seen WHERE log = ?1 AND verdict = 'newer'
+                                   ORDER BY n DESC, digest LIMIT 1)";
+                    tx.execute(sql, [log.to_string()])?;
+                    prune(tx, log)
+                })?;
                 return Ok(Seen::NeedsUpgrade);
             }
             Err(error) => return Err(error.into()),
@@ -119,8 +139,11 @@ impl Store {
             self.renew(Reason::ForeignHead, None, now)?;
         }
         self.meet(log, signed.head().from.as_ref().map(crate::head::Vouch::log), now)?;
+        self.check_said(log, bytes.len() as u64)?;
         let (track, verdict) = self.place_head(&signed)?;
         let seen = match &verdict {
+            Verdict::Unclear if is_ours => return Ok(Seen::Foreign { log: self.log }),
+            Verdict::Unclear => return Ok(Seen::Unclear),
             Verdict::Follow => Seen::Followed { track },
             Verdict::Old => Seen::Old,
             Verdict::Shrunk(stream) => Seen::Shrunk { stream: stream.clone() },
@@ -128,7 +151,7 @@ impl Store {
         };
         let text = match &verdict {
             Verdict::Follow | Verdict::Fork => "followed",
-            Verdict::Old => "old",
+            Verdict::Old | Verdict::Unclear => "old",
             Verdict::Shrunk(_) => "shrunk",
         };
         point("exchange.head.weighed")?;
@@ -139,6 +162,11 @@ impl Store {
                     "UPDATE heads_seen SET verdict = 'old' WHERE log = ?1 AND track = ?2 AND verdict = 'followed'";
                 tx.execute(sql, (log.to_string(), track))?;
                 add_marks(tx, head, track)?;
+            }
+            if verdict == Verdict::Fork {
+                // What seemed to cover less than one way may go on from the other: it is looked at again when it is shown.
+                let sql = "DELETE FROM heads_seen WHERE log = ?1 AND verdict = 'shrunk'";
+                tx.execute(sql, [log.to_string()])?;
             }
             let row = HeadRow { log, digest: signed.digest(), n: head.n, track, verdict: text, bytes, now };
             row.insert(tx)?;
@@ -164,13 +192,28 @@ impl Store {
         if !named.contains(reference) {
             return Err(StoreError::UnknownLog(log));
         }
+        self.check_said(log, bytes.len() as u64)?;
+        let older = {
+            let sql = "SELECT n, digest, bytes FROM heads_seen WHERE log = ?1 AND verdict = 'old' AND bytes IS NOT NULL
+                       ORDER BY n DESC LIMIT ?2";
+            let mut rows = self.db.conn().prepare_cached(sql)?;
+            let rows = rows.query_map((log.to_string(), int(LISTS_KEPT)), |row| {
+                Ok((number(row, 0)?, digest(row, 1)?, row.get::<_, Vec<u8>>(2)?))
+            })?;
+            let heads = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+            let read = heads.iter().filter_map(|(n, digest, bytes)| {
+                SignedHead::read(&ObjectName::head(log, *n, *digest), bytes).ok()?.head().list
+            });
+            read.collect::<Vec<ListRef>>()
+        };
+        let kept = |digest: Digest| named.iter().chain(&older).any(|list| list.digest == digest);
         self.db.write(|tx| {
             let sql = "INSERT OR REPLACE INTO lists (log, digest, bytes) VALUES (?1, ?2, ?3)";
             tx.execute(sql, (log.to_string(), reference.digest.as_bytes(), bytes))?;
             let mut held = tx.prepare_cached("SELECT digest FROM lists WHERE log = ?1")?;
             let held =
                 held.query_map([log.to_string()], |row| digest(row, 0))?.collect::<rusqlite::Result<Vec<_>>>()?;
-            for old in held.into_iter().filter(|held| named.iter().all(|list| list.digest != *held)) {
+            for old in held.into_iter().filter(|held| !kept(*held)) {
                 tx.execute("DELETE FROM lists WHERE log = ?1 AND digest = ?2", (log.to_string(), old.as_bytes()))?;
             }
             point("exchange.list.noted")?;
@@ -252,11 +295,54 @@ impl Store {
         Ok(digests.into_iter().any(|digest| crate::name::ObjectId::of(digest) == id))
     }
 
+    /// The largest number of a head of a log that is followed; 0 for none.
+    pub(crate) fn followed_n(&self, log: LogId) -> Result<u64, StoreError> {
+        let sql = "SELECT coalesce(max(n), 0) FROM heads_seen WHERE log = ?1 AND verdict = 'followed'";
+        Ok(self.db.conn().prepare_cached(sql)?.query_row([log.to_string()], |row| number(row, 0))?)
+    }
+
+    /// On which way of its log a head lies that was verified, and whether it needs a later version; `None` for one that was
+    /// not seen, or is refused.
+    pub(crate) fn head_track(&self, name: &ObjectName) -> Result<Option<(u32, bool)>, StoreError> {
+        let &ObjectName::Head { log, n, id } = name else { return Ok(None) };
+        // What was signed here lies on the way on which a former log goes on.
+        let sql = "SELECT digest, track, verdict FROM heads_seen WHERE log = ?1 AND n = ?2
+                   UNION ALL SELECT digest, 0, 'old' FROM heads_signed WHERE log = ?1 AND n = ?2";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let rows = rows.query_map((log.to_string(), int(n)), |row| {
+            Ok((digest(row, 0)?, track(row, 1)?, row.get::<_, String>(2)?))
+        })?;
+        for row in rows {
+            let (digest, track, verdict) = row?;
+            if crate::name::ObjectId::of(digest) == id && verdict != "shrunk" {
+                return Ok(Some((track, verdict == "newer")));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Heads of a way before the one that is followed, newest first, with what they name where their lists are here.
+    pub(crate) fn older_heads(&self, log: LogId, way: u32) -> Result<Vec<(SignedHead, Segments)>, StoreError> {
+        let sql =
+            "SELECT digest FROM heads_seen WHERE log = ?1 AND track = ?2 AND verdict = 'old' AND bytes IS NOT NULL
+                   ORDER BY n DESC LIMIT ?3";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let rows = rows.query_map((log.to_string(), way, int(LISTS_KEPT)), |row| digest(row, 0))?;
+        let mut older = Vec::new();
+        for digest in rows.collect::<rusqlite::Result<Vec<_>>>()? {
+            let Some(head) = seen(self.db.conn(), log, way, digest)? else { continue };
+            if let Some(segments) = self.segments_of(&head)? {
+                older.push((head, segments));
+            }
+        }
+        Ok(older)
+    }
+
     /// Which way of its log a head is on, and what it is there.
     fn place_head(&self, signed: &SignedHead) -> Result<(u32, Verdict), StoreError> {
         let log = signed.head().log();
         let followed = self.followed_of(log)?;
-        let mut found = None;
+        let (mut found, mut unclear) = (None, None);
         // A way whose head it names as the one before comes first.
         let mut ways: Vec<_> = followed.iter().collect();
         ways.sort_by_key(|way| (signed.head().prev != Some(way.head.digest()), way.track));
@@ -279,11 +365,12 @@ impl Store {
             }
             match verdict {
                 Verdict::Follow | Verdict::Old => return Ok((way.track, verdict)),
+                Verdict::Unclear => unclear = Some((way.track, verdict)),
                 Verdict::Shrunk(_) => drop(found.get_or_insert((way.track, verdict))),
                 Verdict::Fork => {}
             }
         }
-        if let Some(found) = found {
+        if let Some(found) = unclear.or(found) {
             return Ok(found);
         }
         let Some(last) = followed.iter().map(|way| way.track).max() else {

@@ -9,6 +9,7 @@ use super::{Store, StoreError};
 use crate::name::{LogId, StreamName};
 use crate::ranges::Ranges;
 use crate::record::AttachmentId;
+use crate::round::Reached;
 
 impl Store {
     /// What is held of one way of a log: verified and durable, gaps included.
@@ -42,5 +43,22 @@ impl Store {
             wanted.entry(log).or_default().insert(id);
         }
         Ok(wanted)
+    }
+
+    /// The limit that stands in the way of so much more of a stream of a log.
+    pub(crate) fn limit_for(&self, log: LogId, stream: &StreamName, bytes: u64) -> Result<Option<Reached>, StoreError> {
+        match self.check_room(log, stream, bytes) {
+            Ok(()) => Ok(None),
+            Err(error) => match error {
+                StoreError::Full(why) => Ok(Some(Reached { limit: error.limit(), why })),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// Whether a held file brings an attachment.
+    pub(crate) fn brings(&self, log: LogId, id: &AttachmentId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM attached WHERE log = ?1 AND id = ?2)";
+        Ok(self.db.conn().prepare_cached(sql)?.query_row((log.to_string(), id.as_str()), |row| row.get(0))?)
     }
 }

@@ -107,7 +107,14 @@ impl Store {
     /// Goes on under a new key. What was never signed moves to the new log; the rest stays in the old one, which is from
     /// now on read like anyone's: its other holder may still write it.
     pub(super) fn renew(&mut self, reason: Reason, place: Option<Digest>, now: Timestamp) -> Result<(), StoreError> {
+        // Who says something on this device writes the log that is about to end.
+        let _saying = self.saying()?;
         let old = self.log;
+        self.refresh()?;
+        if self.log != old {
+            // Another process did it while this one waited.
+            return Ok(());
+        }
         let (log, key) = new_key(&self.places, &mut *self.entropy)?;
         let signed = self.newest_signed()?;
         let streams = signed.as_ref().map(|signed| signed.head().streams.clone()).unwrap_or_default();
@@ -134,7 +141,7 @@ impl Store {
             for (stream, from, links) in moved {
                 let end = links.last().map_or(from, |link| link.frame.last());
                 if super::append::position(tx, old, &stream)?.0 != end {
-                    return Err(StoreError::Full("another process is writing the log; try again"));
+                    return Err(StoreError::Raced("is writing the log"));
                 }
                 move_records(tx, (old, log), &stream, from, links)?;
             }

@@ -1,13 +1,11 @@
 //! The logs that are known, and which of them count.
 
-use std::collections::BTreeMap;
-
 use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::{self, OptionalExtension as _};
 
-use super::rows::{Lane, int, number, parsed};
+use super::rows::{Lane, number, parsed};
+use super::trust::count_heirs;
 use super::{Store, StoreError};
-use crate::hash::Digest;
 use crate::limits::LOGS_MAX;
 use crate::name::{LogId, StreamName};
 
@@ -40,6 +38,8 @@ pub struct LogRow {
     pub state: LogState,
     /// The log it goes on from, as the earlier key says.
     pub vouched_by: Option<LogId>,
+    /// The log that was revoked when this one, which goes on from it, was revoked with it.
+    pub revoked_by: Option<LogId>,
     /// When it was met first, by this device's clock.
     pub since: Timestamp,
 }
@@ -61,7 +61,7 @@ impl LogState {
         self != Self::Unapproved
     }
 
-    fn from_text(text: &str) -> Option<Self> {
+    pub(super) fn from_text(text: &str) -> Option<Self> {
         let all = [Self::Own, Self::Former, Self::Approved, Self::Unapproved, Self::Revoked];
         all.into_iter().find(|state| state.as_str() == text)
     }
@@ -73,19 +73,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn logs(&self) -> Result<Vec<LogRow>, StoreError> {
-        let mut rows = self.db.conn().prepare_cached("SELECT log, alias, state, vouched_by, since_ms FROM logs")?;
-        let rows = rows.query_map([], |row| {
-            let vouched_by: Option<String> = row.get(3)?;
-            Ok((parsed(row, 0)?, row.get(1)?, row.get::<_, String>(2)?, vouched_by, row.get(4)?))
-        })?;
-        let logs = rows.map(|row| {
-            let (log, alias, state, vouched_by, since): (LogId, String, String, Option<String>, i64) = row?;
-            let state = LogState::from_text(&state)
-                .ok_or_else(|| StoreError::damaged(format!("the row of log {log}"), "its state is none"))?;
-            let vouched_by = vouched_by.map(|log| log.parse()).transpose()?;
-            Ok(LogRow { log, alias, state, vouched_by, since: Timestamp::from_millis(since) })
-        });
-        logs.collect()
+        all(self.db.conn())
     }
 
     /// Whether a log counts; `None` when it was never met.
@@ -98,49 +86,6 @@ impl Store {
         let Some(text) = row.optional()? else { return Ok(None) };
         let state = LogState::from_text(&text);
         state.map(Some).ok_or_else(|| StoreError::damaged(format!("the row of log {log}"), "its state is none"))
-    }
-
-    /// Counts a log from now on, and what goes on from it. Also takes a revocation back.
-    ///
-    /// # Errors
-    /// [`StoreError::UnknownLog`] when it was never met.
-    pub fn approve(&mut self, log: LogId, now: Timestamp) -> Result<(), StoreError> {
-        self.set_state(log, LogState::Approved, now)?;
-        self.db.write(|tx| Ok(tx.execute("DELETE FROM revoked WHERE log = ?1", [log.to_string()]).map(drop)?))
-    }
-
-    /// Counts a log only up to these positions from now on, and what goes on from it not at all. Of several revocations the
-    /// smallest position of each stream holds.
-    ///
-    /// # Errors
-    /// [`StoreError`]; the own log cannot be revoked.
-    pub fn revoke(
-        &mut self,
-        log: LogId,
-        at: &BTreeMap<StreamName, (u64, Digest)>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let was_revoked = self.state(log)? == Some(LogState::Revoked);
-        self.db.write(|tx| {
-            let mut rows = tx.prepare("SELECT stream, last, chain FROM revoked WHERE log = ?1")?;
-            let rows = rows.query_map([log.to_string()], |row| {
-                Ok((parsed(row, 0)?, (number(row, 1)?, super::rows::digest(row, 2)?)))
-            })?;
-            let known = rows.collect::<rusqlite::Result<BTreeMap<StreamName, (u64, Digest)>>>()?;
-            tx.execute("DELETE FROM revoked WHERE log = ?1", [log.to_string()])?;
-            for (stream, at) in at {
-                let at = match known.get(stream) {
-                    Some(before) if before.0 <= at.0 => before,
-                    // A stream that an earlier revocation left out does not count at all.
-                    None if was_revoked => continue,
-                    _ => at,
-                };
-                let row = (log.to_string(), stream.as_str(), int(at.0), at.1.as_bytes());
-                tx.execute("INSERT INTO revoked (log, stream, last, chain) VALUES (?1, ?2, ?3, ?4)", row)?;
-            }
-            Ok::<_, StoreError>(())
-        })?;
-        self.set_state(log, LogState::Revoked, now)
     }
 
     /// Names a log on this device: 1 to 64 characters of `a-z`, `0-9` and `-`, unlike all others.
@@ -164,34 +109,6 @@ impl Store {
             let n = tx.execute("UPDATE logs SET alias = ?1 WHERE log = ?2", (alias, log.to_string()))?;
             if n == 0 { Err(StoreError::UnknownLog(log)) } else { Ok(()) }
         })
-    }
-
-    /// Forgets a log that does not count, with all that is kept of it. What comes of it again is met anew.
-    ///
-    /// # Errors
-    /// [`StoreError`]; a log that counts, or is revoked, is not forgotten.
-    pub fn forget(&mut self, log: LogId) -> Result<(), StoreError> {
-        match self.state(log)? {
-            None => return Err(StoreError::UnknownLog(log)),
-            Some(LogState::Unapproved) => {}
-            Some(_) => return Err(StoreError::Full("only a log that is not approved can be forgotten")),
-        }
-        self.db.write(|tx| {
-            for table in ["segments", "ranges", "marks", "attached", "heads_seen", "lists", "logs", "forks"] {
-                tx.execute(&format!("DELETE FROM {table} WHERE log = ?1"), [log.to_string()])?;
-            }
-            Ok::<_, StoreError>(())
-        })?;
-        // What is left, where somebody writes just now, is removed when the store is opened.
-        if let Some(_alone) = self.places.try_alone()? {
-            let dir = self.places.log_dir(log);
-            match std::fs::remove_dir_all(&dir) {
-                Ok(()) => {}
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-                Err(e) => return Err(super::incarnation::disk_error("remove", &dir)(e)),
-            }
-        }
-        Ok(())
     }
 
     /// The last record of a lane that counts; `None` for all.
@@ -254,11 +171,16 @@ impl Store {
                     let from = from.map(|from| from.to_string());
                     let sql = "INSERT INTO logs (log, alias, state, vouched_by, since_ms) VALUES (?1, ?2, ?3, ?4, ?5)";
                     tx.execute(sql, (log.to_string(), &alias, state.as_str(), from, now.as_millis()))?;
+                    if state.counts() {
+                        count_heirs(tx, log)?;
+                    }
                 }
                 Some(LogState::Unapproved) if state != LogState::Unapproved => {
                     let sql = "UPDATE logs SET state = ?2, vouched_by = ?3 WHERE log = ?1";
                     let from = from.map(|from| from.to_string());
                     tx.execute(sql, (log.to_string(), state.as_str(), from))?;
+                    // Heads come in any order: what goes on from this log may have come before it.
+                    count_heirs(tx, log)?;
                 }
                 Some(_) => {
                     if let Some(from) = from {
@@ -269,6 +191,27 @@ impl Store {
             }
             Ok(())
         })
+    }
+
+    /// Whether one more log that nobody approved can be met.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn has_room_for_strangers(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT count(*), count(*) FILTER (WHERE state = 'unapproved') FROM logs";
+        let (n, n_unapproved) = self.db.conn().query_row(sql, [], |row| Ok((number(row, 0)?, number(row, 1)?)))?;
+        Ok(n < LOGS_MAX as u64 && n_unapproved < UNAPPROVED_LOGS)
+    }
+
+    /// The last record of a stream that is wanted of a log; `None` for all. What comes after a revocation is not fetched.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn wanted_to(&self, log: LogId, track: u32, stream: &StreamName) -> Result<Option<u64>, StoreError> {
+        match self.state(log)? {
+            Some(LogState::Revoked) => self.counts_to(&Lane { log, track, stream: stream.clone() }),
+            _ => Ok(None),
+        }
     }
 
     /// Eight digits of the log; more where those are taken.
@@ -282,38 +225,31 @@ impl Store {
         }
         Ok(text)
     }
-
-    /// Sets the state of a log and of all that go on from it.
-    fn set_state(&mut self, log: LogId, state: LogState, now: Timestamp) -> Result<(), StoreError> {
-        if log == self.log {
-            return Err(StoreError::Full("the log that this device writes always counts"));
-        }
-        if self.state(log)?.is_none() {
-            // Paired before anything of it came.
-            self.meet(log, None, now)?;
-        }
-        self.db.write(|tx| {
-            let sql = "WITH RECURSIVE heirs(log) AS (
-                           SELECT ?1 UNION SELECT l.log FROM logs l JOIN heirs h ON l.vouched_by = h.log
-                       )
-                       UPDATE logs SET state = ?2
-                       WHERE log IN heirs AND state NOT IN ('own', 'former') AND state <> ?2
-                         AND (log = ?1 OR state = 'unapproved' OR ?2 = 'revoked')";
-            tx.execute(sql, (log.to_string(), state.as_str()))?;
-            // A former log of this device counts anyway.
-            let sql = "UPDATE logs SET state = ?2
-                       WHERE log = ?1 AND state <> 'own' AND (state <> 'former' OR ?2 = 'revoked')";
-            tx.execute(sql, (log.to_string(), state.as_str()))?;
-            Ok(())
-        })
-    }
 }
 
-/// What a log that goes on from one of this state is.
+/// All logs.
+pub(super) fn all(db: &rusqlite::Connection) -> Result<Vec<LogRow>, StoreError> {
+    let mut rows = db.prepare_cached("SELECT log, alias, state, vouched_by, since_ms, revoked_by FROM logs")?;
+    let rows = rows.query_map([], |row| {
+        let by: (Option<String>, Option<String>) = (row.get(3)?, row.get(5)?);
+        Ok((parsed(row, 0)?, row.get(1)?, row.get::<_, String>(2)?, by, row.get(4)?))
+    })?;
+    let logs = rows.map(|row| {
+        let (log, alias, state, by, since): (LogId, String, String, (Option<String>, Option<String>), i64) = row?;
+        let state = LogState::from_text(&state)
+            .ok_or_else(|| StoreError::damaged(format!("the row of log {log}"), "its state is none"))?;
+        let vouched_by = by.0.map(|log| log.parse()).transpose()?;
+        let revoked_by = by.1.map(|log| log.parse()).transpose()?;
+        Ok(LogRow { log, alias, state, vouched_by, revoked_by, since: Timestamp::from_millis(since) })
+    });
+    logs.collect()
+}
+
+/// What a log that goes on from one of this state is. A key that does not count vouches for nobody: what it names waits like
+/// all strangers, within their bounds.
 fn inherit(state: LogState) -> LogState {
     match state {
         LogState::Own | LogState::Former | LogState::Approved => LogState::Approved,
-        LogState::Unapproved => LogState::Unapproved,
-        LogState::Revoked => LogState::Revoked,
+        LogState::Unapproved | LogState::Revoked => LogState::Unapproved,
     }
 }

@@ -1,6 +1,7 @@
 //! The bytes of what is held, to be put somewhere or passed on.
 
 use std::fs::File;
+use std::path::PathBuf;
 
 use carry_kernel::db::rusqlite;
 
@@ -17,12 +18,33 @@ pub enum ObjectBytes {
     File(File),
 }
 
+/// Where the bytes of one object are, for whoever puts them somewhere.
+#[derive(Debug)]
+pub enum ObjectPlace {
+    /// In memory.
+    Memory(Vec<u8>),
+    /// In the file of this path.
+    File(PathBuf),
+}
+
 impl Store {
     /// The bytes of an object that is held whole; `None` when it is not.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn open_object(&self, name: &ObjectName) -> Result<Option<ObjectBytes>, StoreError> {
+        match self.find_object(name)? {
+            None => Ok(None),
+            Some(ObjectPlace::Memory(bytes)) => Ok(Some(ObjectBytes::Memory(bytes))),
+            Some(ObjectPlace::File(path)) => Ok(Some(ObjectBytes::File(places::open(&path)?))),
+        }
+    }
+
+    /// Where an object is that is held whole; `None` when it is not. The file may be damaged or gone by now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn find_object(&self, name: &ObjectName) -> Result<Option<ObjectPlace>, StoreError> {
         match name {
             ObjectName::Head { log, n, id } => {
                 let sql = "SELECT digest, bytes FROM heads_signed WHERE log = ?1 AND n = ?2 AND bytes IS NOT NULL
@@ -44,7 +66,7 @@ impl Store {
                 for row in rows {
                     let (digest, file) = row?;
                     if ObjectId::of(digest) == *id {
-                        return Ok(Some(ObjectBytes::File(places::open(&self.places.file(*log, &file))?)));
+                        return Ok(Some(ObjectPlace::File(self.places.file(*log, &file))));
                     }
                 }
                 Ok(None)
@@ -52,12 +74,12 @@ impl Store {
         }
     }
 
-    fn blob<P: rusqlite::Params>(&self, sql: &str, params: P, id: ObjectId) -> Result<Option<ObjectBytes>, StoreError> {
+    fn blob<P: rusqlite::Params>(&self, sql: &str, params: P, id: ObjectId) -> Result<Option<ObjectPlace>, StoreError> {
         let mut rows = self.db.conn().prepare_cached(sql)?;
         let mut rows = rows.query(params)?;
         while let Some(row) = rows.next()? {
             if ObjectId::of(digest(row, 0)?) == id {
-                return Ok(Some(ObjectBytes::Memory(row.get(1)?)));
+                return Ok(Some(ObjectPlace::Memory(row.get(1)?)));
             }
         }
         Ok(None)
@@ -69,7 +91,7 @@ impl Store {
     /// [`StoreError`].
     pub fn has_object(&self, name: &ObjectName) -> Result<bool, StoreError> {
         let ObjectName::Segment { log, stream, first, last, id } = name else {
-            return Ok(self.open_object(name)?.is_some());
+            return Ok(self.find_object(name)?.is_some());
         };
         let sql = "SELECT digest FROM segments WHERE log = ?1 AND stream = ?2 AND first = ?3 AND last = ?4
                    AND blocks IS NULL";

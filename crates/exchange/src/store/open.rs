@@ -6,7 +6,7 @@ use carry_kernel::db::{Db, rusqlite};
 use super::incarnation::{self, Decision};
 use super::places::Places;
 use super::schema::SCHEMA;
-use super::{Setup, Store, StoreError};
+use super::{Room, Setup, Store, StoreError};
 use crate::hash::Digest;
 use crate::name::LogId;
 
@@ -31,7 +31,8 @@ impl Store {
             }
         };
         let key = incarnation::load_key(&places, log)?;
-        let mut store = Self { db, places, device, log, key, entropy, opened: Decision::GoOn };
+        let (opened, room) = (Decision::GoOn, Room::default());
+        let mut store = Self { db, places, device, log, key, entropy, opened, room, now };
         store.sweep()?;
         let sql = "SELECT EXISTS (SELECT 1 FROM heads_signed WHERE log = ?1)";
         let is_published = store.db.conn().query_row(sql, [log.to_string()], |row| row.get(0))?;
@@ -76,7 +77,8 @@ impl Store {
     }
 }
 
-fn current(db: &rusqlite::Connection) -> Result<Option<(LogId, Digest)>, StoreError> {
+/// The own log, and the fingerprint of the place where it is written.
+pub(super) fn current(db: &rusqlite::Connection) -> Result<Option<(LogId, Digest)>, StoreError> {
     let sql = "SELECT log, fingerprint FROM self";
     let row = db.query_row(sql, [], |row| Ok((super::rows::parsed(row, 0)?, super::rows::digest(row, 1)?)));
     Ok(row.optional()?)

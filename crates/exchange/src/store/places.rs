@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use carry_kernel::clock::Timestamp;
 use carry_kernel::disk::{self, DiskError};
 use carry_kernel::home::Home;
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -63,6 +64,11 @@ impl Places {
         self.data.join(format!("exchange-{log}.key"))
     }
 
+    /// The file that who says something holds locked.
+    pub(super) fn saying_file(&self) -> PathBuf {
+        self.data.join("exchange.saying")
+    }
+
     fn tmp_dir(&self) -> PathBuf {
         self.root.join(TEMPORARY)
     }
@@ -112,6 +118,23 @@ impl Places {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(DiskError::at("make", &path)(e)),
             }
+        }
+    }
+
+    /// Blocks of the disk that are free to us, and all of them.
+    pub(super) fn disk_blocks(&self) -> Result<(u64, u64), DiskError> {
+        let found = rustix::fs::statvfs(&self.data);
+        let found = found.map_err(|e| DiskError::at("ask for the free room of", &self.data)(e.into()))?;
+        Ok((found.f_bavail, found.f_blocks))
+    }
+
+    /// When a file of a log was written; `None` if it is gone.
+    pub(super) fn written_at(&self, log: LogId, name: &str) -> Result<Option<Timestamp>, DiskError> {
+        let path = self.file(log, name);
+        match std::fs::symlink_metadata(&path).and_then(|data| data.modified()) {
+            Ok(at) => Ok(Some(at.into())),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(DiskError::at("read", &path)(e)),
         }
     }
 

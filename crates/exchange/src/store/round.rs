@@ -1,11 +1,13 @@
 //! What rounds with remotes remember: what was put where, how far was published, and what could not be used.
 
+use std::collections::BTreeMap;
+
 use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::{self, OptionalExtension as _};
 
-use super::rows::{int, number, parsed};
+use super::rows::{digest, int, number, parsed};
 use super::{Store, StoreError};
-use crate::name::{LogId, ObjectName};
+use crate::name::{Folder, LogId, ObjectName};
 
 /// Rejections that are remembered of one remote, newest first: what is forgotten is tried again.
 const REJECTS_KEPT: i64 = 10_000;
@@ -68,6 +70,39 @@ impl Store {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// What this device put to one folder of a remote.
+    pub(crate) fn puts_in(&self, remote: &str, folder: Folder) -> Result<Vec<Put>, StoreError> {
+        let sql = "SELECT name, bytes, at_ms FROM put WHERE remote = ?1 AND name > ?2 AND name < ?3 ORDER BY name";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        // The character after the one that ends the folder.
+        let rows = rows.query_map((remote, format!("{folder}/"), format!("{folder}0")), |row| {
+            Ok(Put { path: row.get(0)?, bytes: number(row, 1)?, at: Timestamp::from_millis(row.get(2)?) })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The bytes of a file that this device put, if it did and did not remove it.
+    pub(crate) fn put_bytes(&self, remote: &str, path: &str) -> Result<Option<u64>, StoreError> {
+        let sql = "SELECT bytes FROM put WHERE remote = ?1 AND name = ?2";
+        Ok(self.db.conn().prepare_cached(sql)?.query_row((remote, path), |row| number(row, 0)).optional()?)
+    }
+
+    /// The name of a head of an own log that this device signed.
+    pub(crate) fn signed_name(&self, log: LogId, n: u64) -> Result<Option<ObjectName>, StoreError> {
+        let sql = "SELECT digest FROM heads_signed WHERE log = ?1 AND n = ?2";
+        let row = self.db.conn().prepare_cached(sql)?.query_row((log.to_string(), int(n)), |row| digest(row, 0));
+        Ok(row.optional()?.map(|digest| ObjectName::head(log, n, digest)))
+    }
+
+    /// The stamps of what could not be used in one folder of a remote, by path.
+    pub(crate) fn rejected_in(&self, remote: &str, folder: Folder) -> Result<BTreeMap<String, String>, StoreError> {
+        let sql = "SELECT name, stamp FROM rejects WHERE remote = ?1 AND name > ?2 AND name < ?3";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let rows =
+            rows.query_map((remote, format!("{folder}/"), format!("{folder}0")), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// Notes that a head of a log, and all it rests on, is at a remote. Never goes back.
     ///
     /// # Errors
@@ -127,6 +162,17 @@ impl Store {
             Ok(Rejected { stamp: row.get(0)?, why: row.get(1)?, since, last })
         });
         Ok(row.optional()?)
+    }
+
+    /// All that could not be used anywhere: paths, and what was noted.
+    pub(crate) fn all_rejected(&self) -> Result<Vec<(String, Rejected)>, StoreError> {
+        let sql = "SELECT name, stamp, why, first_ms, last_ms FROM rejects ORDER BY name, remote";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let rows = rows.query_map([], |row| {
+            let (since, last) = (row.get(3).map(Timestamp::from_millis)?, row.get(4).map(Timestamp::from_millis)?);
+            Ok((row.get(0)?, Rejected { stamp: row.get(1)?, why: row.get(2)?, since, last }))
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// Notes that a file could be used after all.

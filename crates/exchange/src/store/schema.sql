@@ -11,13 +11,20 @@ CREATE TABLE rotations (
   log TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, reason TEXT NOT NULL,
   from_key BLOB NOT NULL, from_at TEXT NOT NULL, from_signature BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
--- All logs: state is own, former, approved, unapproved or revoked.
+-- All logs: state is own, former, approved, unapproved or revoked. revoked_by is the log with which it was revoked, as it goes
+-- on from that.
 CREATE TABLE logs (
   log TEXT PRIMARY KEY,
   alias TEXT NOT NULL UNIQUE,
   state TEXT NOT NULL,
   vouched_by TEXT,
-  since_ms INTEGER NOT NULL
+  since_ms INTEGER NOT NULL,
+  revoked_by TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX logs_by_voucher ON logs (vouched_by);
+-- Logs that were let go of, so that they are not met again at once.
+CREATE TABLE forgotten (
+  log TEXT PRIMARY KEY, vouched_by TEXT, at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 -- How far a revoked log still counts. A stream without a row does not count at all.
 CREATE TABLE revoked (
@@ -35,6 +42,7 @@ CREATE TABLE tail (
 CREATE TABLE appended (
   nonce BLOB NOT NULL, id INTEGER NOT NULL, content BLOB NOT NULL,
   log TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL, r BLOB NOT NULL,
+  wall_ms INTEGER NOT NULL, counter INTEGER NOT NULL,
   PRIMARY KEY (nonce, id)
 ) STRICT, WITHOUT ROWID;
 -- The numbers of an outbox that are settled.
@@ -82,6 +90,12 @@ CREATE TABLE marks (
 CREATE TABLE attached (
   log TEXT NOT NULL, id TEXT NOT NULL, digest BLOB NOT NULL, file TEXT NOT NULL, attachment INTEGER NOT NULL,
   PRIMARY KEY (log, id, file)
+) STRICT, WITHOUT ROWID;
+
+-- Attachments in held files that a strand could not take in: how often, and when last.
+CREATE TABLE refused (
+  log TEXT NOT NULL, file TEXT NOT NULL, attachment INTEGER NOT NULL, failures INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+  PRIMARY KEY (log, file, attachment)
 ) STRICT, WITHOUT ROWID;
 
 -- Records that moved to another log or way, until the strand took back what it had folded of them.
@@ -142,4 +156,35 @@ CREATE TABLE rejects (
   remote TEXT NOT NULL, name TEXT NOT NULL, stamp TEXT NOT NULL, why TEXT NOT NULL,
   first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,
   PRIMARY KEY (remote, name)
+) STRICT, WITHOUT ROWID;
+
+-- How rounds with a remote went: way is pull or push. failures are those since the last success.
+CREATE TABLE rounds (
+  remote TEXT NOT NULL, way TEXT NOT NULL, ok_ms INTEGER, n_ok INTEGER NOT NULL,
+  failed_ms INTEGER, why TEXT, n_failed INTEGER NOT NULL, failures INTEGER NOT NULL,
+  PRIMARY KEY (remote, way)
+) STRICT, WITHOUT ROWID;
+-- Rounds with a remote that were an hour apart, and when temporary files there were looked for last.
+CREATE TABLE hours (
+  remote TEXT PRIMARY KEY, n INTEGER NOT NULL, at_ms INTEGER NOT NULL, swept_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+-- Since when no head names what this device put: by the clock and in hours of the remote.
+CREATE TABLE faded (
+  remote TEXT NOT NULL, name TEXT NOT NULL, since_ms INTEGER NOT NULL, since_hour INTEGER NOT NULL,
+  PRIMARY KEY (remote, name)
+) STRICT, WITHOUT ROWID;
+-- When what a log's newest head names was compared last with what is at a remote.
+CREATE TABLE compared (
+  remote TEXT NOT NULL, log TEXT NOT NULL, at_ms INTEGER NOT NULL,
+  PRIMARY KEY (remote, log)
+) STRICT, WITHOUT ROWID;
+-- When what others ask for was looked after last.
+CREATE TABLE answered (
+  remote TEXT NOT NULL, want TEXT NOT NULL, at_ms INTEGER NOT NULL,
+  PRIMARY KEY (remote, want)
+) STRICT, WITHOUT ROWID;
+-- Logs that could not be passed on to a remote, because files that their heads name are held only in other pieces.
+CREATE TABLE carried (
+  remote TEXT NOT NULL, log TEXT NOT NULL,
+  PRIMARY KEY (remote, log)
 ) STRICT, WITHOUT ROWID;

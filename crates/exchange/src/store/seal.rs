@@ -33,21 +33,43 @@ pub(super) struct Written {
     _guard: Guard,
 }
 
+/// Streams that could not be sealed, and why.
+pub type Unsealed = Vec<(StreamName, StoreError)>;
+
 impl Store {
     /// Makes segments of all records that are in none yet, and of the attachments of their streams. One segment a stream,
     /// more when there is much.
     ///
+    /// An attachment whose file is damaged is left out; it is named by [`Store::verify`], and whoever waits for it asks for it.
+    ///
     /// # Errors
-    /// [`StoreError`]; what was sealed before stays so, and the rest is sealed by the next call.
+    /// [`StoreError`]; all streams but the one that it is about are sealed.
     pub fn seal(&mut self) -> Result<Vec<Sealed>, StoreError> {
+        let (sealed, failed) = self.seal_each()?;
+        failed.into_iter().next().map_or(Ok(sealed), |(_, error)| Err(error))
+    }
+
+    /// The same, each stream on its own: what was sealed, and the streams of which something is damaged.
+    ///
+    /// # Errors
+    /// [`StoreError`] other than damage; what was sealed before stays so, and the rest is sealed by the next call.
+    pub fn seal_each(&mut self) -> Result<(Vec<Sealed>, Unsealed), StoreError> {
         self.refresh()?;
-        let mut sealed = Vec::new();
+        let (mut sealed, mut failed) = (Vec::new(), Vec::new());
         for stream in self.own_streams(self.log)? {
-            while let Some(one) = self.seal_one(&stream)? {
-                sealed.push(one);
+            loop {
+                match self.seal_one(&stream) {
+                    Ok(Some(one)) => sealed.push(one),
+                    Ok(None) => break,
+                    Err(error @ StoreError::Damaged { .. }) => {
+                        failed.push((stream, error));
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                }
             }
         }
-        Ok(sealed)
+        Ok((sealed, failed))
     }
 
     fn seal_one(&mut self, stream: &StreamName) -> Result<Option<Sealed>, StoreError> {
@@ -80,7 +102,13 @@ impl Store {
             if writer.stored_bytes() + pending.bytes > SEGMENT_BYTES_MAX - 8 * 1024 * 1024 {
                 break;
             }
-            let file = places::open(&self.places.pending_dir().join(&pending.file))?;
+            // Looked at before any of it is written: what is damaged must not stand in the way of the records.
+            let path = self.places.pending_dir().join(&pending.file);
+            if let Err(problem) = pending.check(&path) {
+                tracing::warn!(file = %path.display(), problem, "a damaged attachment is left out");
+                continue;
+            }
+            let file = places::open(&path)?;
             let mut content = Hashing { inner: file, hash: sha2::Sha256::default() };
             writer.attach(pending.provides.clone(), pending.needs.clone(), &mut content)?;
             if Digest::from_bytes(sha2::Digest::finalize(content.hash).into()) != pending.digest {
@@ -96,7 +124,7 @@ impl Store {
             let place = (log.to_string(), stream.as_str(), int(reference.first), int(reference.last));
             let n = tx.execute(sql, place)?;
             if n as u64 != reference.last - reference.first + 1 {
-                return Err(StoreError::Full("another process sealed the same records; try again"));
+                return Err(StoreError::Raced("sealed the same records"));
             }
             for pending in &attached {
                 pending.delete(tx)?;

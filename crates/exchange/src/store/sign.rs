@@ -41,6 +41,8 @@ pub struct Statement {
     pub serves: Vec<Served>,
     /// Whether news of what is held are worth a head of their own.
     pub lone_holds: bool,
+    /// Whether a first head is signed that says nothing but that there is this device, so that others can approve it.
+    pub announce: bool,
 }
 
 impl Default for Statement {
@@ -53,6 +55,7 @@ impl Default for Statement {
             wants: Vec::new(),
             serves: Vec::new(),
             lone_holds: false,
+            announce: false,
         }
     }
 }
@@ -86,12 +89,13 @@ fn list_all(all: &Segments) -> Layout {
 
 impl Store {
     /// Signs the next head if there is something to say: segments, or one of the statement's members, or with
-    /// [`Statement::lone_holds`] news of what is held. The head is durable when it is returned.
+    /// [`Statement::lone_holds`] news of what is held, or with [`Statement::announce`] that there is this device. The head is durable when it is returned.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing was signed.
     pub fn sign(&mut self, statement: &Statement, now: Timestamp) -> Result<Option<SignedHead>, StoreError> {
         self.refresh()?;
+        self.note_time(now);
         let (log, key) = (self.log, self.key.clone());
         let from = self.vouch(log)?;
         let device = self.device.clone();
@@ -148,7 +152,7 @@ impl Store {
                 serves: statement.serves.clone(),
             };
             let is_same = old.is_some_and(|old| is_same(old, &head, &plain_tail, statement.lone_holds));
-            if is_same || (old.is_none() && is_empty(&head)) {
+            if is_same || (old.is_none() && is_empty(&head) && !statement.announce) {
                 return Ok(None);
             }
             let signed = head.sign(&|message| key.sign(message).to_bytes())?;

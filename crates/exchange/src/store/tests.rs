@@ -27,6 +27,10 @@ mod killed;
 mod others;
 mod own;
 mod random;
+mod room;
+mod standing;
+mod thinned;
+mod trusted;
 
 /// The time of all tests.
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
@@ -49,12 +53,15 @@ pub(super) struct Facts {
     pub(super) kind_max: u16,
     /// Whether it says that records are void when a later one of their key has the same payload.
     pub(super) voids_same: bool,
+    /// Whether it takes no attachment in, and how often it was handed one.
+    pub(super) refuses: bool,
+    pub(super) n_handed: usize,
 }
 
 impl Facts {
     fn open(root: &Path) -> Self {
         let db = Db::open(&root.join("facts.db"), FACTS).unwrap();
-        Self { db, stream: stream("notes"), kind_max: 1, voids_same: false }
+        Self { db, stream: stream("notes"), kind_max: 1, voids_same: false, refuses: false, n_handed: 0 }
     }
 
     pub(super) fn say(&mut self, key: &str, text: &str) -> u64 {
@@ -147,6 +154,10 @@ impl Strand for Facts {
         attachment: &crate::segment::Attachment,
         content: &mut dyn std::io::Read,
     ) -> Result<(), StrandError> {
+        self.n_handed += 1;
+        if self.refuses {
+            return Err("it is no pack".into());
+        }
         let mut bytes = Vec::new();
         content.read_to_end(&mut bytes)?;
         self.db.write(|tx| {
@@ -298,6 +309,16 @@ impl Device {
     pub(super) fn pull(&mut self, other: &Store) {
         self.pull_some(other, 0, usize::MAX);
         self.deliver();
+    }
+
+    /// Makes the files of all segments so old that they were written `days` before [`NOW`].
+    pub(super) fn age(&self, days: u64) {
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_millis(NOW.as_millis().unsigned_abs());
+        let at = at - std::time::Duration::from_secs(days * 24 * 60 * 60);
+        let dir = self.root.join("data/exchange").join(self.store.log().to_string());
+        for entry in std::fs::read_dir(dir).unwrap() {
+            std::fs::File::open(entry.unwrap().path()).unwrap().set_modified(at).unwrap();
+        }
     }
 
     /// Counts the other's log from now on.

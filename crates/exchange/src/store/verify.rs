@@ -91,39 +91,81 @@ impl Store {
         Ok(found.0)
     }
 
+    /// Looks only whether every file is there with the bytes it had. Finds what is gone or cut, not what was altered.
+    ///
+    /// # Errors
+    /// [`StoreError`] when something cannot be read at all.
+    pub fn verify_quick(&self) -> Result<Vec<Finding>, StoreError> {
+        let mut found = Findings(Vec::new());
+        self.verify_keys(&mut found)?;
+        for lane in rows::lanes(self.db.conn())? {
+            for piece in pieces(self.db.conn(), &lane, 1, u64::MAX)? {
+                let path = self.places.file(lane.log, &piece.file);
+                // What a part of a file has is known only to whoever reads its header.
+                let expected = piece.blocks.is_none().then_some(piece.reference.bytes);
+                match std::fs::symlink_metadata(&path) {
+                    Ok(data) if !data.is_file() => found.add(path.display().to_string(), "it is no file"),
+                    Ok(data) => {
+                        if let Some(expected) = expected.filter(|expected| *expected != data.len()) {
+                            let problem = format!("it has {} bytes instead of {expected}", data.len());
+                            found.add(path.display().to_string(), problem);
+                        }
+                    }
+                    Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                        found.add(path.display().to_string(), "it is gone");
+                    }
+                    Err(e) => return Err(super::incarnation::disk_error("read", &path)(e)),
+                }
+            }
+        }
+        Ok(found.0)
+    }
+
     /// Lets go of others' files that are damaged, so that they are fetched again. What was folded of them stays. Damaged
-    /// files of the own log are named and stay: [`Store::accept_segment`] takes a good copy of one from a remote.
+    /// files of the own log are named and stay: [`Store::accept_segment`] takes a good copy of one from a remote. Own
+    /// attachments that are damaged before they came into a segment are let go: whoever lacks them asks for them.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn let_go_damaged(&mut self) -> Result<Vec<Finding>, StoreError> {
         let mut found = Findings(Vec::new());
         for lane in rows::lanes(self.db.conn())? {
-            let (mut left, mut bad) = (Ranges::new(), Vec::new());
-            for piece in pieces(self.db.conn(), &lane, 1, u64::MAX)? {
-                let n_found = found.0.len();
-                let ranges = self.verify_piece(&piece, &mut found);
-                let ranges = found.take(ranges)?.unwrap_or_default();
-                if found.0.len() > n_found {
-                    bad.push(piece);
-                } else {
-                    left = left.union(&ranges.into_iter().collect());
-                }
-            }
-            if bad.is_empty() || lane.log == self.log {
-                continue;
-            }
-            self.db.write(|tx| {
-                for piece in &bad {
-                    let sql = "DELETE FROM segments WHERE log = ?1 AND track = ?2 AND stream = ?3 AND file = ?4";
-                    let log = lane.log.to_string();
-                    tx.execute(sql, (&log, lane.track, lane.stream.as_str(), &piece.file))?;
-                    tx.execute("DELETE FROM attached WHERE log = ?1 AND file = ?2", (&log, &piece.file))?;
-                }
-                rows::set_held(tx, &lane, &left)
-            })?;
+            self.let_go_in(&lane, &mut found)?;
         }
+        let bad = self.damaged_pending(&mut found)?;
+        self.db.write(|tx| bad.iter().try_for_each(|pending| pending.delete(tx)))?;
         Ok(found.0)
+    }
+
+    /// The same of one lane of another's log.
+    pub(super) fn let_go_of(&mut self, lane: &Lane) -> Result<(), StoreError> {
+        self.let_go_in(lane, &mut Findings(Vec::new()))
+    }
+
+    fn let_go_in(&mut self, lane: &Lane, found: &mut Findings) -> Result<(), StoreError> {
+        let (mut left, mut bad) = (Ranges::new(), Vec::new());
+        for piece in pieces(self.db.conn(), lane, 1, u64::MAX)? {
+            let n_found = found.0.len();
+            let ranges = self.verify_piece(&piece, found);
+            let ranges = found.take(ranges)?.unwrap_or_default();
+            if found.0.len() > n_found {
+                bad.push(piece);
+            } else {
+                left = left.union(&ranges.into_iter().collect());
+            }
+        }
+        if bad.is_empty() || lane.log == self.log {
+            return Ok(());
+        }
+        self.db.write(|tx| {
+            for piece in &bad {
+                let sql = "DELETE FROM segments WHERE log = ?1 AND track = ?2 AND stream = ?3 AND file = ?4";
+                let log = lane.log.to_string();
+                tx.execute(sql, (&log, lane.track, lane.stream.as_str(), &piece.file))?;
+                tx.execute("DELETE FROM attached WHERE log = ?1 AND file = ?2", (&log, &piece.file))?;
+            }
+            rows::set_held(tx, lane, &left)
+        })
     }
 
     fn verify_keys(&self, found: &mut Findings) -> Result<(), StoreError> {
@@ -295,21 +337,25 @@ impl Store {
     }
 
     fn verify_pending(&self, found: &mut Findings) -> Result<(), StoreError> {
+        self.damaged_pending(found).map(drop)
+    }
+
+    /// Attachments that are in no segment yet and are not what was handed over.
+    fn damaged_pending(&self, found: &mut Findings) -> Result<Vec<Pending>, StoreError> {
+        let mut bad = Vec::new();
         let mut rows = self.db.conn().prepare("SELECT DISTINCT log, stream FROM pending")?;
         let rows = rows.query_map([], |row| Ok((parsed(row, 0)?, parsed(row, 1)?)))?;
         for row in rows {
             let (log, stream) = row?;
             for pending in Pending::of(self.db.conn(), log, &stream)? {
                 let path = self.places.pending_dir().join(&pending.file);
-                let read = carry_kernel::disk::read_bounded(&path, crate::limits::ATTACHMENT_BYTES_MAX)?;
-                match read {
-                    Some(bytes) if Digest::of(&[&bytes]) == pending.digest => {}
-                    Some(_) => found.add(path.display().to_string(), "its bytes are not those that were handed over"),
-                    None => found.add(path.display().to_string(), "it is gone"),
+                if let Err(problem) = pending.check(&path) {
+                    found.add(path.display().to_string(), problem);
+                    bad.push(pending);
                 }
             }
         }
-        Ok(())
+        Ok(bad)
     }
 
     /// What outboxes were told, against the records.

@@ -20,6 +20,8 @@ pub(super) struct Ways {
     pub(super) branches: BTreeMap<u32, Vec<(u64, [u8; 4])>>,
     /// Ways that begin where nobody can tell yet.
     unknown: BTreeSet<u32>,
+    /// Ways that go on from the end of another, which has no record that they have not: where they begin.
+    goes_on: BTreeMap<u32, u64>,
     /// All branches, for strands that fold registers.
     pub(super) all: Vec<Branch>,
 }
@@ -34,6 +36,12 @@ impl Ways {
     pub(super) fn begins(&self, track: u32) -> u64 {
         if track == 0 {
             return 1;
+        }
+        if let Some(first) = self.goes_on.get(&track) {
+            return *first;
+        }
+        if self.unknown.contains(&track) {
+            return u64::MAX;
         }
         self.branches.get(&track).and_then(|points| points.first()).map_or(u64::MAX, |(first, _)| *first)
     }
@@ -71,10 +79,12 @@ impl Store {
                 ways.unknown.insert(track);
                 continue;
             };
-            // What was folded of the other way after the fork was folded as the trunk's.
-            let origin = Origin { log, track: other, stream: stream.clone() };
-            strand.retract(&origin, found.first - 1).map_err(StoreError::Strand)?;
-            done.n_retracted += 1;
+            // What was folded of either way after the fork was folded as the trunk's.
+            for track in [other, track] {
+                let origin = Origin { log, track, stream: stream.clone() };
+                strand.retract(&origin, found.first - 1).map_err(StoreError::Strand)?;
+                done.n_retracted += 1;
+            }
             self.db.write(|tx| {
                 for (track, r) in [(other, found.left), (track, found.right)] {
                     let sql = "INSERT OR IGNORE INTO forks (log, stream, track, first, r4, before_r4, other)
@@ -97,6 +107,16 @@ impl Store {
             let points = self.noted_forks(&Lane { log, track, stream: stream.clone() })?;
             ways.branches.insert(track, points.iter().map(|point| (point.first, point.r4)).collect());
         }
+        for track in std::mem::take(&mut ways.unknown) {
+            match self.end_in_common(log, stream, track)? {
+                Some((other, last)) => {
+                    let points = ways.branches.get(&other).cloned().unwrap_or_default();
+                    ways.branches.insert(track, points);
+                    ways.goes_on.insert(track, last + 1);
+                }
+                None => drop(ways.unknown.insert(track)),
+            }
+        }
         for &track in tracks {
             for point in self.noted_forks(&Lane { log, track, stream: stream.clone() })? {
                 let parent = match point.first {
@@ -110,6 +130,24 @@ impl Store {
             }
         }
         Ok(ways)
+    }
+
+    /// An earlier way that ends where this one goes on, and its last record: the log was forked, but in this stream only one
+    /// side has written since. Of several the one that goes furthest; `None` when none does, or it cannot be told yet.
+    fn end_in_common(&self, log: LogId, stream: &StreamName, track: u32) -> Result<Option<(u32, u64)>, StoreError> {
+        let lane = Lane { log, track, stream: stream.clone() };
+        let mut best: Option<(u32, u64)> = None;
+        for other in self.followed_of(log)?.into_iter().filter(|other| other.track < track) {
+            let last = match other.head.head().streams.get(stream) {
+                None => 0,
+                Some(state) if self.chain_at(&lane, state.last)? == Some(state.chain) => state.last,
+                Some(_) => continue,
+            };
+            if best.is_none_or(|(_, best)| best < last) {
+                best = Some((other.track, last));
+            }
+        }
+        Ok(best)
     }
 
     fn noted_forks(&self, lane: &Lane) -> Result<Vec<Point>, StoreError> {

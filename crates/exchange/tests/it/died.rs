@@ -145,3 +145,76 @@ fn a_put_that_failed_anywhere_leaves_no_temporary_file() {
         }
     }
 }
+
+/// A system call: its name, the paths of its descriptors, and the names it was given.
+struct Call {
+    name: String,
+    fds: Vec<String>,
+    names: Vec<String>,
+}
+
+/// What the other process asks of the kernel; `None` where nobody can tell.
+fn calls(ways: &str) -> Option<Vec<Call>> {
+    let probe = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        return None;
+    }
+    let (place, dir) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let log = dir.path().join("log");
+    let mut command = Command::new("strace");
+    let traced = "trace=fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlinkat,openat,mkdirat";
+    command.args(["-f", "-y", "-e", traced, "-o"]).arg(&log).arg(std::env::current_exe().unwrap());
+    command.args(["--exact", "died::puts"]).env(FOLDER, place.path()).env(WAYS, ways);
+    assert!(command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success());
+    let text = std::fs::read_to_string(&log).unwrap();
+    let parse = |line: &str| {
+        let line = line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
+        let (name, rest) = line.split_once('(')?;
+        let (arguments, result) = rest.rsplit_once(" = ")?;
+        let names = arguments.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+        let fds = arguments.split('<').skip(1).filter_map(|part| Some(part.split_once('>')?.0.to_owned())).collect();
+        (!result.starts_with('-')).then(|| Call { name: name.to_owned(), fds, names })
+    };
+    Some(text.lines().filter_map(parse).collect())
+}
+
+#[test]
+fn a_file_is_on_the_disk_before_it_has_its_name_and_its_name_before_that_is_reported() {
+    for (ways, _) in SETS {
+        let Some(calls) = calls(ways) else { return };
+        let mut named = 0;
+        let is_final = |name: &str| name.ends_with(".seg") || name == "format.json";
+        for (at, call) in calls.iter().enumerate() {
+            let is_sync = |call: &Call| matches!(call.name.as_str(), "fsync" | "fdatasync");
+            let made = match call.name.as_str() {
+                "link" | "linkat" | "rename" | "renameat" | "renameat2" => {
+                    call.names.last().filter(|name| is_final(name))
+                }
+                "openat" if ways == "none" => call.names.last().filter(|name| is_final(name)),
+                _ => None,
+            };
+            let Some(made) = made.filter(|_| !call.fds.is_empty()) else { continue };
+            let folder = &call.fds[0];
+            if call.name == "openat" {
+                // Made under its own name: synced before the folder is.
+                let file = format!("{folder}/{made}");
+                let Some(own) = calls[at..].iter().position(|call| is_sync(call) && call.fds[0] == file) else {
+                    continue;
+                };
+                let rest = &calls[at + own..];
+                assert!(
+                    rest.iter().any(|call| is_sync(call) && call.fds[0] == *folder),
+                    "{ways}: {folder} was not synced"
+                );
+            } else {
+                let temporary = format!("{folder}/{}", call.names[0]);
+                let is_own = |call: &Call| is_sync(call) && call.fds[0] == temporary;
+                assert!(calls[..at].iter().any(is_own), "{ways}: {made} had its name before it was synced");
+                let after = calls[at..].iter().any(|call| is_sync(call) && call.fds[0] == *folder);
+                assert!(after, "{ways}: {folder} was not synced after {made} came");
+            }
+            named += 1;
+        }
+        assert_eq!(named, 2, "{ways}: the marker and a segment");
+    }
+}

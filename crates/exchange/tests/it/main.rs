@@ -11,7 +11,13 @@ mod rig;
 mod contract;
 
 #[expect(clippy::unwrap_used, reason = "helpers of tests are tests, which clippy does not see")]
+mod places;
+
+#[expect(clippy::unwrap_used, reason = "helpers of tests are tests, which clippy does not see")]
 mod died;
+
+#[expect(clippy::unwrap_used, reason = "helpers of tests are tests, which clippy does not see")]
+mod bucket;
 
 #[expect(clippy::unwrap_used, reason = "helpers of tests are tests, which clippy does not see")]
 mod folder;

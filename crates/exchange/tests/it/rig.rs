@@ -1,15 +1,11 @@
 //! A place under test, with a way to do to it what others might.
 
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use carry_exchange::name::{Folder, LogId};
 use carry_exchange::remote::{
-    Deadline, Faults, Faulty, FolderRemote, Got, Listed, Listing, MemoryRemote, Part, Pause, Put, Remote, RemoteError,
-    RemoteFile, Retry, Retrying, Source, Ways,
+    Deadline, Got, Listed, Listing, Part, Pause, Put, Remote, RemoteError, RemoteFile, Source,
 };
-use carry_testkit::tmpfs::Tmpfs;
-use tempfile::TempDir;
 
 /// The log that writes in these tests.
 pub(crate) fn log() -> LogId {
@@ -17,7 +13,7 @@ pub(crate) fn log() -> LogId {
 }
 
 /// Writes a file at a path below the place as others might, replacing what is there.
-type Plant = Box<dyn Fn(&str, &[u8])>;
+pub(crate) type Plant = Box<dyn Fn(&str, &[u8])>;
 
 /// A place under test.
 pub(crate) struct Rig {
@@ -27,56 +23,13 @@ pub(crate) struct Rig {
     pub(crate) repeats: bool,
     /// Whether of several that put one name at the same time one alone is told that it did.
     pub(crate) is_exclusive: bool,
+    /// Whether a caller may remove only what it put itself.
+    pub(crate) is_guarded: bool,
     /// Kept until the end.
-    _held: Box<dyn std::any::Any>,
+    pub(crate) _held: Box<dyn std::any::Any>,
 }
 
 impl Rig {
-    pub(crate) fn memory() -> Self {
-        let memory = MemoryRemote::new("memory");
-        let plant = plant_in(memory.clone());
-        Self { remote: Box::new(memory), plant, repeats: false, is_exclusive: true, _held: Box::new(()) }
-    }
-
-    pub(crate) fn folder(ways: Ways) -> Self {
-        let dir = TempDir::new().unwrap();
-        let path = dir.path().to_owned();
-        Self::folder_at(&path, ways, Box::new(dir))
-    }
-
-    /// `None` where no small disk can be mounted.
-    pub(crate) fn small_disk() -> Option<Self> {
-        let disk = Tmpfs::mount(16 << 20)?;
-        let path = disk.path().to_owned();
-        Some(Self::folder_at(&path, Ways::default(), Box::new(disk)))
-    }
-
-    fn folder_at(path: &Path, ways: Ways, held: Box<dyn std::any::Any>) -> Self {
-        let root = path.to_owned();
-        let plant: Plant = Box::new(move |at, bytes| {
-            let path = root.join(at);
-            carry_kernel::disk::write_cache(&path, bytes).unwrap();
-        });
-        let remote = FolderRemote::new(path, log(), 1).with_ways(ways);
-        Self {
-            remote: Box::new(remote),
-            plant,
-            repeats: false,
-            is_exclusive: ways.link || ways.rename_new,
-            _held: held,
-        }
-    }
-
-    /// A place that fails now and then, and is asked again.
-    pub(crate) fn unsteady(seed: u64) -> Self {
-        let memory = MemoryRemote::new("memory");
-        let plant = plant_in(memory.clone());
-        let faulty = Faulty::new(memory, seed, Faults::passing(15));
-        let retry = Retry { tries_max: 60, ..Retry::default() };
-        let remote = Retrying::with_pause(faulty, retry, seed, NoTime);
-        Self { remote: Box::new(remote), plant, repeats: true, is_exclusive: false, _held: Box::new(()) }
-    }
-
     pub(crate) fn marked(self) -> Self {
         self.remote.init(&Deadline::NONE).unwrap();
         self
@@ -140,8 +93,4 @@ pub(crate) struct NoTime;
 
 impl Pause for NoTime {
     fn pause(&self, _wait: std::time::Duration, _deadline: &Deadline<'_>) {}
-}
-
-fn plant_in(memory: MemoryRemote) -> Plant {
-    Box::new(move |path, bytes| memory.plant(path, bytes))
 }

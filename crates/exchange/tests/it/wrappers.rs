@@ -7,8 +7,10 @@ use carry_exchange::name::Folder;
 use carry_exchange::remote::{
     Class, Deadline, Faults, Faulty, FolderRemote, MemoryRemote, Put, Remote, Retry, Retrying, Source,
 };
+use carry_testkit::s3::{BUCKET, S3};
 use tempfile::TempDir;
 
+use crate::places::open;
 use crate::rig::{NoTime, WHOLE, get, head, log, names, segment};
 
 /// Puts and gets until everything is there, as an author does: beside a damaged file comes a replica. Says which failures
@@ -53,6 +55,8 @@ fn an_author_who_repeats_gets_everything_to_an_unsteady_place() {
     assert_eq!(Vec::from_iter(happened), expected);
     let dir = TempDir::new().unwrap();
     settle(FolderRemote::new(dir.path(), log(), 1), 3);
+    let server = S3::start();
+    settle(open(&format!("s3://{BUCKET}?endpoint={}", server.endpoint())), 4);
 }
 
 #[test]

@@ -29,7 +29,7 @@ const PYPROJECT_TABLE: &str = "tool.carry";
 /// Variables with meanings of their own, whatever a key is called.
 const RESERVED: &[&str] = &["CARRY_HOME", "CARRY_LOG", "CARRY_CLOCK_OFFSET"];
 /// Beginnings of further such variables.
-const RESERVED_PREFIXES: &[&str] = &["CARRY_FAULT", "CARRY_CONFIG"];
+const RESERVED_PREFIXES: &[&str] = &["CARRY_FAULT", "CARRY_CONFIG", "CARRY_REMOTE_TOKEN", "CARRY_S3"];
 
 /// One valid value in one layer.
 struct Said {

@@ -53,7 +53,7 @@ pub struct Brief {
     pub relation: Option<RelationKind>,
     /// When it last went on.
     pub ended: Option<Timestamp>,
-    /// In the trash.
+    /// In the trash, or about to be deleted for good.
     pub is_trashed: bool,
     /// A hash of all that it shows.
     pub shown: [u8; 32],
@@ -121,7 +121,7 @@ fn registers(conn: &Connection, and: &str, of: impl Params) -> rusqlite::Result<
             all.insert(session.to_owned(), Said::default());
         }
         if let Some(said) = all.get_mut(session) {
-            said.is_trashed |= row.get_ref(1)?.as_str()? == "trash";
+            said.is_trashed |= matches!(row.get_ref(1)?.as_str()?, "trash" | "deleting");
             hash(&mut said.hasher, row, 1)?;
         }
     }

@@ -28,7 +28,7 @@ const TABLES: &[Table] = &[
         sql:
             "SELECT t.*, u.path AS of_unit, p.key AS of_project, t.missing_ms IS NOT NULL AS is_missing FROM sessions t
               LEFT JOIN units u ON u.id = t.unit LEFT JOIN projects p ON p.id = t.project ORDER BY t.id",
-        left_out: &["n", "unit", "project", "revision", "archived_ms", "changed_ms", "missing_ms"],
+        left_out: &["n", "unit", "project", "revision", "archived_ms", "changed_ms", "missing_ms", "said"],
     },
     Table {
         name: "messages",

@@ -19,12 +19,22 @@ impl LinkKind {
     pub fn as_str(self) -> &'static str {
         name(&KINDS, self)
     }
+
+    /// The kind of this name.
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        named(&KINDS, text)
+    }
 }
 
 impl Evidence {
     /// Its name in the archive and in JSON.
     pub fn as_str(self) -> &'static str {
         name(&EVIDENCE, self)
+    }
+
+    /// The evidence of this name.
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        named(&EVIDENCE, text)
     }
 }
 

@@ -70,6 +70,14 @@ impl Archive {
     /// # Errors
     /// [`FindError`].
     pub fn find(&self, spec: &str) -> Result<SessionRow, FindError> {
+        self.find_from(spec, None)
+    }
+
+    /// The same among the sessions from a device: the beginning of its id, or the local name of a log that brought them.
+    ///
+    /// # Errors
+    /// [`FindError`].
+    pub fn find_from(&self, spec: &str, device: Option<&str>) -> Result<SessionRow, FindError> {
         let spec = spec.trim();
         let (agent, native) = match spec.split_once(':') {
             Some((agent, native)) if !native.is_empty() => (Some(agent), native),
@@ -77,13 +85,17 @@ impl Archive {
         };
         // An id of an agent may itself hold a colon.
         let exact = "s.id = ?1 OR s.native = ?1 OR (s.native = ?2 AND s.agent = ?3)";
-        let mut found = self.select(exact, &[&spec, &native, &agent])?;
+        let of = |found: Vec<SessionRow>| match device {
+            Some(device) => self.keep_of_device(found, device),
+            None => Ok(found),
+        };
+        let mut found = of(self.select(exact, &[&spec, &native, &agent])?)?;
         if found.is_empty() && native.len() >= PREFIX_MIN {
             // Every text that begins like this lies before the same with the greatest character behind it.
             let (end, end_native) = (format!("{spec}\u{10ffff}"), format!("{native}\u{10ffff}"));
             let begins = "(s.id >= ?1 AND s.id < ?2) OR (s.native >= ?1 AND s.native < ?2)
                 OR (s.native >= ?3 AND s.native < ?4 AND s.agent = ?5)";
-            found = self.select(begins, &[&spec, &end, &native, &end_native, &agent])?;
+            found = of(self.select(begins, &[&spec, &end, &native, &end_native, &agent])?)?;
         }
         if found.len() > 1 {
             let ids = found.iter().take(CANDIDATES_MAX);
@@ -188,13 +200,14 @@ impl Archive {
         Ok(messages)
     }
 
-    /// How many sessions there are, without those in the trash.
+    /// How many sessions there are, without those in the trash and those about to be deleted.
     ///
     /// # Errors
     /// [`ArchiveError`].
     pub fn total(&self) -> Result<u64, ArchiveError> {
-        let sql = "SELECT (SELECT count(*) FROM sessions) - (SELECT count(*) FROM curation c JOIN sessions s ON s.id = c.session
-                   WHERE c.field = 'trash' AND c.item = '' AND c.value IS NOT NULL)";
+        let sql = "SELECT (SELECT count(*) FROM sessions) - (SELECT count(DISTINCT s.n) FROM curation c
+                   JOIN sessions s ON s.id = c.session
+                   WHERE c.field IN ('trash', 'deleting') AND c.item = '' AND c.value IS NOT NULL)";
         let total: i64 = self.db.conn().query_row(sql, [], |row| row.get(0)).map_err(self.db.failed())?;
         Ok(u64::try_from(total).unwrap_or(0))
     }
@@ -318,6 +331,26 @@ impl Archive {
             Err(CopyError::Out(source)) => Err(ArchiveError::Out { source }),
         }
     }
+}
+
+/// The message of a session at `ordinal` with its results; `None` when there is none, or it is damaged.
+pub(crate) fn stored(
+    conn: &rusqlite::Connection,
+    session: i64,
+    ordinal: u32,
+) -> rusqlite::Result<Option<StoredMessage>> {
+    let sql = format!("SELECT {MESSAGE_COLUMNS} FROM messages WHERE session = ?1 AND ordinal = ?2");
+    let found = conn
+        .prepare_cached(&sql)?
+        .query_row((session, ordinal), |row| Ok((row.get("n")?, message_of(row)?)))
+        .optional()?;
+    let Some((n, Some(message))) = found else { return Ok(None) };
+    let sql = "SELECT n, ordinal, idx, event, source, status, at_ms, content_bytes, subagent, body FROM results
+               WHERE session = ?1 AND ordinal = ?2 ORDER BY idx, event";
+    let mut query = conn.prepare_cached(sql)?;
+    let results = query.query_map((session, ordinal), result_of)?.collect::<rusqlite::Result<Option<Vec<_>>>>()?;
+    let results = results.map(|results| results.into_iter().map(|(_, result)| result).collect());
+    Ok(results.map(|results| StoredMessage { n, message, results }))
 }
 
 /// What was asked for, as much of it as an error shows.

@@ -17,7 +17,8 @@ pub(crate) const COLUMNS: &str = "s.n, s.id, s.origin, s.agent, s.native, s.pare
     s.revision, u.path, s.missing_ms, \
     (SELECT value FROM curation c WHERE c.session = s.id AND c.field = 'name' AND c.item = ''), \
     (SELECT value FROM curation c WHERE c.session = s.id AND c.field = 'star' AND c.item = '') IS NOT NULL, \
-    (SELECT value FROM curation c WHERE c.session = s.id AND c.field = 'trash' AND c.item = '') IS NOT NULL, \
+    EXISTS (SELECT 1 FROM curation c WHERE c.session = s.id AND c.field IN ('trash', 'deleting') AND c.item = '' \
+        AND c.value IS NOT NULL), \
     (SELECT json_group_array(item) FROM curation c WHERE c.session = s.id AND c.field = 'label' AND c.value IS NOT NULL)";
 
 /// Where [`COLUMNS`] come from.

@@ -2,5 +2,8 @@
 
 use carry_kernel::db::Schema;
 
-/// Format 1.
-pub(super) const SCHEMA: Schema = Schema { application_id: 0x4361_7353, migrations: &[include_str!("schema.sql")] };
+/// Format 3: 2 came with the stream `sessions`, 3 with `curation`.
+pub(crate) const SCHEMA: Schema = Schema {
+    application_id: 0x4361_7353,
+    migrations: &[include_str!("schema.sql"), include_str!("exchange.sql"), include_str!("registers.sql")],
+};

@@ -4,6 +4,7 @@ use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::{self, Connection, OptionalExtension as _, Row, params};
 
 use super::digest::{Sum, session_digest};
+use super::facts::SessionFacts;
 use super::row::{relation_name, termination_name};
 use crate::model::{Agent, Block, Facts, Message, NativeId, Relation, Role, SessionId, Usage};
 
@@ -178,6 +179,31 @@ impl State {
         self.is_automated = facts.is_automated.unwrap_or(self.is_automated);
         facts.times.iter().for_each(|at| self.time(Some(at.as_millis())));
         moved
+    }
+
+    /// Becomes what others say that the session is, besides its messages, usage, links and times.
+    pub(super) fn take_facts(&mut self, facts: &SessionFacts) {
+        let pairs = [
+            (&mut self.parent, &facts.parent),
+            (&mut self.relation, &facts.relation),
+            (&mut self.parent_call, &facts.parent_call),
+            (&mut self.cwd, &facts.cwd),
+            (&mut self.branch, &facts.branch),
+            (&mut self.name, &facts.name),
+            (&mut self.entrypoint, &facts.entrypoint),
+            (&mut self.kind, &facts.kind),
+            (&mut self.label, &facts.label),
+            (&mut self.version, &facts.version),
+            (&mut self.resume, &facts.resume),
+            (&mut self.remote, &facts.remote),
+            (&mut self.start_commit, &facts.start_commit),
+            (&mut self.project_hint, &facts.project_hint),
+            (&mut self.termination, &facts.termination),
+        ];
+        for (known, new) in pairs {
+            known.clone_from(new);
+        }
+        self.is_automated = facts.is_automated;
     }
 
     /// Keeps what `before` knew and this one does not.

@@ -24,6 +24,7 @@ mod session;
 
 pub(super) use rows::{MESSAGE_COLUMNS, message_of, recount};
 use session::OpenSession;
+pub(crate) use session::{ReceivedName, ReceivedSession, Receiver};
 
 /// The log is taken over every 64 MiB.
 const LOG_IN_BULK: &str = "PRAGMA wal_autocheckpoint = 16384";
@@ -146,6 +147,16 @@ struct Tools {
 }
 
 impl Tools {
+    fn new() -> Self {
+        Self {
+            codec: Codec::new(),
+            pages: Pages::default(),
+            next: None,
+            disk: Disk::default(),
+            written: Written::default(),
+        }
+    }
+
     /// The number of a new message or result. They count together, so that a page covers what follows each other.
     fn number(&mut self, conn: &Connection) -> rusqlite::Result<i64> {
         let n = match self.next {
@@ -181,13 +192,7 @@ struct OpenUnit {
 
 impl<'a> Writer<'a> {
     pub(super) fn new(archive: &'a mut Archive, now: Timestamp, limits: WriterLimits) -> Self {
-        let tools = Tools {
-            codec: Codec::new(),
-            pages: Pages::default(),
-            next: None,
-            disk: Disk::default(),
-            written: Written::default(),
-        };
+        let tools = Tools::new();
         let now_ms = now.as_millis();
         Self {
             archive,

@@ -1,5 +1,4 @@
 use carry_kernel::home::Home;
-use proptest::prelude::*;
 
 use super::*;
 use crate::archive::WriterLimits;
@@ -125,34 +124,4 @@ fn what_was_deleted_for_good_never_returns() {
     assert_eq!(raw, 1, "nor are its bytes kept again");
     assert!(rig.archive.find(other.as_str()).is_ok());
     assert!(rig.archive.verify(&mut |_, _| {}).unwrap().is_empty());
-}
-
-fn registers() -> impl Strategy<Value = Vec<Register>> {
-    let one = (0..2_u8, 0..3_u8, proptest::option::of(0..3_u8), 1..4_u64, 0..2_u8).prop_map(
-        |(session, field, value, ms, device)| Register {
-            session: SessionId::stored(format!("{session:016}")),
-            field: ["star", "name", "label"][usize::from(field)].to_owned(),
-            item: String::new(),
-            value: value.map(|value| value.to_string()),
-            // One device never gives one stamp to two values.
-            hlc: Hlc { wall_ms: ms, counter: u16::from(value.map_or(9, |value| value)) },
-            device: format!("d{device}"),
-        },
-    );
-    proptest::collection::vec(one, 0..12)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn registers_converge_in_any_order_and_repetition(first in registers(), second in registers()) {
-        let (mut one, mut two) = (Rig::new(), Rig::new());
-        one.archive.merge_registers(&first).unwrap();
-        one.archive.merge_registers(&second).unwrap();
-        two.archive.merge_registers(&second).unwrap();
-        two.archive.merge_registers(&first).unwrap();
-        two.archive.merge_registers(&second).unwrap();
-        prop_assert_eq!(one.archive.registers(None).unwrap(), two.archive.registers(None).unwrap());
-    }
 }

@@ -33,7 +33,7 @@ pub fn json(document: &Document) -> Value {
 
 /// A session, as `carry sessions list --json` prints it.
 pub fn session(session: &SessionRow) -> Value {
-    json!({
+    let mut value = json!({
         "type": "session",
         "id": session.id.as_str(),
         "agent": session.agent.as_str(),
@@ -84,7 +84,11 @@ pub fn session(session: &SessionRow) -> Value {
         "starred": session.is_starred,
         "trashed": session.is_trashed,
         "labels": session.labels,
-    })
+    });
+    if let Value::Object(members) = &mut value {
+        members.insert("device".to_owned(), session.origin.as_str().into());
+    }
+    value
 }
 
 /// A link.

@@ -30,6 +30,8 @@ impl Pass<'_> {
     /// # Errors
     /// [`ArchiveError`]: the archive failed. What is wrong with a source or a unit stands in the report.
     pub fn run(&self, archive: &mut Archive) -> Result<Report, ArchiveError> {
+        // Where nobody is exchanged with any more, what was to be deleted goes here.
+        archive.finish_deletions(None, self.now)?;
         let readers: Vec<Reader<'_>> = self.sources.iter().map(|source| reader(source.as_ref())).collect();
         let discovery = Discovery::of(self);
         let mut report = Report { found: discovery.counts(&readers), ..Report::default() };

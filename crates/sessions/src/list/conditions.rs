@@ -3,6 +3,7 @@
 use carry_kernel::db::rusqlite::types::Value;
 
 use super::Filter;
+use crate::stream::content::BROUGHT_BY;
 
 /// Whether a list leaves a session out: subagents, branches that a conversation left (forks within its own file, or without
 /// a message that still counts), forks of background jobs, and what a program ran.
@@ -23,7 +24,9 @@ impl Conditions {
     /// Those of a filter.
     pub(crate) fn of(filter: &Filter) -> Self {
         let trashed = "(SELECT value FROM curation c WHERE c.session = s.id AND c.field = 'trash' AND c.item = '')";
-        let sql = format!("{trashed} IS {}NULL", if filter.is_trashed { "NOT " } else { "" });
+        // What is about to be deleted for good is in no list.
+        let going = "EXISTS (SELECT 1 FROM curation c WHERE c.session = s.id AND c.field = 'deleting' AND c.item = '')";
+        let sql = format!("{trashed} IS {}NULL AND NOT {going}", if filter.is_trashed { "NOT " } else { "" });
         let mut all = Self { sql, values: Vec::new(), shows_all: filter.all || filter.is_trashed };
         if !filter.agents.is_empty() {
             let places = vec!["?"; filter.agents.len()].join(", ");
@@ -69,6 +72,13 @@ impl Conditions {
                 "EXISTS (SELECT 1 FROM curation c WHERE c.session = s.id AND c.field = 'label' AND c.item = ? \
                  AND c.value IS NOT NULL)",
                 vec![text(label)],
+            );
+        }
+        if let Some(device) = &filter.device {
+            let (name, length) = (text(device), i64::try_from(device.chars().count()).unwrap_or(i64::MAX));
+            all.add(
+                &format!("(substr(s.origin, 1, ?) = ? OR {BROUGHT_BY})"),
+                vec![Value::Integer(length), name.clone(), name.clone(), name],
             );
         }
         if let Some(least) = filter.cost_min {

@@ -94,7 +94,7 @@ impl Look<'_> {
         }
     }
 
-    fn text(&mut self, text: &mut String) {
+    pub(super) fn text(&mut self, text: &mut String) {
         let masked = self.redactor.text(text);
         if masked.findings.is_empty() {
             return;

@@ -55,6 +55,13 @@ impl<'r> Masker<'r> {
         look.findings
     }
 
+    /// Masks other texts that go with the session.
+    pub fn texts(&mut self, texts: &mut [String]) -> Vec<Finding> {
+        let mut look = Look { redactor: self.redactor, values: Some(&mut self.values), findings: Vec::new() };
+        texts.iter_mut().for_each(|text| look.text(text));
+        look.findings
+    }
+
     /// Takes the next message. Those that are done go to `done`, in order.
     pub fn take(&mut self, message: StoredMessage, done: &mut Vec<Looked>) {
         let (role, blocks) = (message.message.role, message.message.blocks.len());
@@ -154,6 +161,14 @@ impl Knowing {
         let Some(redactor) = &self.redactor else { return Vec::new() };
         let mut look = Look { redactor, values: None, findings: Vec::new() };
         look.head(session, pins, links);
+        look.findings
+    }
+
+    /// Masks other texts that go with the session, after the first look at them.
+    pub fn texts(&self, texts: &mut [String]) -> Vec<Finding> {
+        let Some(redactor) = &self.redactor else { return Vec::new() };
+        let mut look = Look { redactor, values: None, findings: Vec::new() };
+        texts.iter_mut().for_each(|text| look.text(text));
         look.findings
     }
 

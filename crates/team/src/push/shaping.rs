@@ -8,12 +8,12 @@ use carry_sessions::archive::{Archive, SessionRow};
 use super::UnitError;
 use super::candidates::{Totals, mode_of, session_input, shown_key, totals_key};
 use super::totals;
-use crate::masking::{Known, Masking, MaskingError, NOTHING};
 use crate::plan::Wanted;
 use crate::shape;
 use crate::share::{Mode, Shares};
 use crate::state::Pushed;
 use crate::unit::{Bucket, Digest, Head, Place, Root, Row, UnitKey, bucket_hash, root};
+use carry_sessions::mask::pieces::{Known, Masking, MaskingError, NOTHING};
 
 /// What units are made from.
 #[derive(Clone, Copy)]
@@ -128,13 +128,22 @@ impl<'a> Workshop<'a> {
             (Mode::Full | Mode::Prompts, Some(session)) => {
                 let (pins, links) = (self.archive.pins(&session.id)?, self.archive.links_of(session.n)?);
                 let (redactor, key) = (self.redactor, self.key);
-                Inner::Whole(Box::new(Masking::begin(self.archive, session, &pins, &links, redactor, key, known)?))
+                Inner::Whole(Box::new(Masking::begin(
+                    self.archive,
+                    session,
+                    &pins,
+                    &links,
+                    Vec::new(),
+                    redactor,
+                    key,
+                    known,
+                )?))
             }
             (Mode::Metadata, Some(session)) => {
                 let (pins, links) = (self.archive.pins(&session.id)?, self.archive.links_of(session.n)?);
                 let session = SessionRow { project_key: material.project_key.clone(), ..session.clone() };
                 let (redactor, key) = (self.redactor, self.key);
-                let masking = Masking::begin(self.archive, &session, &pins, &links, redactor, key, None)?;
+                let masking = Masking::begin(self.archive, &session, &pins, &links, Vec::new(), redactor, key, None)?;
                 let head = masking.head().clone();
                 let findings = head.findings.clone();
                 let head = shape::session_head(material.mode, head, BTreeMap::new());

@@ -10,9 +10,9 @@ use carry_redact::{Finding, placeholder};
 
 use super::UnitError;
 use super::shaping::{Material, Workshop};
-use crate::masking::{Known, KnownBucket, Masking, NOTHING};
 use crate::shape;
 use crate::unit::{Bucket, Digest, TotalsHead};
+use carry_sessions::mask::pieces::{Known, KnownBucket, Masking, NOTHING};
 
 /// How many of the texts come before the models.
 const NAMES: usize = 2;
@@ -69,7 +69,7 @@ impl Shown {
         (session.path, session.missing) = (None, None);
         // Labels are masked one by one, and stay in their order.
         session.labels.extend(self.texts.iter().chain(&self.masked).cloned());
-        let masking = Masking::begin(archive, &session, &pins, &links, redactor, key, None)?;
+        let masking = Masking::begin(archive, &session, &pins, &links, Vec::new(), redactor, key, None)?;
         let head = masking.head();
         let ours = head.session.labels.len().saturating_sub(2 * self.texts.len());
         let (alone, masked) = head.session.labels[ours..].split_at(self.texts.len());

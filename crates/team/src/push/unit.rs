@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::UnitError;
 use super::shaping::{Material, Shaped, Workshop};
-use crate::masking::Known;
 use crate::plan::{self, Wanted};
 use crate::readback::read_back;
 use crate::shape;
 use crate::sink::{Begun, Buckets, Change, Held, Sink};
 use crate::state::Pushed;
 use crate::unit::{Bucket, Digest, Place, Root, Row, bucket_hash};
+use carry_sessions::mask::pieces::Known;
 
 /// Bytes of rows that are kept while a unit is made. Few in tests, so that both ways are taken.
 const KEPT_BYTES_MAX: usize = if cfg!(test) { 8 * 1024 } else { 16 * 1024 * 1024 };

@@ -3,8 +3,8 @@
 //! Format byte, version of the shape, hash of the values, then each bucket: number, raw hash, hash of what was made of it, whether it
 //! has secrets. At the end a check of all that: a hash that has lost a bit would be believed to stand in the store.
 
-use crate::masking::{Known, KnownBucket};
 use crate::unit::{Bucket, Digest};
+use carry_sessions::mask::pieces::{Known, KnownBucket};
 
 const FORMAT: u8 = 1;
 const HEADER_BYTES: usize = 1 + 4 + 32;

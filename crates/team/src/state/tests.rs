@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::masking::{Known, KnownBucket};
 use crate::sink::{Opened, Stored, summary_of};
 use crate::unit::Bucket;
+use carry_sessions::mask::pieces::{Known, KnownBucket};
 
 const STORE: &str = "default";
 

@@ -45,6 +45,7 @@ pub(super) fn all(shell: &Shell) -> Result<(Vec<Finding>, Option<Context>), Fail
     }
     findings.extend(sessions(shell));
     findings.extend(team(shell));
+    findings.extend(super::super::exchange::findings(shell));
     findings.extend(configuration(shell, &trees.unwrap_or_default()));
     Ok((findings, ctx))
 }

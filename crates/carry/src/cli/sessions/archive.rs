@@ -12,7 +12,7 @@ use crate::wire::Shell;
 pub(super) const PAGE: usize = 500;
 
 /// The archive, to be read. One of an older Carry is brought up to date.
-pub(super) fn to_read(shell: &Shell) -> Result<Archive, Failure> {
+pub(in crate::cli) fn to_read(shell: &Shell) -> Result<Archive, Failure> {
     Archive::open_read_only(&shell.home)?.ok_or_else(|| {
         Failure::failed("no session is archived yet")
             .hint("`carry sessions index` reads what agents have left on this machine.")
@@ -25,7 +25,7 @@ pub(super) fn to_write(shell: &Shell) -> Result<Archive, Failure> {
 }
 
 /// The archive, to be changed: nothing is made when there is none.
-pub(super) fn to_change(shell: &Shell) -> Result<Archive, Failure> {
+pub(in crate::cli) fn to_change(shell: &Shell) -> Result<Archive, Failure> {
     drop(to_read(shell)?);
     to_write(shell)
 }
@@ -58,8 +58,19 @@ pub(super) fn each_page(
     Ok(())
 }
 
+/// Refuses what needs the agent's file of a session that another device read. `so` says what that means here.
+pub(super) fn check_is_here(archive: &Archive, session: &SessionRow, so: &str) -> Result<(), Failure> {
+    if !archive.is_received(session)? {
+        return Ok(());
+    }
+    let device = text::line(&session.origin);
+    let failure = Failure::failed(format!("the file of {} lies on another device, {device}: {so}", name(session)));
+    Err(failure
+        .hint(format!("Do that on {device}, or `carry sessions export {}` writes the conversation.", session.id)))
+}
+
 /// What a session is called in a sentence.
-pub(super) fn name(session: &SessionRow) -> String {
+pub(in crate::cli) fn name(session: &SessionRow) -> String {
     /// Longer titles are cut.
     const CHARS: usize = 60;
     let title = title(session);

@@ -1,6 +1,9 @@
 //! `carry sessions delete`: for good.
 
+use std::time::Duration;
+
 use carry_sessions::archive::SessionRow;
+use carry_sessions::curation::Deletion;
 use serde::Serialize;
 
 use super::archive;
@@ -12,12 +15,16 @@ use crate::wire::Shell;
 /// Delete sessions from the archive for good
 ///
 /// Shows what goes and asks. The agent's own file stays where it is, and is not archived again. Subagents of the session
-/// stay.
+/// stay. Where devices exchange sessions, it is hidden here at once, and goes from all of them when `sessions.undo_window` is
+/// over; until then `carry sessions undelete` takes it back.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The sessions
     #[arg(required = true, value_name = "ID")]
     sessions: Vec<String>,
+    /// Delete at once, without time to take it back
+    #[arg(long)]
+    now: bool,
     /// Show what would go
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -57,13 +64,31 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     if !prompt::confirm(shell, &question, "Pass --yes to agree, or --dry-run to see what would go.")? {
         return Err(prompt::cancelled());
     }
+    let window = match args.now {
+        true => Duration::ZERO,
+        false => shell.config(None).duration("sessions.undo_window").unwrap_or_default(),
+    };
     let mut archive = archive::to_change(shell)?;
     let device = shell.context()?.device.id();
     for session in &sessions {
-        archive.delete_for_good(&session.id, device.as_str(), shell.now())?;
-        shell.out.say(format_args!("Deleted {}.", archive::name(session)))?;
+        let outcome = archive.delete(&session.id, window, device.as_str(), shell.now())?;
+        let name = archive::name(session);
+        match outcome {
+            Deletion::Done | Deletion::WasDone => shell.out.say(format_args!("Deleted {name}."))?,
+            Deletion::Pending(due) => {
+                shell.out.say(format_args!("Hidden, and deleted for good on {}: {name}.", text::local_time(due)))?;
+                shell.out.note(format_args!(
+                    "`carry sessions undelete {}` takes it back until then; --now does not wait.",
+                    session.id
+                ));
+            }
+        }
         if shell.out.is_json() {
-            shell.out.json(&DeletedJson::new(session, "deleted"))?;
+            let mut json = DeletedJson::new(session, "deleted");
+            if let Deletion::Pending(due) = outcome {
+                (json.outcome, json.due) = ("pending", Some(due.to_rfc3339()));
+            }
+            shell.out.json(&json)?;
         }
     }
     Ok(())
@@ -85,11 +110,12 @@ struct DeletedJson<'a> {
     outcome: &'static str,
     messages: u32,
     elsewhere: bool,
+    due: Option<String>,
 }
 
 impl<'a> DeletedJson<'a> {
     fn new(session: &'a SessionRow, outcome: &'static str) -> Self {
         let elsewhere = session.path.as_deref().is_some_and(std::path::Path::exists);
-        Self { session: session.id.as_str(), outcome, messages: session.messages, elsewhere }
+        Self { session: session.id.as_str(), outcome, messages: session.messages, elsewhere, due: None }
     }
 }

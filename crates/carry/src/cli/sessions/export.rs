@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::progress::Spinner;
 use crate::text;
 use crate::wire::Shell;
+use crate::writers;
 
 /// Write a conversation out, with its secrets masked
 ///
@@ -25,6 +26,9 @@ pub(super) struct Args {
     /// The session
     #[arg(value_name = "ID")]
     session: String,
+    /// Only look among sessions from this device: the beginning of its id, or its name here
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
     /// In which form; Markdown, or JSON with --json
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
@@ -58,7 +62,8 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         );
     }
     let archive = archive::to_read(shell)?;
-    let session = archive.find(&args.session)?;
+    let device = args.device.as_deref().map(|name| writers::device_labelled(shell, name)).transpose()?;
+    let session = archive.find_from(&args.session, device.as_deref())?;
     let messages = archive::all_messages(&archive, &session)?;
     let pins = archive.pins(&session.id)?;
     let links = archive.links_of(session.n)?;

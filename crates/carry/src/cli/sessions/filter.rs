@@ -7,7 +7,9 @@ use carry_sessions::model::{Agent, Category};
 
 use crate::failure::Failure;
 use crate::paths;
+use crate::text;
 use crate::wire::Shell;
+use crate::writers;
 
 /// Micro-dollars in a dollar.
 const MICROS: f64 = 1e6;
@@ -43,6 +45,9 @@ pub(super) struct FilterArgs {
     /// Only those that cost at least so many dollars
     #[arg(long, value_name = "DOLLARS")]
     cost: Option<f64>,
+    /// Only from this device: the beginning of its id, or its name here
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
     /// Only with this label
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
@@ -78,6 +83,7 @@ impl FilterArgs {
             file: self.file.as_deref().map(|file| path(shell, file)),
             model: self.model.clone(),
             label: self.label.clone(),
+            device: self.device.as_deref().map(|name| writers::device_labelled(shell, name)).transpose()?,
             cost_min,
             is_starred: self.starred,
             is_trashed: self.trashed,
@@ -88,15 +94,31 @@ impl FilterArgs {
 
     /// Whether nothing is filtered.
     pub(super) fn is_empty(&self) -> bool {
-        let Self { agent, project, branch, since, until, tool, file, model, cost, label, starred, trashed, all } = self;
-        let texts = [project, branch, since, until, tool, file, model, label];
+        let Self {
+            agent,
+            project,
+            branch,
+            since,
+            until,
+            tool,
+            file,
+            model,
+            cost,
+            device,
+            label,
+            starred,
+            trashed,
+            all,
+        } = self;
+        let texts = [project, branch, since, until, tool, file, model, device, label];
         let flags = [*starred, *trashed, *all];
         agent.is_empty() && texts.iter().all(|text| text.is_none()) && cost.is_none() && !flags.contains(&true)
     }
 }
 
-/// Refuses agents that are neither known nor have a session in the archive.
-pub(super) fn check_agents(archive: &Archive, filter: &Filter) -> Result<(), Failure> {
+/// Refuses agents that are neither known nor have a session in the archive, and devices from which there is none.
+pub(super) fn check_names(archive: &Archive, filter: &Filter) -> Result<(), Failure> {
+    check_device(archive, filter.device.as_deref())?;
     for agent in filter.agents.iter().filter(|agent| matches!(agent, Agent::Other(_))) {
         let mut is_known = false;
         for is_trashed in [false, true] {
@@ -111,6 +133,24 @@ pub(super) fn check_agents(archive: &Archive, filter: &Filter) -> Result<(), Fai
             .hint(format!("Known agents are {}.", known.join(", "))));
     }
     Ok(())
+}
+
+/// Refuses devices from which the archive has no session.
+pub(super) fn check_device(archive: &Archive, device: Option<&str>) -> Result<(), Failure> {
+    let Some(device) = device else { return Ok(()) };
+    for is_trashed in [false, true] {
+        let device = Some(device.to_owned());
+        let of_it = Filter { device, all: true, is_trashed, limit: Some(1), ..Filter::default() };
+        if !archive.list(&of_it)?.sessions.is_empty() {
+            return Ok(());
+        }
+    }
+    let known: Vec<String> = archive.origins()?.into_iter().map(|(origin, _)| text::line(&origin)).collect();
+    let failure = Failure::usage(format!("there is no session from a device {device:?}"));
+    Err(match known.as_slice() {
+        [] => failure,
+        known => failure.hint(format!("There are sessions from {}.", known.join(", "))),
+    })
 }
 
 /// A point in time as people write it.

@@ -2,7 +2,7 @@
 
 use carry_sessions::export::session_json;
 
-use super::filter::{FilterArgs, check_agents};
+use super::filter::{FilterArgs, check_names};
 use super::{archive, row};
 use crate::failure::Failure;
 use crate::text;
@@ -25,14 +25,17 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let archive = archive::to_read(shell)?;
     let limit = (args.limit > 0).then_some(args.limit);
     let filter = args.filter.filter(shell, limit)?;
-    check_agents(&archive, &filter)?;
+    check_names(&archive, &filter)?;
     let listed = archive.list(&filter)?;
+    // Whose a session is says nothing where all are of one device.
+    let is_of_several = archive.origins()?.len() > 1;
     shell.out.start_pager();
     for session in &listed.sessions {
         if shell.out.is_json() {
             shell.out.json(&session_json(session))?;
         } else {
-            shell.out.line(row::line(shell, session))?;
+            let device = is_of_several.then_some(session.origin.as_str());
+            shell.out.line(row::line_of(shell, session, device, None))?;
         }
     }
     if listed.sessions.is_empty() {

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use carry_sessions::archive::{Archive, SessionRow};
-use carry_sessions::curation::Edit;
+use carry_sessions::curation::{Edit, Undeletion};
+use carry_sessions::export::session_json;
 use serde::Serialize;
 
 use super::raw::{self, Standing, Version};
@@ -14,7 +15,7 @@ use crate::{paths, text};
 
 /// Take a session out of the trash, or give the agent its file back
 ///
-/// A session in the trash leaves it. Any other is written back to where its agent had it, byte for byte, so that the agent can
+/// A session in the trash leaves it, and one that is about to be deleted for good stays. Any other is written back to where its agent had it, byte for byte, so that the agent can
 /// go on with it. A file that is there and differs is never replaced without --force.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -44,6 +45,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     if session.is_trashed && args.to.is_none() && !args.in_place && args.before.is_none() {
         return from_trash(shell, args, &session);
     }
+    archive::check_is_here(&archive, &session, "there is no file of it here to give back")?;
     let path = match (&args.to, &session.path) {
         (Some(to), _) => paths::without_dots(&shell.cwd.join(to)),
         (None, Some(path)) => path.clone(),
@@ -71,6 +73,16 @@ fn from_trash(shell: &Shell, args: &Args, session: &SessionRow) -> Result<(), Fa
         shell.out.note(format_args!("{} would leave the trash. Nothing was changed.", archive::name(session)));
         return Ok(());
     }
+    let mut archive = archive::to_change(shell)?;
+    let device = shell.context()?.device.id();
+    if archive.undelete(&session.id, device.as_str(), shell.now())? == Undeletion::Done {
+        let now = archive.session(session.n)?;
+        shell.out.say(format_args!("Not to be deleted any more: {}.", archive::name(session)))?;
+        if let Some(now) = now.filter(|now| !now.is_trashed) {
+            return if shell.out.is_json() { shell.out.json(&session_json(&now)) } else { Ok(()) };
+        }
+    }
+    drop(archive);
     let edit = |_: &Archive, _: &SessionRow| Ok(Edit::Trash(false));
     archive::edit(shell, std::slice::from_ref(&args.session), edit, "Out of the trash:", "Not in the trash:")?;
     if session.path.as_deref().is_some_and(|path| !path.exists()) {

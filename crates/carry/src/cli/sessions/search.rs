@@ -8,7 +8,7 @@ use carry_sessions::search::{Field, Hit, Kind, Query};
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::filter::{FilterArgs, check_agents};
+use super::filter::{FilterArgs, check_names};
 use super::{archive, row};
 use crate::failure::Failure;
 use crate::output::style;
@@ -92,7 +92,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         offset: args.offset,
         limit: args.limit,
     };
-    check_agents(&archive, &query.filter)?;
+    check_names(&archive, &query.filter)?;
     let found = archive.search(&query)?;
     shell.out.start_pager();
     if shell.out.is_json() {

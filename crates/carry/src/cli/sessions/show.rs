@@ -10,6 +10,7 @@ use crate::markdown::Page;
 use crate::output::style;
 use crate::text;
 use crate::wire::Shell;
+use crate::writers;
 
 /// Lines of an output that are shown unless all is asked for.
 const OUTPUT_LINES: usize = 6;
@@ -22,6 +23,9 @@ pub(super) struct Args {
     /// The session
     #[arg(value_name = "ID")]
     session: String,
+    /// Only look among sessions from this device: the beginning of its id, or its name here
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
     /// Show inputs and outputs of tools in full
     #[arg(long)]
     full: bool,
@@ -41,7 +45,8 @@ pub(super) struct Args {
 
 pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let archive = archive::to_read(shell)?;
-    let session = archive.find(&args.session)?;
+    let device = args.device.as_deref().map(|name| writers::device_labelled(shell, name)).transpose()?;
+    let session = archive.find_from(&args.session, device.as_deref())?;
     let (first, last) = match (&args.message, args.turn) {
         (Some(spec), _) => {
             let n = pin::number(spec)?;

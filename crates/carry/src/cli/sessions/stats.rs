@@ -5,7 +5,7 @@ use carry_sessions::stats::{Stats, Sum, ToolSum};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::filter::{FilterArgs, check_agents};
+use super::filter::{FilterArgs, check_names};
 use super::{archive, row};
 use crate::failure::Failure;
 use crate::output::style;
@@ -52,7 +52,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let mut filter = args.filter.filter(shell, None)?;
     // Subagents and programs use tokens, too.
     filter.all = true;
-    check_agents(&archive, &filter)?;
+    check_names(&archive, &filter)?;
     let stats = archive.stats(&filter, &day)?;
     if shell.out.is_json() {
         return shell.out.json(&stats_json(&stats));

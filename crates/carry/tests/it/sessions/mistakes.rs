@@ -88,7 +88,7 @@ fn the_help_lists_every_command() {
     let help = world.ok(&["sessions", "-h"]).stdout;
     for command in [
         "index", "list", "show", "search", "for", "diff", "star", "pin", "rename", "label", "trash", "restore",
-        "delete", "export", "resume", "stats", "sources", "verify",
+        "delete", "undelete", "deleted", "export", "resume", "stats", "sources", "verify",
     ] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{command}: {help}");
         let own = world.ok(&["sessions", command, "--help"]).stdout;

@@ -1,5 +1,6 @@
 //! Attachments: from the author's hands to the reader's strand.
 
+use super::super::attachments::Pending;
 use super::*;
 
 fn ids(ids: &[&str]) -> Vec<AttachmentId> {
@@ -92,4 +93,130 @@ fn an_attachment_has_bytes_and_is_taken_once() {
     author.publish();
     author.reopen();
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
+}
+
+#[test]
+fn a_damaged_file_that_brings_an_attachment_holds_up_no_other_record() {
+    let mut author = Device::new();
+    let notes = stream("notes");
+    author.say_all(&["before"]);
+    author.store.attach(&notes, &ids(&["c1"]), &[], &mut &b"pack"[..]).unwrap();
+    author.publish();
+    author.facts.say_as("k", "wants", Flags::default(), 1, &["c1"]);
+    author.say_all(&["plain"]);
+    author.publish();
+    let mut reader = Device::new();
+    reader.trust(&author.store);
+    reader.pull_some(&author.store, 0, usize::MAX);
+    let (_, segments) = author.store.signed_segments().unwrap().unwrap();
+    let name = segments[&notes][0].name(author.store.log(), &notes);
+    let dir = reader.root.join("data/exchange").join(author.store.log().to_string());
+    let path = dir.join(name.path().rsplit('/').next().unwrap());
+    let bytes = std::fs::read(&path).unwrap();
+    carry_kernel::disk::write_atomic(&path, &bytes[..20]).unwrap();
+    assert_eq!(reader.deliver().n_waiting, 1);
+    assert_eq!(reader.facts.shown(), texts(&["plain"]));
+    reader.pull(&author.store);
+    assert_eq!(reader.facts.shown(), texts(&["before", "wants", "plain"]));
+    reader.check();
+}
+
+#[test]
+fn a_damaged_attachment_is_left_out_and_holds_up_no_record() {
+    let mut author = Device::new();
+    let notes = stream("notes");
+    author.store.attach(&notes, &ids(&["c1"]), &[], &mut &b"pack"[..]).unwrap();
+    author.store.attach(&notes, &ids(&["c2"]), &[], &mut &b"another"[..]).unwrap();
+    let bad = Pending::of(author.store.db.conn(), author.store.log(), &notes).unwrap()[0].file.clone();
+    let path = author.root.join("data/exchange/pending").join(&bad);
+    carry_kernel::disk::write_atomic(&path, b"PACK").unwrap();
+    author.facts.say_as("k", "wants", Flags::default(), 1, &["c1"]);
+    author.facts.say_as("l", "wants another", Flags::default(), 1, &["c2"]);
+    author.say_all(&["plain"]);
+    author.publish();
+    let mut reader = Device::new();
+    reader.trust(&author.store);
+    reader.pull(&author.store);
+    assert_eq!(reader.facts.shown(), texts(&["wants another", "plain"]));
+    let found = author.store.verify().unwrap();
+    assert!(found.len() == 1 && found[0].what.contains(&bad), "{found:?}");
+    assert_eq!(author.store.let_go_damaged().unwrap(), found);
+    author.check();
+    // As it is asked for, it is handed over again.
+    author.store.attach(&notes, &ids(&["c1"]), &[], &mut &b"pack"[..]).unwrap();
+    author.say_all(&["later"]);
+    author.publish();
+    reader.pull(&author.store);
+    assert_eq!(reader.facts.shown(), texts(&["wants", "wants another", "plain", "later"]));
+}
+
+#[test]
+fn a_damaged_tail_of_one_stream_holds_up_no_other() {
+    let mut author = Device::new();
+    author.say_all(&["a"]);
+    author.drain().unwrap();
+    author.facts.stream = stream("others");
+    author.say_all(&["b"]);
+    author.drain().unwrap();
+    author
+        .store
+        .db
+        .write(|tx| {
+            Ok::<_, StoreError>(tx.execute("UPDATE tail SET frame = x'00' WHERE stream = 'notes'", []).map(drop)?)
+        })
+        .unwrap();
+    let (sealed, failed) = author.store.seal_each().unwrap();
+    assert_eq!(sealed.iter().map(|one| one.stream.as_str()).collect::<Vec<_>>(), ["others"]);
+    assert!(matches!(&failed[..], [(at, StoreError::Damaged { .. })] if *at == stream("notes")), "{failed:?}");
+    assert!(author.store.seal().is_err());
+}
+
+#[test]
+fn an_attachment_that_is_refused_is_tried_again_less_and_less_often() {
+    let mut author = Device::new();
+    author.facts.say_as("k", "wants", Flags::default(), 1, &["c1"]);
+    author.store.attach(&stream("notes"), &ids(&["c1"]), &[], &mut &b"pack"[..]).unwrap();
+    author.publish();
+    let mut reader = Device::new();
+    reader.trust(&author.store);
+    reader.pull_some(&author.store, 0, usize::MAX);
+    reader.facts.refuses = true;
+    let second = |n: i64| Timestamp::from_millis(NOW.as_millis() + n * 1000);
+    let mut handed = |at: i64, refuses| {
+        reader.facts.refuses = refuses;
+        let before = reader.facts.n_handed;
+        reader.store.deliver_at(&mut reader.facts, second(at)).unwrap();
+        reader.facts.n_handed - before
+    };
+    assert!(handed(0, true) > 0);
+    for at in [1, 30, 59] {
+        assert_eq!(handed(at, true), 0, "{at} s");
+    }
+    assert_eq!(handed(60, true), 1);
+    assert_eq!(handed(179, true), 0);
+    assert_eq!(handed(180, true), 1);
+    assert_eq!(handed(-1, true), 1, "a clock that was set back puts nothing off");
+    for at in 0..200 {
+        handed(100_000 * at, true);
+    }
+    assert_eq!(handed(100_000 * 200, false), 1, "a day at most");
+    assert_eq!(reader.facts.shown(), texts(&["wants"]));
+    let n: i64 = reader.store.db.conn().query_row("SELECT count(*) FROM refused", [], |row| row.get(0)).unwrap();
+    assert_eq!(n, 0);
+}
+
+#[test]
+fn whoever_does_not_say_the_time_tries_every_attachment() {
+    let mut author = Device::new();
+    author.facts.say_as("k", "wants", Flags::default(), 1, &["c1"]);
+    author.store.attach(&stream("notes"), &ids(&["c1"]), &[], &mut &b"pack"[..]).unwrap();
+    author.publish();
+    let mut reader = Device::new();
+    reader.trust(&author.store);
+    reader.pull_some(&author.store, 0, usize::MAX);
+    reader.facts.refuses = true;
+    reader.store.deliver_at(&mut reader.facts, NOW).unwrap();
+    reader.facts.refuses = false;
+    reader.deliver();
+    assert_eq!(reader.facts.shown(), texts(&["wants"]));
 }

@@ -192,3 +192,27 @@ fn one_damaged_file_holds_up_no_other() {
     assert_eq!(done.n_damaged, 1);
     assert!(device.facts.shown().contains("c"));
 }
+
+#[test]
+fn what_lies_behind_a_damaged_file_is_folded_and_the_file_is_fetched_again() {
+    let mut author = Device::new();
+    for text in ["a", "b", "c"] {
+        author.say_all(&[text]);
+        author.publish();
+    }
+    let mut device = Device::new();
+    device.trust(&author.store);
+    device.pull_some(&author.store, 0, usize::MAX);
+    let (_, segments) = author.store.signed_segments().unwrap().unwrap();
+    let name = segments[&stream("notes")][1].name(author.store.log(), &stream("notes"));
+    let dir = device.root.join("data/exchange").join(author.store.log().to_string());
+    let path = dir.join(name.path().rsplit('/').next().unwrap());
+    flip(&path, path.metadata().unwrap().len() - 3, 1);
+    assert_eq!(device.deliver().n_damaged, 1);
+    assert_eq!(device.facts.shown(), texts(&["a", "c"]));
+    assert_eq!(device.deliver().n_damaged, 0, "it was let go");
+    device.check();
+    device.pull(&author.store);
+    assert_eq!(device.facts.shown(), texts(&["a", "b", "c"]));
+    device.check();
+}

@@ -56,6 +56,13 @@ fn a_copied_home_goes_on_in_a_log_of_its_own_and_takes_along_what_was_not_signed
     reader.store.revoke(device.store.log(), &BTreeMap::new(), NOW).unwrap();
     assert_eq!(reader.store.state(heir).unwrap(), Some(LogState::Revoked), "what goes on from it as well");
     reader.deliver();
+    assert_eq!(
+        reader.facts.shown(),
+        texts(&["sealed", "in the tail", "of the copy"]),
+        "what the heir said before stays"
+    );
+    reader.store.revoke(heir, &BTreeMap::new(), NOW).unwrap();
+    reader.deliver();
     assert_eq!(reader.facts.shown(), texts(&[]));
     // The original goes on as it was, and the two read each other.
     device.reopen();
@@ -197,8 +204,13 @@ fn a_head_that_covers_less_is_named_and_not_followed() {
     let state = less.streams.get_mut(&stream("notes")).unwrap();
     state.last = 1;
     state.tail[0].last = 1;
+    let lane = crate::store::rows::Lane::own(author.store.log(), &stream("notes"));
+    state.chain = author.store.chain_at(&lane, 1).unwrap().unwrap();
     let key = author.store.key.clone();
     let less = less.sign(&|message| ed25519_dalek::Signer::sign(&key, message).to_bytes()).unwrap();
+    let seen = reader.store.see_head(&less.name(), less.bytes(), NOW).unwrap();
+    assert_eq!(seen, Seen::Unclear, "it may be a fork's");
+    reader.fetch(&author.store, 0, usize::MAX);
     let seen = reader.store.see_head(&less.name(), less.bytes(), NOW).unwrap();
     assert_eq!(seen, Seen::Shrunk { stream: stream("notes") });
     assert_eq!(reader.store.followed().unwrap()[0].head, old);

@@ -145,6 +145,10 @@ fn an_old_head_is_not_followed_and_a_known_one_is_known() {
     reader.trust(&author.store);
     let mut see = |head: &SignedHead| reader.store.see_head(&head.name(), head.bytes(), NOW).unwrap();
     assert_eq!(see(&heads[1]), Seen::Followed { track: 0 });
+    assert_eq!(see(&heads[0]), Seen::Unclear, "before its records are here nobody knows");
+    assert!(!reader.store.knows_head(&heads[0].name()).unwrap());
+    reader.fetch(&author.store, 0, usize::MAX);
+    let mut see = |head: &SignedHead| reader.store.see_head(&head.name(), head.bytes(), NOW).unwrap();
     assert_eq!(see(&heads[0]), Seen::Old);
     assert_eq!(see(&heads[2]), Seen::Followed { track: 0 });
     assert_eq!(see(&heads[1]), Seen::Known);
@@ -182,6 +186,10 @@ fn logs_that_nobody_approved_are_bounded() {
     assert_eq!(reader.store.logs().unwrap().len(), 65);
     let aliases: BTreeSet<String> = reader.store.logs().unwrap().into_iter().map(|row| row.alias).collect();
     assert_eq!(aliases.len(), 65);
+    // A flood of strangers keeps nobody from approving a device of their own.
+    let friend = Device::new().store.log();
+    reader.store.approve(friend, NOW).unwrap();
+    assert_eq!(reader.store.state(friend).unwrap(), Some(LogState::Approved));
 }
 
 #[test]
@@ -200,14 +208,14 @@ fn what_a_log_that_nobody_approved_may_bring_is_bounded_and_it_can_be_forgotten(
         .map(|which| segment_of(&author, which))
         .map(|(expected, bytes)| reader.store.accept_bytes(&expected, &bytes));
     assert!(left.into_iter().any(|result| matches!(result, Err(StoreError::Full(_)))));
-    reader.store.forget(log).unwrap();
+    reader.store.forget(log, NOW).unwrap();
     assert_eq!(reader.store.state(log).unwrap(), None);
     assert!(!reader.root.join("data/exchange").join(log.to_string()).exists());
     reader.check();
     reader.trust(&author.store);
     reader.pull(&author.store);
     assert_eq!(reader.facts.shown(), texts(&["a", "b"]));
-    assert!(matches!(reader.store.forget(log), Err(StoreError::Full(_))), "it counts");
+    assert!(matches!(reader.store.forget(log, NOW), Err(StoreError::Full(_))), "it counts");
 }
 
 #[test]

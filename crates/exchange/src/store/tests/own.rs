@@ -268,6 +268,30 @@ fn two_processes_write_one_log_in_turn() {
 }
 
 #[test]
+fn several_that_begin_at_once_make_one_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, gate) = (dir.path(), std::sync::Barrier::new(6));
+    let logs: BTreeSet<_> = std::thread::scope(|scope| {
+        let begun: Vec<_> = (0..6)
+            .map(|_| {
+                scope.spawn(|| {
+                    let setup = setup(root, "here");
+                    gate.wait();
+                    Store::open(setup).unwrap().log()
+                })
+            })
+            .collect();
+        begun.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!(logs.len(), 1, "{logs:?}");
+    let mut device = Device::at(root);
+    assert!(logs.contains(&device.store.log()));
+    device.say_all(&["goes on"]);
+    device.publish();
+    device.check();
+}
+
+#[test]
 fn what_no_record_can_hold_is_refused_before_it_stands_in_the_way() {
     let mut device = Device::new();
     let notes = stream("notes");

@@ -11,6 +11,7 @@ use super::super::body;
 use super::super::digest::{Sum, status_number};
 use super::super::session_state::{Counted, State};
 use super::Tools;
+use crate::curation::{self, RegisterName, Set, pending};
 use crate::model::{Block, Category, Message, NativeId, ResultEvent, Role, SessionId, Usage, UsageEvent};
 use crate::project::Project;
 use crate::search::words::hash;
@@ -322,6 +323,16 @@ pub(super) fn set_call(
     Ok(())
 }
 
+/// Takes what outputs said of a message's calls back. Returns how many of them had failed.
+pub(super) fn reset_calls(conn: &Connection, session: i64, ordinal: u32) -> rusqlite::Result<i64> {
+    let failed = conn
+        .prepare_cached("SELECT count(*) FROM calls WHERE session = ?1 AND ordinal = ?2 AND status = 3")?
+        .query_row((session, ordinal), |row| row.get(0))?;
+    conn.prepare_cached("UPDATE calls SET status = 0, results = 0 WHERE session = ?1 AND ordinal = ?2")?
+        .execute((session, ordinal))?;
+    Ok(failed)
+}
+
 /// Notes which session a call started, where the call itself does not say.
 pub(super) fn set_subagent(
     conn: &Connection,
@@ -474,11 +485,18 @@ pub(super) fn delete_unsaid(
             gone += 1;
         }
     }
+    gone += delete_usage(conn, session, usage)?;
+    Ok(gone)
+}
+
+/// Deletes usage that was not said again. Returns how many rows went.
+pub(super) fn delete_usage(conn: &Connection, session: i64, said: &HashSet<(String, String)>) -> rusqlite::Result<u64> {
+    let mut gone = 0;
     let known: Vec<(String, String)> = conn
         .prepare_cached("SELECT source, dedup FROM usage_events WHERE session = ?1")?
         .query_map([session], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
-    for key in known.into_iter().filter(|key| !usage.contains(key)) {
+    for key in known.into_iter().filter(|key| !said.contains(key)) {
         conn.prepare_cached("DELETE FROM usage_events WHERE session = ?1 AND source = ?2 AND dedup = ?3")?
             .execute((session, &key.0, &key.1))?;
         gone += 1;
@@ -620,11 +638,10 @@ pub(super) fn curate(
             return Ok(());
         }
     }
-    conn.prepare_cached(
-        "REPLACE INTO curation (session, field, item, value, hlc, device) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?
-    .execute((session.as_str(), field, item, value, hlc.to_string(), IMPORTED))?;
-    Ok(())
+    match pending::is_in_use(conn)? {
+        true => pending::note(conn, &RegisterName::new(session, field, item), value, hlc, IMPORTED),
+        false => curation::replace(conn, &Set { session, field, item, value }, hlc, IMPORTED),
+    }
 }
 
 /// What another archive's user said and no longer says is taken back; what was said here stays.

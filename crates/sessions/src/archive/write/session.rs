@@ -20,6 +20,10 @@ use crate::price;
 use crate::project::{Disk, Repositories as _, normal_remote, project_of};
 use crate::source::Op;
 
+mod received;
+
+pub(crate) use received::{ReceivedName, ReceivedSession, Receiver};
+
 /// Which unit speaks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Owner {
@@ -49,6 +53,8 @@ pub(super) struct OpenSession {
     is_ignored: bool,
     /// Deleted for good: nothing of it is kept.
     pub(super) is_deleted: bool,
+    /// Other devices' records bring it: links are not looked for.
+    is_received: bool,
     /// Whether anything was said that may change the row.
     is_dirty: bool,
     now_ms: i64,
@@ -95,8 +101,9 @@ impl OpenSession {
         let is_new = known.is_none();
         let mut state = known.unwrap_or_default();
         let is_ignored = reading.is_deleted || is_other;
-        // A reading of another unit begins anew: what the first one said is compared.
-        let is_whole = reading.is_whole || (state.unit.is_some() && state.unit != Some(owner.unit));
+        // A reading of another unit begins anew: what the first one said is compared. So does one of a session that came from
+        // another device so far.
+        let is_whole = reading.is_whole || (!is_new && state.unit != Some(owner.unit));
         let mut before = None;
         if !is_ignored {
             if is_whole && !is_new {
@@ -114,6 +121,7 @@ impl OpenSession {
             is_whole,
             is_ignored,
             is_deleted: reading.is_deleted,
+            is_received: false,
             is_dirty: is_new || is_whole,
             now_ms: reading.now_ms,
             strays: 0,
@@ -254,6 +262,9 @@ impl OpenSession {
                 let newest = self.calls.entry(call.id.clone()).or_insert(place);
                 *newest = place.max(*newest);
             }
+            if self.is_received {
+                continue;
+            }
             if git_links::is_of_interest(call.category, &call.name, &call.input) {
                 self.telling.insert(place, call.clone());
             } else {
@@ -265,6 +276,7 @@ impl OpenSession {
     fn note_mentions(&mut self, blocks: &[Block], ordinal: u32) {
         for block in blocks {
             if let Block::Text(text) = block
+                && !self.is_received
                 && memchr::memmem::find(text.as_bytes(), b"://").is_some()
             {
                 self.links.extend(git_links::mentions(text, ordinal));
@@ -483,7 +495,8 @@ impl OpenSession {
         result: &ResultEvent,
     ) -> rusqlite::Result<()> {
         // A call of an earlier reading: its message has the input.
-        if !self.is_whole
+        if !self.is_received
+            && !self.is_whole
             && !self.said.contains(&place.0)
             && self.looked.insert(place.0)
             && let Some((_, message)) = rows::load_message(conn, self.state.n, place.0)?

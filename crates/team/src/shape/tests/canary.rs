@@ -10,7 +10,7 @@ use carry_sessions::model::{
     Role, SessionId, Termination, ToolCall, Usage,
 };
 
-use crate::masking::MaskedHead;
+use carry_sessions::mask::pieces::MaskedHead;
 
 /// A text that stands in one field only.
 pub(super) fn canary(field: &str) -> String {
@@ -97,7 +97,7 @@ pub(super) fn link() -> GitLink {
 }
 
 pub(super) fn masked_head() -> MaskedHead {
-    MaskedHead { session: session(), pins: vec![pin()], links: vec![link()], findings: Vec::new() }
+    MaskedHead { session: session(), pins: vec![pin()], links: vec![link()], texts: Vec::new(), findings: Vec::new() }
 }
 
 pub(super) fn call() -> ToolCall {

@@ -1,0 +1,190 @@
+//! Making it: what is held here, what the remotes have, what a Git remote has; and taking over the line.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use carry_code::git;
+use carry_code::handoff;
+use carry_code::line::Branch;
+use carry_code::stream::{self, CodeStrand, ForeignLine};
+use carry_code::tips::{self, Tip, Trust, Writer};
+use carry_daemon::exchange::{self, Ground, How};
+
+use super::choice::Candidate;
+use super::folder::{self, Made};
+use super::{Args, Cloned, Taken};
+use crate::cli::takeover;
+use crate::failure::Failure;
+use crate::links::Here;
+use crate::progress::Spinner;
+use crate::wire::Shell;
+use crate::{prompt, take, text};
+
+/// What answers the question.
+const HINT: &str = "--yes fetches from there, --from URL from elsewhere, and --wait asks the other device for them.";
+
+pub(super) fn make(
+    shell: &Shell,
+    args: &Args,
+    candidate: &Candidate,
+    line: &ForeignLine,
+    folder: &Path,
+) -> Result<Cloned, Failure> {
+    let Some(Branch::Named(branch)) = &line.branch else {
+        return Err(Failure::failed("work that is on no branch cannot be checked out"));
+    };
+    let mut made = Made::make(shell, folder, candidate, branch.as_ref())?;
+    let ground = shell.ground()?;
+    let mut from = None;
+    let mut is_waiting = deliver(shell, &ground)?;
+    let mut tip = tip_of(shell, &made, line)?;
+    if tip.is_none() {
+        // Nobody needed the packs before, so that they may still lie at a remote.
+        ask_remotes(shell, &ground);
+        is_waiting = deliver(shell, &ground)?;
+        tip = tip_of(shell, &made, line)?;
+    }
+    if tip.is_none() {
+        refused(shell, &made, line)?;
+        let url = args.from.clone().or_else(|| candidate.urls.first().map(|url| format!("https://{url}")));
+        if let Some(url) = url.filter(|_| is_waiting && !args.wait) {
+            fetch(shell, args, candidate, &made, &url)?;
+            deliver(shell, &ground)?;
+            tip = tip_of(shell, &made, line)?;
+            from = Some(url);
+        }
+    }
+    let root = made.tree()?.root.clone();
+    let Some(tip) = tip else {
+        if args.wait {
+            made.keep();
+            return Ok(Cloned { root, taken: None, from });
+        }
+        refused(shell, &made, line)?;
+        return Err(match &from {
+            Some(url) => Failure::failed(format!("what {} needs is not on {} either", shown(candidate), text::line(url))),
+            None => Failure::failed(format!("not everything of {} has come yet", shown(candidate))),
+        }
+        .hint("`carry exchange` there and here, then the same again; --wait makes it now and asks the other device for all."));
+    };
+    if !matches!(tip.trust, Trust::Approved | Trust::Own) {
+        let id = text::line(&tip.writer.id());
+        return Err(Failure::failed(format!("{id} is not approved, and nothing of it is taken over"))
+            .hint(format!("`carry devices approve {id}` trusts it; then the same again.")));
+    }
+    let taken = take_over(shell, &mut made, &tip, line)?;
+    if from.is_some() {
+        follow(&made, branch.as_ref());
+    }
+    Ok(Cloned { root, taken: Some(taken), from })
+}
+
+fn shown(candidate: &Candidate) -> String {
+    text::line(&candidate.name)
+}
+
+/// Hands over what is held here; whether something waits for what is not.
+fn deliver(shell: &Shell, ground: &Ground) -> Result<bool, Failure> {
+    let _spinner = Spinner::new(shell, "reading what came");
+    let mut strand = CodeStrand::open(ground.ctx.clone()).map_err(Failure::from_error)?;
+    Ok(ground.store()?.deliver(&mut strand)?.n_waiting > 0)
+}
+
+/// Exchanges with those remotes that have code. One that fails is worth a warning: another may have it.
+fn ask_remotes(shell: &Shell, ground: &Ground) {
+    for remote in ground.settings.remotes.iter().filter(|remote| remote.has_code) {
+        let spinner = Spinner::new(shell, &format!("exchanging with {}", remote.name));
+        let done = exchange::once(ground, remote, &How::default(), &AtomicBool::new(false), &mut |_| {});
+        drop(spinner);
+        if let Err(error) = done {
+            shell.out.warn(format_args!("{}: {}", remote.name, Failure::from(error).in_one_line()));
+        }
+    }
+}
+
+/// The line, where it came to.
+fn tip_of(shell: &Shell, made: &Made<'_>, line: &ForeignLine) -> Result<Option<Tip>, Failure> {
+    let Some(branch) = &line.branch else { return Ok(None) };
+    let others = tips::others(&shell.context()?, &made.repo()?, &made.tree()?.id, branch)?;
+    let is_it = |tip: &Tip| matches!(&tip.writer, Writer::Carry { line: name, .. } if name.ref_name() == line.ref_name);
+    Ok(others.into_iter().find(is_it))
+}
+
+/// Fails when the line came and is none that can be taken.
+fn refused(shell: &Shell, made: &Made<'_>, line: &ForeignLine) -> Result<(), Failure> {
+    let standing = stream::standing(&shell.context()?)?;
+    let same = |other: &&ForeignLine| other.log == line.log && other.ref_name == line.ref_name;
+    let common_dir = &made.tree()?.common_dir;
+    let mut refused = standing.foreign.iter().filter(same).flat_map(|line| &line.refused);
+    match refused.find(|(dir, _)| dir == common_dir) {
+        Some((_, why)) => Err(Failure::failed(format!("what came is not taken: {}", text::line(why)))
+            .hint("`carry exchange stats` shows how it stands.")),
+        None => Ok(()),
+    }
+}
+
+/// Fetches from a Git remote, if the user agrees.
+fn fetch(shell: &Shell, args: &Args, candidate: &Candidate, made: &Made<'_>, url: &str) -> Result<(), Failure> {
+    let shown_url = text::line(url);
+    if args.from.is_none() {
+        shell.out.note(format_args!(
+            "{} stands on commits that its Git remote has, and that were not exchanged.",
+            shown(candidate)
+        ));
+        let hint = format!("They are on {shown_url}. {HINT}");
+        if !prompt::confirm(shell, &format!("Fetch them from {shown_url}?"), &hint)? {
+            return Err(
+                prompt::cancelled().hint("--from URL fetches from elsewhere; --wait asks the other device for them.")
+            );
+        }
+    }
+    let root = &made.tree()?.root;
+    let git = |arguments: &[&str]| {
+        let mut git = git::command(root);
+        if prompt::can_ask(shell) {
+            git.env("GIT_TERMINAL_PROMPT", "1");
+        }
+        git.args(["-c", "protocol.ext.allow=never"]).args(arguments);
+        git
+    };
+    folder::run(git(&["remote", "add", "--", "origin", url]), "add the Git remote")?;
+    let _spinner = Spinner::new(shell, &format!("fetching from {shown_url}"));
+    let fetch = git(&["fetch", "--quiet", "--no-recurse-submodules", "--no-auto-maintenance", "origin"]);
+    folder::run(fetch, &format!("fetch from {shown_url}")).map_err(|failure| {
+        failure.hint("--from URL fetches from elsewhere; --wait asks the other device for all of it.")
+    })
+}
+
+/// Brings files, index and HEAD to what the line has. From here on it stays, whatever happens: it can be gone on with.
+fn take_over(shell: &Shell, made: &mut Made<'_>, tip: &Tip, line: &ForeignLine) -> Result<Taken, Failure> {
+    let here = Here::new(shell, made.repo()?, made.tree()?.clone())?;
+    let current = take::one_even_empty(shell, &here.tree)?;
+    let mut handoff = handoff::plan(&here.ctx, &here.repo, &here.tree, &current, tip, None)?;
+    let files = handoff::files(&here.repo, &mut handoff, &[])?;
+    made.keep();
+    let what = format!("clone of {}", text::line(&line.name));
+    let carried = takeover::carry_out(shell, &here, &handoff, &files, &what)?;
+    let done = &carried.done;
+    for path in &handoff.not_captured {
+        shell.out.note(format_args!("{} was not captured there.", text::path(path.as_ref())));
+    }
+    Ok(Taken {
+        commit: tip.commit,
+        head: tip.head,
+        staged: tip.staged.is_some() && done.staged.is_none(),
+        n_files: text::len(&done.files.written),
+        problem: takeover::trouble(shell, done).err(),
+    })
+}
+
+/// Lets the branch follow the one of the Git remote, as after `git clone`. Where there is none, it follows nothing.
+fn follow(made: &Made<'_>, branch: &git::BStr) {
+    use git::ByteSlice as _;
+    let Ok(tree) = made.tree() else { return };
+    let mut git = git::command(&tree.root);
+    let upstream = format!("--set-upstream-to=origin/{}", branch.to_str_lossy());
+    git.args(["branch", "--quiet", &upstream]);
+    if let Err(failure) = folder::run(git, "set the upstream") {
+        tracing::debug!(error = failure.in_one_line(), "the branch follows none");
+    }
+}

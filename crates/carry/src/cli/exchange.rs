@@ -1,0 +1,220 @@
+//! `carry exchange`: exchange with remotes now, and look after what is kept of it.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use carry_daemon::exchange::settings::RemoteSettings;
+use carry_daemon::exchange::{self, Event, ExchangeError, How, Next};
+use carry_exchange::round::{Collect, Direction, Report, Step};
+use clap::Subcommand;
+
+use super::remote;
+use crate::failure::Failure;
+use crate::output::style;
+use crate::progress::Progress;
+use crate::text;
+use crate::wire::Shell;
+
+mod code;
+mod gc;
+mod names;
+mod overview;
+mod problem;
+mod stats;
+mod told;
+mod verify;
+mod watch;
+
+pub(super) use code::{is_plain, who};
+pub(super) use names::Names;
+pub(super) use overview::{announce, findings, show as show_overview};
+
+/// Exchange with the remotes now
+///
+/// Takes in what other devices wrote, and puts what is new here; with all remotes at once, or the one named. It can be stopped at any
+/// time: the next exchange goes on. The exit code is 3 when something could not be exchanged; the rest is.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Name of the remote; all by default
+    remote: Option<String>,
+    /// Exchange once, and end; the default
+    #[arg(long, conflicts_with = "watch")]
+    once: bool,
+    /// Go on exchanging whenever something is new, until Ctrl-C
+    #[arg(long, conflicts_with = "dry_run")]
+    watch: bool,
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// Only take in
+    #[arg(long, conflicts_with = "push")]
+    pull: bool,
+    /// Only put
+    #[arg(long)]
+    push: bool,
+    /// Remove nothing at the remotes that is not needed any more
+    #[arg(long)]
+    no_gc: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Verify(verify::Args),
+    Gc(gc::Args),
+    Stats(stats::Args),
+}
+
+/// Nothing heard for so long is worth a word.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
+    match &args.command {
+        Some(Command::Verify(args)) => return verify::run(shell, args),
+        Some(Command::Gc(args)) => return gc::run(shell, args),
+        Some(Command::Stats(args)) => return stats::run(shell, args),
+        None => {}
+    }
+    let how = How {
+        direction: match (args.pull, args.push) {
+            (true, _) => Direction::Pull,
+            (_, true) => Direction::Push,
+            _ => Direction::Both,
+        },
+        is_dry_run: args.dry_run,
+        collect: if args.no_gc { Collect::Nothing } else { Collect::AfterGrace },
+        tells_receipt: !args.watch,
+    };
+    let settings = shell.exchange();
+    for warning in &settings.warnings {
+        shell.out.warn(text::line(warning));
+    }
+    let remotes = remote::meant(&settings, args.remote.as_deref())?;
+    match args.watch {
+        true => watch::run(shell, &remotes, how),
+        false => once(shell, &remotes, how),
+    }
+}
+
+/// One exchange with each remote.
+fn once(shell: &Shell, remotes: &[RemoteSettings], how: How) -> Result<(), Failure> {
+    let ground = shell.ground()?;
+    let cancel = Arc::new(AtomicBool::new(false));
+    let mut running = exchange::start(&ground, remotes, how, &cancel);
+    let mut silent: Vec<&str> = remotes.iter().map(|remote| remote.name.as_str()).collect();
+    let mut progress = Some(Progress::new(shell));
+    let mut ended = Ended::default();
+    loop {
+        match running.next(PATIENCE) {
+            Next::Over => break,
+            Next::Quiet => {
+                shell
+                    .out
+                    .note(format_args!("Still waiting for {}; Ctrl-C ends it, and does no harm.", silent.join(", ")));
+            }
+            Next::Heard(at, event) => {
+                let Some(remote) = remotes.get(at) else { continue };
+                match event {
+                    Event::Waiting { pid, host } => {
+                        progress = None;
+                        shell.out.note(format_args!(
+                            "Waiting for process {pid} on {host}, which is exchanging with {} …",
+                            remote.name
+                        ));
+                    }
+                    Event::Step(step) => show_step(progress.get_or_insert_with(|| Progress::new(shell)), remote, &step),
+                    Event::Done(done) => {
+                        progress = None;
+                        silent.retain(|name| *name != remote.name);
+                        ended.take(shell, remote, &how, *done)?;
+                    }
+                }
+            }
+        }
+    }
+    drop(progress);
+    ended.finish(shell, remotes.len(), &how)
+}
+
+/// What came of all of them.
+#[derive(Default)]
+struct Ended {
+    n_well: usize,
+    has_problems: bool,
+    failures: Vec<(String, Failure)>,
+    met: bool,
+}
+
+impl Ended {
+    /// Says how one ended.
+    fn take(
+        &mut self,
+        shell: &Shell,
+        remote: &RemoteSettings,
+        how: &How,
+        done: Result<Report, ExchangeError>,
+    ) -> Result<(), Failure> {
+        match done {
+            Ok(report) => {
+                let names = Names::read(shell)?;
+                told::show(shell, remote, how, &report, &names)?;
+                self.n_well += 1;
+                self.met |= !report.new_logs.is_empty();
+                self.has_problems |= report.problems.iter().any(problem::is_failure);
+            }
+            Err(error) => {
+                let class = error.class();
+                let failure = Failure::from(error);
+                if shell.out.is_json() {
+                    told::show_failed(shell, remote, how, class, &failure)?;
+                }
+                self.failures.push((remote.name.clone(), failure));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, shell: &Shell, n_remotes: usize, how: &How) -> Result<(), Failure> {
+        if !how.is_dry_run {
+            overview::note_unapproved(shell, self.met)?;
+            self.has_problems |= code::show(shell)?;
+        }
+        let Some((name, last)) = self.failures.pop() else {
+            return match self.has_problems {
+                false => Ok(()),
+                true => Err(Failure::partly("not everything could be exchanged")
+                    .hint("The rest is. The next exchange tries again; `carry exchange stats` shows how it stands.")),
+            };
+        };
+        for (name, failure) in &self.failures {
+            shell.out.warn(format_args!("{name}: {}", failure.in_one_line()));
+            failure.hints().iter().for_each(|hint| shell.out.problem(style::HINT, "Hint", hint));
+        }
+        if n_remotes > 1 {
+            shell.out.note(format_args!("There was no exchange with {name}:"));
+        }
+        Err(if self.n_well > 0 { last.into_partly() } else { last })
+    }
+}
+
+fn show_step(progress: &Progress, remote: &RemoteSettings, step: &Step) {
+    let name = &remote.name;
+    let number = |n: &usize| u64::try_from(*n).unwrap_or(u64::MAX);
+    match step {
+        Step::Listing => progress.show(&format!("{name}: looking"), 0, 0),
+        Step::Pulling { n_objects, n_total, bytes } => {
+            let what = format!("{name}: taking in, {}", text::size(*bytes));
+            progress.show(&what, number(n_objects), number(n_total));
+        }
+        Step::Folding(stream) => progress.show(&format!("{name}: reading {}", stream.as_str()), 0, 0),
+        Step::Saying => progress.show(&format!("{name}: gathering what is new here"), 0, 0),
+        Step::Pushing { n_objects, n_total, bytes } => {
+            let what = format!("{name}: putting, {}", text::size(*bytes));
+            progress.show(&what, number(n_objects), number(n_total));
+        }
+        Step::Collecting => progress.show(&format!("{name}: removing what is not needed any more"), 0, 0),
+    }
+}

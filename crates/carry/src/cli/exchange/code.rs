@@ -1,0 +1,258 @@
+//! Where uncommitted code stands in the exchange: what is held back here, and what came and is not in its place.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use carry_code::stream::{self, ForeignLine, LineStanding, OwnLine};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::output::style;
+use crate::text;
+use crate::wire::Shell;
+
+/// Notes of a kind that are given one by one for people.
+const NAMED_MAX: usize = 5;
+
+/// How a line, or a repository, stands that is not where it should be.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "exchange-code")]
+pub(super) struct Note {
+    kind: Kind,
+    /// The repository here.
+    root: Option<String>,
+    /// What it is called.
+    name: String,
+    branch: Option<String>,
+    log: Option<String>,
+    device: Option<String>,
+    reason: Option<String>,
+    advice: String,
+    #[serde(skip)]
+    text: String,
+}
+
+/// What is so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Kind {
+    /// A line of this device would say secrets.
+    Held,
+    /// Its pack would be too large.
+    TooLarge,
+    /// It could not be said.
+    Failed,
+    /// A line that came is not taken.
+    Refused,
+    /// A line stayed though its log does not count any more.
+    Left,
+    /// Lines of a repository that is not here.
+    Elsewhere,
+}
+
+impl Kind {
+    /// Whether work of this device does not go out because of it.
+    fn is_ours(self) -> bool {
+        matches!(self, Self::Held | Self::TooLarge | Self::Failed)
+    }
+}
+
+/// Everything that there is to say; nothing where code is not exchanged.
+pub(super) fn notes(shell: &Shell) -> Result<Vec<Note>, Failure> {
+    if !shell.exchange().remotes.iter().any(|remote| remote.has_code) {
+        return Ok(Vec::new());
+    }
+    let Some(ctx) = shell.existing_context()? else { return Ok(Vec::new()) };
+    let standing = stream::standing(&ctx)?;
+    let mut notes: Vec<Note> = standing.own.iter().filter_map(|line| own(shell, line)).collect();
+    for line in &standing.foreign {
+        notes.extend(refused(shell, line));
+    }
+    for (common_dir, ref_name, why) in &standing.left {
+        let root = root_of(common_dir);
+        notes.push(Note {
+            kind: Kind::Left,
+            text: format!("{} stayed in {}: {}", text::line(ref_name), shell.folder(root), text::line(why)),
+            root: Some(text::json_file(root)),
+            name: ref_name.clone(),
+            branch: None,
+            log: None,
+            device: None,
+            reason: Some(why.clone()),
+            advice: "Nobody approves it any more, and it was moved on since: `git update-ref -d REF` removes it."
+                .to_owned(),
+        });
+    }
+    notes.extend(elsewhere(&standing.foreign));
+    notes.sort_by_key(|note| note.kind);
+    Ok(notes)
+}
+
+fn own(shell: &Shell, line: &OwnLine) -> Option<Note> {
+    let root = root_of(&line.common_dir);
+    let (branch, place) = (line.branch.display(), shell.folder(root));
+    let (kind, text, reason, advice) = match &line.standing {
+        LineStanding::Said => return None,
+        LineStanding::Held { findings } => {
+            let mut shown = findings.iter().take(NAMED_MAX).map(|one| text::line(one)).collect::<Vec<_>>().join(", ");
+            if findings.len() > NAMED_MAX {
+                shown.push_str(&format!(" and {} more", findings.len() - NAMED_MAX));
+            }
+            let advice = "Take it out of the file, or leave the file out with `carry ignore`, and it goes with the next capture. \
+                          `carry config set code.exchange_secrets send` sends it as it is.";
+            let text = format!("{branch} of {place} is held back, since it holds what looks like a secret: {shown}");
+            (Kind::Held, text, findings.join(", "), advice)
+        }
+        LineStanding::TooLarge { message } => {
+            let advice = "`carry ignore` leaves large files out; it goes with the next capture that is small enough.";
+            let text = format!("{branch} of {place} is too large to be sent: {}", text::line(message));
+            (Kind::TooLarge, text, message.clone(), advice)
+        }
+        LineStanding::Failed { message } => {
+            let advice = "It is tried again. `carry doctor` looks for what is wrong with the repository.";
+            let text = format!("{branch} of {place} could not be sent: {}", text::line(message));
+            (Kind::Failed, text, message.clone(), advice)
+        }
+    };
+    Some(Note {
+        kind,
+        root: Some(text::json_file(root)),
+        name: name_of(root),
+        branch: Some(branch),
+        log: None,
+        device: None,
+        reason: Some(reason),
+        advice: advice.to_owned(),
+        text,
+    })
+}
+
+/// A line that came and is not taken.
+fn refused(shell: &Shell, line: &ForeignLine) -> Vec<Note> {
+    let branch = line.branch.as_ref().map(carry_code::line::Branch::display);
+    let what = format!("{} of {}", branch.as_deref().unwrap_or("a branch"), who(line));
+    let note = |root: Option<&Path>, text: String, reason: &str, advice: &str| Note {
+        kind: Kind::Refused,
+        root: root.map(text::json_file),
+        name: line.name.clone(),
+        branch: branch.clone(),
+        log: Some(line.log.to_string()),
+        device: Some(line.device.clone()),
+        reason: Some(reason.to_owned()),
+        advice: advice.to_owned(),
+        text,
+    };
+    let unreadable = line.problem.iter().map(|why| {
+        let text = format!("a line of {} cannot be read: {}", who(line), text::line(why));
+        note(None, text, why, "Its device runs a program that is broken or not Carry: update it there.")
+    });
+    let refused = line.refused.iter().map(|(common_dir, why)| {
+        let root = root_of(common_dir);
+        let text = format!("{what} is not taken into {}: {}", shell.folder(root), text::line(why));
+        note(
+            Some(root),
+            text,
+            why,
+            "What was there stays. A device that was set up anew has a new key: `carry devices` shows both.",
+        )
+    });
+    unreadable.chain(refused).collect()
+}
+
+/// Repositories that are not here.
+fn elsewhere(lines: &[ForeignLine]) -> Vec<Note> {
+    let mut by_name: BTreeMap<(&str, &str), Vec<&ForeignLine>> = BTreeMap::new();
+    for line in lines.iter().filter(|line| line.is_phantom()) {
+        by_name.entry((&line.name, &line.repository)).or_default().push(line);
+    }
+    let note = |((name, repository), lines): ((&str, &str), Vec<&ForeignLine>)| {
+        let mut whose: Vec<String> = lines.iter().map(|line| who(line)).collect();
+        whose.sort();
+        whose.dedup();
+        let word = if is_plain(name) { name } else { repository };
+        Note {
+            kind: Kind::Elsewhere,
+            root: None,
+            name: name.to_owned(),
+            branch: None,
+            log: lines.first().map(|line| line.log.to_string()),
+            device: lines.first().map(|line| line.device.clone()),
+            reason: None,
+            text: format!("{} of {} is not here: `carry clone {word}` brings it", text::line(name), whose.join(", ")),
+            advice: format!("`carry clone {word}` makes it here; `carry add` registers a clone that you have already."),
+        }
+    };
+    by_name.into_iter().map(note).collect()
+}
+
+/// Whether a shell takes a name as it is.
+pub(in crate::cli) fn is_plain(name: &str) -> bool {
+    let is_fit = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    !name.is_empty() && !name.starts_with(['-', '.']) && name.chars().all(is_fit)
+}
+
+/// Whose a line is.
+pub(in crate::cli) fn who(line: &ForeignLine) -> String {
+    text::line(if line.label.is_empty() { &line.alias } else { &line.label })
+}
+
+/// The folder of a repository for people.
+fn root_of(common_dir: &Path) -> &Path {
+    match common_dir.parent() {
+        Some(parent) if common_dir.file_name().is_some_and(|name| name == ".git") => parent,
+        _ => common_dir,
+    }
+}
+
+fn name_of(root: &Path) -> String {
+    root.file_name().map_or(String::new(), |name| text::json_file(Path::new(name)))
+}
+
+/// Says it after an exchange; whether something of ours could not be sent that should have been.
+pub(super) fn show(shell: &Shell) -> Result<bool, Failure> {
+    let notes = notes(shell)?;
+    let has_failed = notes.iter().any(|note| note.kind == Kind::Failed);
+    if shell.out.is_json() {
+        notes.iter().try_for_each(|note| shell.out.json(note))?;
+        return Ok(has_failed);
+    }
+    for of_kind in notes.chunk_by(|a, b| a.kind == b.kind) {
+        let Some(first) = of_kind.first() else { continue };
+        for note in of_kind.iter().take(NAMED_MAX) {
+            match first.kind {
+                Kind::Elsewhere => shell.out.note(format_args!("{}.", note.text)),
+                _ => shell.out.warn(&note.text),
+            }
+        }
+        if of_kind.len() > NAMED_MAX {
+            shell.out.note(format_args!("And {} more; `carry exchange stats` names them.", of_kind.len() - NAMED_MAX));
+        }
+        if first.kind != Kind::Elsewhere {
+            shell.out.problem(style::HINT, "Hint", &first.advice);
+        }
+    }
+    Ok(has_failed)
+}
+
+/// All of it, as a part of `stats`.
+pub(super) fn stats(shell: &Shell) -> Result<(), Failure> {
+    let notes = notes(shell)?;
+    if shell.out.is_json() {
+        return notes.iter().try_for_each(|note| shell.out.json(note));
+    }
+    if notes.is_empty() {
+        return Ok(());
+    }
+    shell.out.line(shell.out.paint(style::TITLE, "Code that is not in its place"))?;
+    notes.iter().try_for_each(|note| shell.out.line(format_args!("  {}", note.text)))
+}
+
+/// How many lines of this device do not go out: a row of `status`.
+pub(super) fn in_a_word(shell: &Shell) -> Result<Option<String>, Failure> {
+    let n = notes(shell)?.iter().filter(|note| note.kind.is_ours()).count();
+    if n == 0 {
+        return Ok(None);
+    }
+    let branches = if n == 1 { "1 branch is".to_owned() } else { format!("{n} branches are") };
+    Ok(Some(format!("{branches} held back or could not be sent; `carry exchange stats` says why")))
+}

@@ -1,0 +1,265 @@
+//! The exchange in a few words: rows of `status`, a line of `up`, findings of `doctor`.
+
+use carry_code::doctor::{Finding, Severity};
+use carry_exchange::location::Location;
+use carry_exchange::store::status::{self, Status};
+use serde::Serialize;
+
+use super::code;
+use super::names::Names;
+use crate::cli::devices::fingerprint;
+use crate::cli::remote::{self, Rounds, failing};
+use crate::failure::Failure;
+use crate::output::style;
+use crate::text;
+use crate::wire::Shell;
+
+/// Clocks that differ by less are not worth a word.
+const SKEW_MAX_MS: i64 = 5 * 60 * 1000;
+
+/// Says how the exchange stands; nothing when there is none. Asks no remote.
+pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
+    let settings = shell.exchange();
+    if settings.remotes.is_empty() {
+        return Ok(());
+    }
+    // That it cannot be read is no reason to say nothing of the repositories.
+    let (rounds, problem) = match Rounds::look(shell) {
+        Ok(rounds) => (rounds, None),
+        Err(failure) => (Rounds::none(), Some(failure.in_one_line())),
+    };
+    let n_waiting = match status::look(&shell.home) {
+        Ok(status) => status.map_or(0, |status| status.unapproved().count()),
+        Err(_) => 0,
+    };
+    if !shell.out.is_json() {
+        shell.out.line(shell.out.paint(style::TITLE, "Exchange"))?;
+    }
+    let row = |label: &str, text: String| shell.out.line(format_args!("  {label:<10} {text}"));
+    for remote in &settings.remotes {
+        let row_of = rounds.of(&remote.name);
+        let failing = failing(&row_of);
+        if shell.out.is_json() {
+            shell.out.json(&OverviewJson {
+                remote: &remote.name,
+                last_pull: row_of.pull.ok.map(|at| at.to_rfc3339()),
+                last_push: row_of.push.ok.map(|at| at.to_rfc3339()),
+                error: failing.map(|(.., why)| why).or(problem.as_deref()),
+                unapproved: n_waiting,
+            })?;
+            continue;
+        }
+        let last = match row_of.pull.ok.into_iter().chain(row_of.push.ok).max() {
+            Some(at) => format!("exchanged {}", carry_code::time::age(at, shell.now())),
+            None => "never exchanged; `carry exchange` does".to_owned(),
+        };
+        let code = if remote.has_code { ", with code" } else { "" };
+        row(&remote.name, format!("{last}{code}"))?;
+        if let Some((way, at, why)) = failing {
+            let text = format!("{way} failed {}: {}", carry_code::time::age(at, shell.now()), text::line(why));
+            row("attention", shell.out.paint(style::WARNING, text))?;
+        }
+    }
+    if shell.out.is_json() {
+        return Ok(());
+    }
+    if let Some(problem) = problem {
+        row("attention", shell.out.paint(style::WARNING, text::line(&problem)))?;
+    }
+    if n_waiting > 0 {
+        let n = text::count(u64::try_from(n_waiting).unwrap_or(u64::MAX), "device");
+        let wait = if n_waiting == 1 { "waits" } else { "wait" };
+        row(
+            "attention",
+            shell.out.paint(style::WARNING, format!("{n} {wait} to be approved; `carry devices` names them")),
+        )?;
+    }
+    // That it cannot be read is told by what reads more of it.
+    if let Ok(Some(held)) = code::in_a_word(shell) {
+        row("attention", shell.out.paint(style::WARNING, held))?;
+    }
+    Ok(())
+}
+
+/// Says that there are remotes: part of `up`.
+pub(in crate::cli) fn announce(shell: &Shell) -> Result<(), Failure> {
+    let settings = shell.exchange();
+    if settings.remotes.is_empty() || shell.out.is_json() {
+        return Ok(());
+    }
+    let names: Vec<&str> = settings.remotes.iter().map(|remote| remote.name.as_str()).collect();
+    shell.out.say(format_args!("Your devices exchange through {}; `carry exchange` does so now.", names.join(", ")))
+}
+
+/// After an exchange: who waits to be approved. With `met` also how to compare.
+pub(super) fn note_unapproved(shell: &Shell, met: bool) -> Result<(), Failure> {
+    if shell.out.is_json() {
+        return Ok(());
+    }
+    let Some(status) = status::look(&shell.home)? else { return Ok(()) };
+    let waiting: Vec<_> = status.unapproved().collect();
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    if !met {
+        let n = text::count(text::len(&waiting), "device");
+        shell
+            .out
+            .note(format_args!("{n} not approved yet; `carry devices` names them. Nothing of theirs is taken over."));
+        return Ok(());
+    }
+    let names = Names::read(shell)?;
+    for log in &waiting {
+        let print = log.key.as_ref().map_or("not known yet".to_owned(), fingerprint);
+        shell.out.note(format_args!(
+            "{} is not approved yet. The fingerprint of its exchange key: {print}",
+            names.show(log.row.log)
+        ));
+    }
+    shell.out.note(
+        "Compare it with what `carry devices` shows there for itself; `carry devices approve NAME` then takes over what it writes.",
+    );
+    Ok(())
+}
+
+/// What is wrong with remotes, and with what is kept. Asks folders whether they are there, and no address.
+pub(in crate::cli) fn findings(shell: &Shell) -> Vec<Finding> {
+    let finding = |code, severity, problem: String, advice: &str| Finding {
+        code,
+        severity,
+        problem,
+        advice: advice.to_owned(),
+        fix: None,
+    };
+    let settings = shell.exchange();
+    let mut findings: Vec<Finding> = settings
+        .warnings
+        .iter()
+        .map(|warning| {
+            let advice = "It has no effect; `carry config edit` opens the file.";
+            finding("exchange-configuration", Severity::Warning, warning.clone(), advice)
+        })
+        .collect();
+    let rounds = Rounds::look(shell).unwrap_or_else(|_| Rounds::none());
+    for remote in &settings.remotes {
+        let shown = remote::place(shell, &remote.location);
+        if let Location::Folder(folder) = &remote.location {
+            if !folder.is_dir() {
+                findings.push(finding(
+                    "exchange-unreachable",
+                    Severity::Warning,
+                    format!("The remote {} is not there: {shown}.", remote.name),
+                    "Mount the disk or start the sync tool. Nothing is lost meanwhile; `carry remote remove` forgets it.",
+                ));
+                continue;
+            }
+            if !folder.join("carry/format.json").is_file() {
+                findings.push(finding(
+                    "exchange-no-marker",
+                    Severity::Error,
+                    format!("{shown} is not an exchange: carry/format.json is not there."),
+                    "Is the right disk mounted, and has the sync tool finished? Nothing is written there until `carry remote add` \
+                     makes it an exchange again.",
+                ));
+                continue;
+            }
+        }
+        if let Some((way, _, why)) = failing(&rounds.of(&remote.name)) {
+            let problem = format!("The last {way} with {} failed: {}.", remote.name, why.trim_end_matches('.'));
+            let advice = "`carry remote test` asks it again, `carry exchange` tries again.";
+            findings.push(finding("exchange-failing", Severity::Warning, problem, advice));
+        }
+    }
+    findings.extend(of_store(shell, &finding));
+    findings
+}
+
+/// What is wrong with what is kept, as far as tables and the sizes of files tell.
+fn of_store(shell: &Shell, finding: &dyn Fn(&'static str, Severity, String, &str) -> Finding) -> Vec<Finding> {
+    if !shell.home.database("exchange").exists() {
+        return Vec::new();
+    }
+    let mut findings = Vec::new();
+    let store = shell.ground().and_then(|ground| Ok(ground.store()?));
+    let store = match store {
+        Ok(store) => store,
+        Err(failure) => {
+            let problem = format!("What is kept of the exchange cannot be opened: {}.", failure.in_one_line());
+            let advice = failure.hints().join(" ");
+            let advice = if advice.is_empty() { "Nothing is exchanged while this is so." } else { &advice };
+            findings.push(finding("exchange-unreadable", Severity::Error, problem, advice));
+            return findings;
+        }
+    };
+    match store.verify_quick() {
+        Ok(found) => findings.extend(found.iter().map(|found| {
+            let problem = format!("{}: {}.", found.what, found.problem);
+            let advice = "`carry exchange verify --repair` lets go of it, and the next exchange fetches it again.";
+            finding("exchange-damaged", Severity::Error, problem, advice)
+        })),
+        Err(error) => {
+            let problem = format!("What is kept of the exchange cannot be checked: {error}.");
+            findings.push(finding(
+                "exchange-unreadable",
+                Severity::Error,
+                problem,
+                "`carry exchange verify` says more.",
+            ));
+        }
+    }
+    if store.n_recent_renewals(shell.now()).is_ok_and(|n| n >= carry_exchange::store::RENEWALS_MAX) {
+        findings.push(finding(
+            "exchange-renewals",
+            Severity::Warning,
+            "This device went on under a new key 3 times or more in 7 days, since its home seemed to be copied each time.".to_owned(),
+            "It goes on without doing so for now. A home on a stick or in a container looks so; if it was really copied, remove \
+             the folder exchange and exchange.db from the copy.",
+        ));
+    }
+    if let Ok(status) = store.status() {
+        findings.extend(of_logs(&status, finding));
+    }
+    findings
+}
+
+fn of_logs(status: &Status, finding: &dyn Fn(&'static str, Severity, String, &str) -> Finding) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for log in &status.logs {
+        let name = log.device.as_ref().map_or(log.row.alias.as_str(), |device| device.as_str());
+        let mut add = |code, severity, problem: String, advice: &str| {
+            findings.push(finding(code, severity, problem, advice));
+        };
+        if log.n_ways > 1 {
+            let advice =
+                "Nothing is lost: both are taken in. Was a home copied? The next exchange of each tells them apart.";
+            add("exchange-fork", Severity::Warning, format!("Two homes write as {name}."), advice);
+        }
+        if log.has_shrunk {
+            let advice =
+                "What it had said stays. Was a backup restored there? Its next exchange goes on under a new key.";
+            add("exchange-rollback", Severity::Warning, format!("{name} went back to an earlier state."), advice);
+        }
+        if log.needs_upgrade {
+            let advice = "What it writes is kept, and taken in after an upgrade here.";
+            add("exchange-upgrade", Severity::Warning, format!("{name} runs a later version of Carry."), advice);
+        }
+        if let Some(skew) = log.skew_ms.filter(|skew| skew.abs() >= SKEW_MAX_MS) {
+            let (minutes, how) = (skew.abs() / 60_000, if skew > 0 { "ahead of" } else { "behind" });
+            let problem = format!("The clock of {name} is {minutes} min {how} this one, or more.");
+            let advice = "Nothing is lost, but which of two edits is shown may surprise. Set the clock that is wrong.";
+            add("exchange-skew", Severity::Warning, problem, advice);
+        }
+    }
+    findings
+}
+
+/// One remote, for machines.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "exchange-overview")]
+struct OverviewJson<'a> {
+    remote: &'a str,
+    last_pull: Option<String>,
+    last_push: Option<String>,
+    error: Option<&'a str>,
+    unapproved: usize,
+}

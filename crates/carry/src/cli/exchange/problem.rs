@@ -1,0 +1,211 @@
+//! What did not go as it should in an exchange, in words: what it means, and the way forward.
+
+use carry_exchange::name::{LogId, ObjectName};
+use carry_exchange::round::{Problem, Reached};
+use carry_exchange::store::Limit;
+use serde::Serialize;
+
+use super::names::Names;
+use crate::text;
+
+/// A problem for people.
+pub(super) struct Words {
+    /// What is so.
+    pub(super) text: String,
+    /// What to do, or that nothing is to be done.
+    pub(super) advice: String,
+}
+
+/// A problem, for machines.
+#[derive(Serialize)]
+pub(super) struct ProblemJson {
+    kind: &'static str,
+    object: Option<String>,
+    log: Option<String>,
+    stream: Option<String>,
+    reason: Option<String>,
+    advice: String,
+}
+
+/// Whether something was not exchanged because of it that should have been.
+pub(super) fn is_failure(problem: &Problem) -> bool {
+    match problem {
+        Problem::Damaged(_)
+        | Problem::Wrong(..)
+        | Problem::Unreachable(..)
+        | Problem::Blocked(_)
+        | Problem::Cut(_)
+        | Problem::Strand(..) => true,
+        // Of a log that nobody approved no more is wanted; of others it is.
+        Problem::Quota(_, reached) => matches!(reached.limit, Some(Limit::Disk | Limit::Log | Limit::Segment)),
+        // These are how things stand, and settle or stay without anything being lost.
+        Problem::Arriving(_)
+        | Problem::Missing(_)
+        | Problem::Shrunk(_)
+        | Problem::Forked(_)
+        | Problem::NeedsUpgrade(_) => false,
+    }
+}
+
+/// In words.
+pub(super) fn words(problem: &Problem, names: &Names) -> Words {
+    let of = |object: &ObjectName| log_of(object).map_or("a device".to_owned(), |log| names.show(log));
+    let (text, advice) = match problem {
+        Problem::Arriving(object) => (
+            format!("a file of {} is still arriving: {object}", of(object)),
+            "Nothing is to be done: the next exchange takes it in.".to_owned(),
+        ),
+        Problem::Damaged(object) => (
+            format!("a file of {} is damaged there: {object}", of(object)),
+            "The rest went on. Whoever holds a good copy puts it again; an exchange on that device does so.".to_owned(),
+        ),
+        Problem::Wrong(object, why) => (
+            format!("a file of {} is as it was made, and cannot be used: {object}: {}", of(object), text::line(why)),
+            "The rest went on. Its device runs a program that is broken or not Carry: update it there.".to_owned(),
+        ),
+        Problem::Missing(object) => (
+            format!("a file of {} is not there yet: {object}", of(object)),
+            "A sync tool may still be bringing it. If it never comes, an exchange on a device that has it puts it again.".to_owned(),
+        ),
+        Problem::Unreachable(object, why) => (
+            format!("a file of {} could not be read or written: {object}: {}", of(object), text::line(why)),
+            "It is tried again. A file that a sync tool keeps only online must be made available on this device.".to_owned(),
+        ),
+        Problem::Shrunk(log) => (
+            format!("{} has gone back to an earlier state", names.show(*log)),
+            "What it had said stays. Was a backup restored there? Its next exchange goes on under a new key.".to_owned(),
+        ),
+        Problem::Forked(log) => (
+            format!("two homes write as {}", names.show(*log)),
+            "Nothing is lost, both are taken in. Was a home copied? The next exchange of each tells them apart.".to_owned(),
+        ),
+        Problem::NeedsUpgrade(log) => (
+            format!("{} runs a later version of Carry", names.show(*log)),
+            "What it writes is kept and taken in after an upgrade here.".to_owned(),
+        ),
+        Problem::Quota(log, reached) => return quota(&names.show(*log), *reached),
+        Problem::Blocked(object) => (
+            format!("damaged files stand in the way of {object}"),
+            "Delete them there: all files whose names begin so, and that a sync tool may have made copies of.".to_owned(),
+        ),
+        Problem::Cut(log) => (
+            match log {
+                Some(log) => format!("there are more files of {} than are looked at", names.show(*log)),
+                None => "there are more files in the folder `h` than are looked at".to_owned(),
+            },
+            "Find out who puts them there, and delete what no device of yours wrote.".to_owned(),
+        ),
+        Problem::Strand(stream, why) => (
+            format!("{} could not be read or written here: {}", stream.as_str(), text::line(why)),
+            "The rest went on. `carry doctor` looks at what is kept here.".to_owned(),
+        ),
+    };
+    Words { text, advice }
+}
+
+/// A limit that was reached by what `name` brings.
+fn quota(name: &str, reached: Reached) -> Words {
+    let (text, advice) = match reached.limit {
+        Some(Limit::UnapprovedLog | Limit::Unapproved) => (
+            format!("no more is kept of {name}, which nobody approved"),
+            "`carry devices approve NAME` trusts it, `carry devices forget NAME` lets go of it.",
+        ),
+        Some(Limit::Disk) => (
+            format!("the disk here is nearly full, and no more of {name} is taken in but what people decided"),
+            "Make room on this disk: the next exchange goes on by itself.",
+        ),
+        Some(Limit::Log) => (
+            format!("{name} has brought as much as one device may"),
+            "What is kept stays, and nothing more of it is taken in: 50 GiB is the most that is kept of one device.",
+        ),
+        Some(Limit::Segment) => (
+            format!("{name} brings a file that is larger than any may be"),
+            "The rest went on. Its device runs a program that is broken or not Carry: update it there.",
+        ),
+        None => (
+            format!("not all of {name} is taken in: {}", reached.why),
+            "The rest went on. `carry devices` shows what is known here; `carry devices forget NAME` lets go of a device.",
+        ),
+    };
+    Words { text, advice: advice.to_owned() }
+}
+
+/// The name of its kind.
+pub(super) fn kind(problem: &Problem) -> &'static str {
+    match problem {
+        Problem::Arriving(_) => "arriving",
+        Problem::Damaged(_) => "damaged",
+        Problem::Missing(_) => "missing",
+        Problem::Wrong(..) => "wrong",
+        Problem::Unreachable(..) => "unreachable",
+        Problem::Shrunk(_) => "shrunk",
+        Problem::Forked(_) => "forked",
+        Problem::NeedsUpgrade(_) => "needs-upgrade",
+        Problem::Quota(..) => "quota",
+        Problem::Blocked(_) => "blocked",
+        Problem::Cut(_) => "listing-cut",
+        Problem::Strand(..) => "strand",
+    }
+}
+
+/// For machines.
+pub(super) fn json(problem: &Problem, names: &Names) -> ProblemJson {
+    let reason_of_limit;
+    let (object, log, stream, reason) = match problem {
+        Problem::Arriving(object) | Problem::Damaged(object) | Problem::Missing(object) | Problem::Blocked(object) => {
+            (Some(object), log_of(object), None, None)
+        }
+        Problem::Unreachable(object, why) | Problem::Wrong(object, why) => {
+            (Some(object), log_of(object), None, Some(why))
+        }
+        Problem::Shrunk(log) | Problem::Forked(log) | Problem::NeedsUpgrade(log) => (None, Some(*log), None, None),
+        Problem::Quota(log, reached) => {
+            reason_of_limit = reached.limit.map_or(reached.why, Limit::as_str).to_owned();
+            (None, Some(*log), None, Some(&reason_of_limit))
+        }
+        Problem::Cut(log) => (None, *log, None, None),
+        Problem::Strand(stream, why) => (None, None, Some(stream), Some(why)),
+    };
+    ProblemJson {
+        kind: kind(problem),
+        object: object.map(ToString::to_string),
+        log: log.map(|log| log.to_string()),
+        stream: stream.map(|stream| stream.as_str().to_owned()),
+        reason: reason.cloned(),
+        advice: words(problem, names).advice,
+    }
+}
+
+/// Whose an object is.
+fn log_of(object: &ObjectName) -> Option<LogId> {
+    match object {
+        ObjectName::Head { log, .. } | ObjectName::Segment { log, .. } | ObjectName::List { log, .. } => Some(*log),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_is_named_as_what_it_is() {
+        let log: LogId = "0123456789abcdef0123456789abcdef".parse().unwrap_or_else(|e| panic!("{e}"));
+        let of = |limit| Problem::Quota(log, Reached { limit, why: "too many of something" });
+        for (limit, is_bad) in [
+            (Some(Limit::Disk), true),
+            (Some(Limit::Log), true),
+            (Some(Limit::Segment), true),
+            (Some(Limit::Unapproved), false),
+            (Some(Limit::UnapprovedLog), false),
+            (None, false),
+        ] {
+            assert_eq!(is_failure(&of(limit)), is_bad, "{limit:?}");
+            let why = "too many of something";
+            let words = quota("desk", Reached { limit, why });
+            let is_stranger = matches!(limit, Some(Limit::Unapproved | Limit::UnapprovedLog));
+            assert_eq!(words.text.contains("nobody approved"), is_stranger, "{}", words.text);
+            assert_eq!(words.text.contains("disk"), limit == Some(Limit::Disk), "{}", words.text);
+            assert_eq!(words.text.contains(why), limit.is_none(), "{}", words.text);
+        }
+    }
+}

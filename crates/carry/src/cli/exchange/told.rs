@@ -1,0 +1,255 @@
+//! What an exchange did, for people and machines.
+
+use std::collections::BTreeMap;
+
+use carry_daemon::exchange::settings::RemoteSettings;
+use carry_daemon::exchange::{How, Sum};
+use carry_exchange::round::{Direction, Moved, Report};
+use serde::Serialize;
+
+use super::names::Names;
+use super::problem::{self, ProblemJson};
+use crate::failure::Failure;
+use crate::output::style;
+use crate::text;
+use crate::wire::Shell;
+
+/// Problems of a kind that are named one by one for people.
+const NAMED_MAX: usize = 5;
+
+/// Says what came of it.
+pub(super) fn show(
+    shell: &Shell,
+    remote: &RemoteSettings,
+    how: &How,
+    report: &Report,
+    names: &Names,
+) -> Result<(), Failure> {
+    if shell.out.is_json() {
+        return shell.out.json(&ExchangedJson::new(remote, how, report, names));
+    }
+    shell.out.say(format_args!("{}: {}.", remote.name, sentence(how, report, names)))?;
+    if let Some(log) = report.renewed {
+        shell.out.warn(format_args!(
+            "something else wrote as this device, as after a backup or a copy; it goes on under a new key ({log})"
+        ));
+    }
+    show_problems(shell, report, names);
+    if report.has_more && !how.is_dry_run {
+        shell.out.note("There is more to move; the next exchange goes on.");
+    }
+    Ok(())
+}
+
+/// `took in 12 records of desktop (3.4 KiB), put 5 records (1.2 KiB)`.
+pub(super) fn sentence(how: &How, report: &Report, names: &Names) -> String {
+    let sum = Sum::of(report);
+    let would = if how.is_dry_run { "would have " } else { "" };
+    let mut parts = Vec::new();
+    if sum.n_records > 0 || sum.pulled != Moved::default() {
+        let records = match by_device(report, names) {
+            by if by.is_empty() => moved(&sum.pulled),
+            by => format!("{} ({})", by.join(", "), moved(&sum.pulled)),
+        };
+        parts.push(format!("taken in {records}"));
+    }
+    if sum.pushed != Moved::default() || sum.n_said > 0 {
+        parts.push(match sum.n_said {
+            0 => format!("put {}", moved(&sum.pushed)),
+            n => format!("put {} ({})", text::count(n, "record"), moved(&sum.pushed)),
+        });
+    }
+    if sum.relayed != Moved::default() {
+        parts.push(format!("passed on {}", moved(&sum.relayed)));
+    }
+    if sum.collected != Moved::default() {
+        parts.push(format!("removed {} that nobody needs any more", moved(&sum.collected)));
+    }
+    match parts.is_empty() {
+        true => "nothing new".to_owned(),
+        false => format!("{would}{}", parts.join(", ")),
+    }
+}
+
+/// `2 heads, 3 files, 1.2 KiB`.
+fn moved(moved: &Moved) -> String {
+    let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let mut parts = Vec::new();
+    if moved.n_heads > 0 {
+        parts.push(text::count(number(moved.n_heads), "head"));
+    }
+    if moved.n_objects > 0 {
+        parts.push(text::count(number(moved.n_objects), "file"));
+    }
+    parts.push(text::size(moved.bytes));
+    parts.join(", ")
+}
+
+/// `12 records of desktop`.
+fn by_device(report: &Report, names: &Names) -> Vec<String> {
+    let mut by_log: BTreeMap<_, u64> = BTreeMap::new();
+    for ((log, _), n) in &report.records {
+        *by_log.entry(*log).or_default() += n;
+    }
+    by_log.into_iter().map(|(log, n)| format!("{} of {}", text::count(n, "record"), names.show(log))).collect()
+}
+
+fn show_problems(shell: &Shell, report: &Report, names: &Names) {
+    let mut by_kind: BTreeMap<&'static str, Vec<problem::Words>> = BTreeMap::new();
+    for problem in &report.problems {
+        by_kind.entry(problem::kind(problem)).or_default().push(problem::words(problem, names));
+    }
+    for words in by_kind.into_values() {
+        for one in words.iter().take(NAMED_MAX) {
+            shell.out.warn(&one.text);
+        }
+        if words.len() > NAMED_MAX {
+            shell.out.warn(format_args!("and {} more like these", words.len() - NAMED_MAX));
+        }
+        if let Some(first) = words.first() {
+            shell.out.problem(style::HINT, "Hint", &first.advice);
+        }
+    }
+    for (stream, delivered) in &report.delivered {
+        let stream = stream.as_str();
+        let number = |n: usize| text::count(u64::try_from(n).unwrap_or(u64::MAX), "record");
+        if delivered.n_waiting > 0 {
+            shell.out.note(format_args!(
+                "{} of {stream} wait for a file that is still to come.",
+                number(delivered.n_waiting)
+            ));
+        }
+        if delivered.n_deferred > 0 {
+            shell.out.note(format_args!(
+                "{} of {stream} are of a kind that a later version of Carry knows; they are kept until then.",
+                number(delivered.n_deferred)
+            ));
+        }
+        if delivered.n_damaged > 0 {
+            shell.out.warn(format_args!(
+                "{stream}: what is kept here is damaged in places; `carry exchange verify --repair` fetches it again"
+            ));
+        }
+    }
+}
+
+/// An exchange that did not come about, for machines.
+pub(super) fn show_failed(
+    shell: &Shell,
+    remote: &RemoteSettings,
+    how: &How,
+    class: &'static str,
+    failure: &Failure,
+) -> Result<(), Failure> {
+    let (report, names) = (Report::default(), Names::default());
+    let mut json = ExchangedJson::new(remote, how, &report, &names);
+    (json.ok, json.class, json.error) = (false, Some(class), Some(failure.in_one_line()));
+    shell.out.json(&json)
+}
+
+/// What an exchange did, for machines.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "exchange")]
+struct ExchangedJson<'a> {
+    remote: &'a str,
+    direction: &'static str,
+    dry_run: bool,
+    ok: bool,
+    class: Option<&'static str>,
+    error: Option<String>,
+    records: Vec<RecordsJson<'a>>,
+    said: BTreeMap<&'a str, usize>,
+    delivered: BTreeMap<&'a str, DeliveredJson>,
+    pulled: MovedJson,
+    pushed: MovedJson,
+    relayed: MovedJson,
+    collected: MovedJson,
+    published: Option<u64>,
+    new_logs: Vec<String>,
+    renewed: Option<String>,
+    problems: Vec<ProblemJson>,
+    has_more: bool,
+}
+
+/// Records that came.
+#[derive(Serialize)]
+struct RecordsJson<'a> {
+    log: String,
+    name: Option<&'a str>,
+    device: Option<&'a str>,
+    stream: &'a str,
+    records: u64,
+}
+
+/// What a strand did.
+#[derive(Serialize)]
+struct DeliveredJson {
+    folded: usize,
+    waiting: usize,
+    deferred: usize,
+    retracted: usize,
+    damaged: usize,
+}
+
+/// Files and bytes.
+#[derive(Serialize)]
+struct MovedJson {
+    heads: usize,
+    objects: usize,
+    bytes: u64,
+}
+
+impl MovedJson {
+    fn new(moved: Moved) -> Self {
+        Self { heads: moved.n_heads, objects: moved.n_objects, bytes: moved.bytes }
+    }
+}
+
+impl<'a> ExchangedJson<'a> {
+    fn new(remote: &'a RemoteSettings, how: &How, report: &'a Report, names: &'a Names) -> Self {
+        let records = report.records.iter().map(|((log, stream), records)| {
+            let name = names.get(*log);
+            RecordsJson {
+                log: log.to_string(),
+                name: name.map(|name| name.alias.as_str()),
+                device: name.and_then(|name| name.device.as_deref()),
+                stream: stream.as_str(),
+                records: *records,
+            }
+        });
+        let delivered = report.delivered.iter().map(|(stream, delivered)| {
+            let json = DeliveredJson {
+                folded: delivered.n_folded,
+                waiting: delivered.n_waiting,
+                deferred: delivered.n_deferred,
+                retracted: delivered.n_retracted,
+                damaged: delivered.n_damaged,
+            };
+            (stream.as_str(), json)
+        });
+        Self {
+            remote: &remote.name,
+            direction: match how.direction {
+                Direction::Both => "both",
+                Direction::Pull => "pull",
+                Direction::Push => "push",
+            },
+            dry_run: how.is_dry_run,
+            ok: true,
+            class: None,
+            error: None,
+            records: records.collect(),
+            said: report.said.iter().map(|(stream, n)| (stream.as_str(), *n)).collect(),
+            delivered: delivered.collect(),
+            pulled: MovedJson::new(report.pulled),
+            pushed: MovedJson::new(report.pushed),
+            relayed: MovedJson::new(report.relayed),
+            collected: MovedJson::new(report.collected),
+            published: report.published,
+            new_logs: report.new_logs.iter().map(ToString::to_string).collect(),
+            renewed: report.renewed.map(|log| log.to_string()),
+            problems: report.problems.iter().map(|problem| problem::json(problem, names)).collect(),
+            has_more: report.has_more,
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! `carry remote add`: set a place up, and remember it.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use carry_daemon::exchange::apart::{self, Ground as Apart};
+use carry_daemon::exchange::settings::{RemoteSettings, is_remote_name, token_variable};
+use carry_exchange::location::Location;
+use carry_exchange::remote::{Deadline, Init};
+use carry_exchange::store::RoundRow;
+use carry_kernel::{config, gate};
+
+use super::{RemoteJson, place, set_code};
+use crate::failure::Failure;
+use crate::wire::{KEYS, Shell};
+use crate::{prompt, text};
+
+/// Set a place up as an exchange, and remember it
+///
+/// Shows what will be written there, and asks. Only this command makes a place an exchange: where a disk is not mounted, nothing is
+/// ever written to its empty mount point. Every device adds the same place; running it again does no harm.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Name of the remote on this device: 1 to 32 of a-z, 0-9 and -
+    name: String,
+    /// A folder, s3://bucket/prefix?endpoint=https://..., or https://host/path
+    place: String,
+    /// Exchange uncommitted code there, too. It goes there as it is
+    #[arg(long, conflicts_with = "no_code")]
+    code: bool,
+    /// Exchange no code there, and do not ask
+    #[arg(long)]
+    no_code: bool,
+    /// File for you alone (0600) with the token for an https:// address
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// File (PEM) with the certificate that an https:// address signs its own with
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+impl Args {
+    /// The files that belong to the remote: the setting that names them, and the entry.
+    fn files(&self, shell: &Shell) -> Vec<(&'static str, String)> {
+        let files = [("exchange.token_files", &self.token_file), ("exchange.ca_files", &self.ca_file)];
+        let entry = |path: &PathBuf| format!("{}={}", self.name, shell.cwd.join(path).display());
+        files.into_iter().filter_map(|(key, path)| Some((key, entry(path.as_ref()?)))).collect()
+    }
+}
+
+/// Names that `carry exchange` means otherwise.
+const TAKEN: [&str; 3] = ["verify", "gc", "stats"];
+/// What to answer where nobody can be asked.
+const CONSENT: &str = "--yes agrees; --code exchanges uncommitted code there, too.";
+/// Folders in which disks are mounted.
+const MOUNTS: [&str; 4] = ["/mnt", "/media", "/run/media", "/Volumes"];
+
+pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
+    let name = args.name.as_str();
+    if !is_remote_name(name) || TAKEN.contains(&name) {
+        return Err(Failure::usage(format!("{:?} cannot be the name of a remote", text::line(name)))
+            .hint("A name has 1 to 32 of a-z, 0-9 and -, and is none of verify, gc and stats."));
+    }
+    let location = match Location::parse(&args.place, &shell.cwd)? {
+        // As it is, whatever it was called. What is not there is named below.
+        Location::Folder(folder) if args.place.contains("..") => {
+            Location::Folder(folder.canonicalize().unwrap_or(folder))
+        }
+        location => location,
+    };
+    let settings = shell.exchange();
+    let known = settings.remote(name);
+    if let Some(known) = known.filter(|known| known.location != location) {
+        return Err(Failure::failed(format!("{name} is {} already", place(shell, &known.location)))
+            .hint(format!("Give another name, or forget that one first: `carry remote remove {name}`.")));
+    }
+    if let Some(other) = settings.remotes.iter().find(|other| other.name != name && is_same(&other.location, &location))
+    {
+        return Err(Failure::failed(format!("{} is that place already", other.name))
+            .hint("One place has one name; under two everything would be moved twice."));
+    }
+    if !is_text(&location) {
+        return Err(Failure::failed("the folder's path is not UTF-8, so that no setting can name it")
+            .hint("Make a link to it with a plain name, and add that."));
+    }
+    if let Location::Folder(folder) = &location {
+        check_folder(shell, folder)?;
+    }
+    let files = args.files(shell);
+    if let Some((key, _)) = files.first()
+        && !matches!(location, Location::Peer { .. })
+    {
+        return Err(Failure::usage(format!("{} belongs to an https:// address", key.trim_start_matches("exchange."))));
+    }
+    let ground = shell.ground()?;
+    let mut store = ground.store()?;
+    let mut overrides = vec![("exchange.remotes", quoted(&[format!("{name}={}", args.place)]))];
+    overrides.extend(files.iter().map(|(key, entry)| (*key, quoted(std::slice::from_ref(entry)))));
+    let named = shell.exchange_with(&overrides).remote(name).cloned();
+    let remote = RemoteSettings {
+        name: name.to_owned(),
+        location,
+        has_code: false,
+        is_private: false,
+        token: named.as_ref().and_then(|remote| remote.token.clone()),
+        ca_file: named.and_then(|remote| remote.ca_file),
+    };
+    let connected = ground.connect(&remote, store.log())?;
+    let is_marked = match connected.check(&Deadline::NONE) {
+        Ok(()) => true,
+        Err(error) if error.class() == carry_exchange::remote::Class::NoMarker => false,
+        Err(error) => return Err(error.into()),
+    };
+    // One that is known and lost its marker may be another disk, or none.
+    if known.is_none() || !is_marked {
+        ask(shell, &remote, is_marked)?;
+    }
+    let has_code = match (args.code, args.no_code, known) {
+        (true, ..) => true,
+        (_, true, _) => false,
+        (false, false, Some(known)) => known.has_code,
+        (false, false, None) => ask_for_code(shell, name)?,
+    };
+    let made = connected.init(&Deadline::NONE)?;
+    if known.is_none() {
+        // Under this name another place may have been known.
+        store.forget_remote(name)?;
+        let item = format!("{name}={}", remote.location);
+        config::append_user_list(KEYS, &shell.home.config_file(), "exchange.remotes", &item)?;
+    }
+    for (key, entry) in &files {
+        config::append_user_list(KEYS, &shell.home.config_file(), key, entry)?;
+    }
+    let is_switched = set_code(shell, name, has_code)?;
+    if is_switched && known.is_some() {
+        store.look_again(name)?;
+    }
+    let changed = is_switched || known.is_none() || made == Init::Created;
+    shell.reload_daemon();
+    let remote = RemoteSettings { has_code, ..remote };
+    if shell.out.is_json() {
+        return shell.out.json(&RemoteJson::new(&remote, &RoundRow::default(), changed));
+    }
+    said(shell, &remote, made, changed)
+}
+
+/// As TOML takes it.
+fn quoted(items: &[String]) -> String {
+    serde_json::json!(items).to_string()
+}
+
+fn is_text(location: &Location) -> bool {
+    match location {
+        Location::Folder(path) => path.to_str().is_some(),
+        Location::Bucket(_) | Location::Peer { .. } => true,
+    }
+}
+
+/// Whether two names mean one place. Folders may be reached in several ways.
+fn is_same(one: &Location, other: &Location) -> bool {
+    match (one, other) {
+        (Location::Folder(one), Location::Folder(other)) => {
+            one == other || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+        }
+        _ => one == other,
+    }
+}
+
+/// A folder must be there, apart from what Carry captures and keeps, and hold nothing of somebody else's under our name.
+fn check_folder(shell: &Shell, folder: &Path) -> Result<(), Failure> {
+    let shown = shell.folder(folder);
+    let resolved = folder.canonicalize().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Failure::failed(format!("there is no folder {shown}")).hint(
+            "Mount the disk or start the sync tool first. If this is to be a new folder, make it with mkdir: Carry makes none, \
+             since where a disk is not mounted it would be the wrong one.",
+        ),
+        _ => Failure::failed(format!("{shown} cannot be looked at: {error}")),
+    })?;
+    if !resolved.is_dir() {
+        return Err(Failure::failed(format!("{shown} is not a folder")));
+    }
+    let mut grounds = grounds(shell)?;
+    // The folder that `carry serve` serves lies there, and is a place like any other.
+    if resolved == shell.home.data_dir().join("exchange").join("hub").canonicalize().unwrap_or_default() {
+        grounds.retain(|ground| !matches!(ground, Apart::Home(_)));
+    }
+    if let Some(found) = apart::overlap(&resolved, &grounds) {
+        let (what, hint) = match found {
+            Apart::Home(_) => ("where Carry keeps its things", "Choose a folder that a sync tool carries, elsewhere."),
+            Apart::Tree(_) => {
+                ("a captured working tree", "Choose a folder outside of it: what lies there would be captured.")
+            }
+            Apart::Agent(_) => ("where a coding agent keeps its sessions", "Choose a folder outside of it."),
+        };
+        let failure = Failure::failed(format!("{shown} would mix with {}, {what}", shell.folder(found.path())));
+        return Err(failure.hint(hint));
+    }
+    let carry = resolved.join("carry");
+    let is_foreign = carry.is_dir()
+        && !carry.join("format.json").exists()
+        && std::fs::read_dir(&carry).is_ok_and(|mut entries| entries.next().is_some());
+    if is_foreign {
+        return Err(Failure::failed(format!("{shown} has a folder carry that is not an exchange's")).hint(
+            "If a sync tool is still bringing it, wait until it has finished. If it is something else, choose another folder, \
+             for example an empty one inside.",
+        ));
+    }
+    Ok(())
+}
+
+/// What a place must stay apart from, links resolved.
+fn grounds(shell: &Shell) -> Result<Vec<Apart>, Failure> {
+    let resolve = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let home = &shell.home;
+    let mut grounds: Vec<Apart> =
+        [home.config_dir(), home.data_dir(), home.state_dir()].map(|path| Apart::Home(resolve(path))).into();
+    if let Some(root) = &shell.carry_home {
+        grounds.push(Apart::Home(resolve(root)));
+    }
+    if let Some(registry) = shell.registry_to_read()? {
+        grounds.extend(registry.trees()?.into_iter().map(|tree| Apart::Tree(resolve(&tree.root))));
+    }
+    // Without a home directory there is nowhere to look for agents.
+    if let Ok(settings) = shell.sessions() {
+        let roots = settings.sources().into_iter().flat_map(|source| source.roots(&settings.places));
+        grounds.extend(roots.map(|root| Apart::Agent(resolve(&root.path))));
+    }
+    Ok(grounds)
+}
+
+/// Shows what will be written, and asks.
+fn ask(shell: &Shell, remote: &RemoteSettings, is_marked: bool) -> Result<(), Failure> {
+    prompt::check(shell, CONSENT)?;
+    let shown = place(shell, &remote.location);
+    match is_marked {
+        true => shell.out.note(format_args!("{shown} is an exchange of Carry already: nothing is written but what is exchanged.")),
+        false => shell.out.note(format_args!(
+            "{shown} becomes an exchange of Carry: a file carry/format.json is written there, and below carry/ what is exchanged."
+        )),
+    }
+    if let Location::Folder(folder) = &remote.location {
+        let n_others =
+            std::fs::read_dir(folder)?.filter_map(Result::ok).filter(|entry| entry.file_name() != "carry").count();
+        if n_others > 0 && !is_marked {
+            let n = text::count(u64::try_from(n_others).unwrap_or(u64::MAX), "other file or folder");
+            let n = if n_others == 1 { n } else { format!("{n_others} other files and folders") };
+            shell.out.note(format_args!("It holds {n}, which are left alone."));
+        }
+        if let Ok(space) = gate::disk_space(folder) {
+            shell.out.note(format_args!("{} are free there.", text::size(space.free)));
+        }
+        if is_mount_point_without_disk(folder) {
+            shell.out.warn(format_args!("no disk seems to be mounted at {shown}: it lies on the same one as /"));
+        }
+    }
+    shell.out.note("Conversations are masked before they leave; whoever can read the place can read the rest of them.");
+    if prompt::confirm(shell, &format!("Exchange through {shown}?"), CONSENT)? {
+        Ok(())
+    } else {
+        Err(prompt::cancelled())
+    }
+}
+
+/// A folder where disks are mounted, with no other disk than the system's below.
+fn is_mount_point_without_disk(folder: &Path) -> bool {
+    let device = |path: &Path| std::fs::metadata(path).map(|data| data.dev()).ok();
+    MOUNTS.iter().any(|mount| folder.starts_with(mount) && folder != Path::new(mount))
+        && device(folder).is_some()
+        && device(folder) == device(Path::new("/"))
+}
+
+/// Uncommitted code goes nowhere without an answer of its own.
+fn ask_for_code(shell: &Shell, name: &str) -> Result<bool, Failure> {
+    if shell.options.yes || !prompt::can_ask(shell) {
+        shell
+            .out
+            .note(format_args!("Uncommitted code does not go there; `carry remote add {name} PLACE --code` lets it."));
+        return Ok(false);
+    }
+    shell.out.note("Uncommitted code goes there as it is: what is secret in it is not masked.");
+    prompt::confirm(shell, "Should uncommitted code go there, too?", CONSENT)
+}
+
+fn said(shell: &Shell, remote: &RemoteSettings, made: Init, changed: bool) -> Result<(), Failure> {
+    let (name, shown) = (&remote.name, place(shell, &remote.location));
+    if !changed {
+        return shell.out.say(format_args!("The remote {name} is {shown} already."));
+    }
+    let code = if remote.has_code { "conversations and uncommitted code" } else { "conversations, but no code" };
+    shell.out.say(format_args!("Added the remote {name}, {shown}: {code}."))?;
+    if made == Init::Already {
+        shell.out.note("Others exchange through it already, or did.");
+    }
+    if let Location::Peer { .. } = remote.location
+        && remote.token.is_none()
+    {
+        let variable = token_variable(name);
+        shell.out.note(format_args!("It has no token yet: set {variable}, or name a file in exchange.token_files."));
+    }
+    shell.out.note(
+        "`carry exchange` exchanges with it now. Add the same place on your other devices, and approve each other with \
+         `carry devices approve`.",
+    );
+    Ok(())
+}

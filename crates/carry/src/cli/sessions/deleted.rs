@@ -1,0 +1,98 @@
+//! `carry sessions deleted`: who deleted what, and when.
+
+use carry_kernel::clock::Timestamp;
+use carry_sessions::curation::{Deleted, DeletedHow};
+use serde::Serialize;
+
+use super::archive;
+use crate::failure::Failure;
+use crate::text;
+use crate::wire::Shell;
+
+/// List what was deleted for good, and what is about to be
+///
+/// With the device that said so, the time by its clock, and the record in that device's log.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only what can still be taken back
+    #[arg(long)]
+    pending: bool,
+}
+
+pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
+    let mut all = archive::to_read(shell)?.deletions()?;
+    if args.pending {
+        all.retain(|one| matches!(one.how, DeletedHow::Pending(_)));
+    }
+    if shell.out.is_json() {
+        return all.iter().try_for_each(|one| shell.out.json(&DeletionJson::new(one)));
+    }
+    if all.is_empty() {
+        shell.out.note(match args.pending {
+            true => "Nothing is about to be deleted.",
+            false => "Nothing was deleted for good.",
+        });
+        return Ok(());
+    }
+    let mut table = shell.out.table(&["SESSION", "STATE", "SAID", "BY", "RECORD"]);
+    for one in &all {
+        let by = if one.is_own { format!("{} (this device)", one.device) } else { one.device.clone() };
+        let state = match one.how {
+            DeletedHow::Here => "deleted here".to_owned(),
+            DeletedHow::Everywhere => "deleted".to_owned(),
+            DeletedHow::Pending(Some(due)) => format!("goes on {}", text::local_time(due)),
+            DeletedHow::Pending(None) => "about to go".to_owned(),
+            DeletedHow::Undone => "taken back".to_owned(),
+        };
+        table.add_row([
+            one.session.to_string(),
+            state,
+            text::local_time(said(one)),
+            text::line(&by),
+            // JSON has the whole log.
+            one.record.map_or("-".to_owned(), |(log, seq)| format!("{:.8}/{seq}", log.to_string())),
+        ]);
+    }
+    shell.out.line(table.trim_fmt())
+}
+
+fn said(one: &Deleted) -> Timestamp {
+    Timestamp::from_millis(i64::try_from(one.at.wall_ms).unwrap_or(i64::MAX))
+}
+
+/// A deletion, for machines.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "session-deletion")]
+struct DeletionJson<'a> {
+    session: &'a str,
+    state: &'static str,
+    time: String,
+    hlc: String,
+    device: &'a str,
+    own: bool,
+    due: Option<String>,
+    log: Option<String>,
+    record: Option<u64>,
+}
+
+impl<'a> DeletionJson<'a> {
+    fn new(one: &'a Deleted) -> Self {
+        let (state, due) = match one.how {
+            DeletedHow::Here => ("deleted-here", None),
+            DeletedHow::Everywhere => ("deleted", None),
+            DeletedHow::Pending(due) => ("pending", due),
+            DeletedHow::Undone => ("undone", None),
+        };
+        Self {
+            session: one.session.as_str(),
+            state,
+            time: said(one).to_rfc3339(),
+            hlc: one.at.to_string(),
+            device: &one.device,
+            own: one.is_own,
+            due: due.map(|due| due.to_rfc3339()),
+            log: one.record.map(|(log, _)| log.to_string()),
+            record: one.record.map(|(_, seq)| seq),
+        }
+    }
+}

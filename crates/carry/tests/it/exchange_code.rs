@@ -1,0 +1,219 @@
+//! Uncommitted code through the exchange: two or three homes, one folder, and no Git remote unless it is said.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::world::{Ran, World, field};
+
+mod cloning;
+
+/// A folder that all devices see.
+pub(super) fn shared() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// The home exchanges through the folder, code included.
+pub(super) fn joins(world: &World, folder: &tempfile::TempDir) {
+    let place = folder.path().canonicalize().expect("it is there");
+    let place = place.to_str().expect("a plain path");
+    let ran = world.carry_in(&world.home(), &["remote", "add", "nas", place, "--code", "--yes"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+/// The lines of a run as JSON objects of one type.
+pub(super) fn objects(ran: &Ran, kind: &str) -> Vec<Value> {
+    let lines = ran.raw.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    lines.filter(|object| object["type"] == kind).collect()
+}
+
+/// Another home whose `~/repo` is a clone of the first one's, without a remote; or has none, without `is_clone`.
+pub(super) fn beside(one: &World, is_clone: bool) -> World {
+    let two = World::new();
+    fs::remove_dir_all(two.repo()).expect("it is there");
+    if is_clone {
+        let mut git = two.command(Path::new("git"), &two.home());
+        let said = git.args(["clone", "-q"]).arg(one.repo()).arg(two.repo()).output().expect("git");
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        two.git(&["remote", "remove", "origin"]);
+    }
+    two
+}
+
+/// Both met at the folder and approved each other.
+pub(super) fn meet(one: &World, two: &World) {
+    for world in [one, two, one] {
+        world.carry_in(&world.home(), &["exchange"]);
+    }
+    for world in [one, two] {
+        let ran = world.carry_in(&world.home(), &["devices", "approve", "--all", "--yes"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+}
+
+/// An exchange that goes well.
+#[track_caller]
+pub(super) fn exchange(world: &World) -> Ran {
+    let ran = world.carry_in(&world.home(), &["exchange"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    ran
+}
+
+/// Work in all its forms: a change, a new file, a deletion, something staged, a commit that no other has.
+pub(super) fn work(world: &World) {
+    world.file("b.txt", "committed\n");
+    world.git(&["add", "b.txt"]);
+    world.git(&["commit", "-qm", "second"]);
+    world.file("a.txt", "staged\n");
+    world.git(&["add", "a.txt"]);
+    world.file("a.txt", "edited\n");
+    world.file("new/c.txt", "new\n");
+    world.delete("src/net.rs");
+    world.ok(&["now"]);
+}
+
+/// What Git says of a working tree: commits, index, and what differs.
+pub(super) fn state(world: &World, folder: &Path) -> String {
+    let git = |arguments: &[&str]| {
+        let said = world.command(Path::new("git"), folder).args(arguments).output().expect("git");
+        assert!(said.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&said.stderr));
+        String::from_utf8_lossy(&said.stdout).into_owned()
+    };
+    let show = [git(&["log", "--format=%H %s"]), git(&["symbolic-ref", "HEAD"]), git(&["ls-files", "-s"])];
+    format!("{}{}{}", show.concat(), git(&["status", "--porcelain"]), git(&["diff"]))
+}
+
+#[test]
+fn work_goes_from_device_to_device_through_a_folder_and_back() {
+    let (folder, one) = (shared(), World::with_commit());
+    let two = beside(&one, true);
+    one.ok(&["devices", "rename", "laptop"]);
+    two.ok(&["devices", "rename", "desktop"]);
+    joins(&one, &folder);
+    joins(&two, &folder);
+    two.ok(&["now"]);
+    work(&one);
+    meet(&one, &two);
+    let ran = exchange(&one);
+    assert!(!ran.stderr.contains("Warning"), "{ran:?}");
+    exchange(&two);
+
+    let ran = two.ok(&["log", "--device", "laptop", "--json"]);
+    assert_eq!(field(&ran.raw, "commit"), one.newest(), "{ran:?}");
+    let devices = objects(&two.ok(&["devices", "--json"]), "device");
+    let laptop = devices.iter().find(|device| device["label"] == "laptop").expect("it is known");
+    assert_eq!((&laptop["state"], &laptop["lines"][0]["branch"]), (&"approved".into(), &"main".into()), "{laptop}");
+    assert_eq!(laptop["lines"][0]["snapshot"], Value::from(one.newest()), "{laptop}");
+    let ran = two.ok(&["sync", "--dry-run"]);
+    assert!(ran.stdout.contains("laptop has work on main"), "{ran:?}");
+    two.ok(&["sync", "--yes"]);
+    assert_eq!(state(&two, &two.repo()), state(&one, &one.repo()));
+    assert_eq!(two.read("a.txt").as_deref(), Some("edited\n"));
+    assert!(state(&two, &two.repo()).contains("MM a.txt"));
+
+    // And the way back, without being approved anew.
+    two.file("a.txt", "from the desktop\n");
+    two.ok(&["now"]);
+    exchange(&two);
+    exchange(&one);
+    one.ok(&["sync", "--yes"]);
+    assert_eq!(one.read("a.txt").as_deref(), Some("from the desktop\n"));
+    assert_eq!(state(&two, &two.repo()), state(&one, &one.repo()));
+}
+
+#[test]
+fn nothing_of_a_device_is_taken_over_before_it_is_approved() {
+    let (folder, one) = (shared(), World::with_commit());
+    let two = beside(&one, true);
+    joins(&one, &folder);
+    joins(&two, &folder);
+    two.ok(&["now"]);
+    work(&one);
+    exchange(&one);
+    exchange(&two);
+    let ran = two.ok(&["sync", "--yes"]);
+    assert!(ran.stdout.starts_with("Up to date") && ran.stdout.contains("`carry exchange` asks"), "{ran:?}");
+    assert_eq!(objects(&two.ok(&["clone", "--json"]), "clone-candidate").len(), 0);
+}
+
+/// The notes on code that an exchange, or `stats`, gives.
+fn notes(world: &World, arguments: &[&str]) -> Vec<(String, String)> {
+    let ran = world.carry_in(&world.home(), arguments);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    objects(&ran, "exchange-code").iter().map(|note| (text(&note["kind"]), text(&note["reason"]))).collect()
+}
+
+#[test]
+fn a_secret_holds_a_line_back_and_the_way_out_works() {
+    let (folder, one) = (shared(), World::with_commit());
+    let two = World::new();
+    joins(&one, &folder);
+    joins(&two, &folder);
+    let body: String = (0..20u64).map(|n| format!("{:064x}\n", (n + 3).wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    let key = format!("-----BEGIN {0} PRIVATE KEY-----\n{body}-----END {0} PRIVATE KEY-----\n", "RSA");
+    one.file("deploy.txt", &key);
+    one.ok(&["now"]);
+    meet(&one, &two);
+    let ran = exchange(&one);
+    assert!(ran.stderr.contains("main of ~/repo is held back") && ran.stderr.contains("deploy.txt"), "{ran:?}");
+    assert!(ran.stderr.contains("code.exchange_secrets"), "{ran:?}");
+    assert!(!ran.stderr.contains("BEGIN"), "{ran:?}");
+    let held = notes(&one, &["exchange", "--json"]);
+    assert!(held.len() == 1 && held[0].0 == "held" && held[0].1.contains("deploy.txt"), "{held:?}");
+    assert_eq!(notes(&one, &["exchange", "stats", "--json"]), held);
+    assert!(one.ok(&["exchange", "stats"]).stdout.contains("held back"));
+    assert!(one.ok(&["status", "--all"]).stdout.contains("1 branch is held back or could not be sent"));
+
+    one.ok(&["config", "set", "code.exchange_secrets", "send"]);
+    exchange(&one);
+    assert_eq!(notes(&one, &["exchange", "--json"]), []);
+    exchange(&two);
+    assert_eq!(notes(&two, &["exchange", "--json"]).len(), 1, "it is named where it is not, too");
+}
+
+#[test]
+fn a_repository_that_is_not_here_is_named_until_it_is() {
+    let (folder, one) = (shared(), World::with_commit());
+    let two = beside(&one, false);
+    joins(&one, &folder);
+    joins(&two, &folder);
+    work(&one);
+    meet(&one, &two);
+    exchange(&one);
+    let ran = exchange(&two);
+    assert!(ran.stderr.contains("repo of ") && ran.stderr.contains("`carry clone repo` brings it"), "{ran:?}");
+    let elsewhere = notes(&two, &["exchange", "stats", "--json"]);
+    assert_eq!(elsewhere.iter().map(|note| note.0.as_str()).collect::<Vec<_>>(), ["elsewhere"]);
+    // A clone of it that is made by hand is enough.
+    let path: PathBuf = two.repo();
+    let mut git = two.command(Path::new("git"), &two.home());
+    assert!(git.args(["clone", "-q"]).arg(one.repo()).arg(&path).output().expect("git").status.success());
+    two.ok(&["now"]);
+    exchange(&two);
+    assert_eq!(notes(&two, &["exchange", "stats", "--json"]), []);
+    two.ok(&["sync", "--yes"]);
+    assert_eq!(two.read("a.txt").as_deref(), Some("edited\n"));
+}
+
+#[test]
+fn code_that_is_switched_on_later_goes_out_at_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let place = folder.path().to_str().expect("a plain path").to_owned();
+    let world = World::with_commit();
+    world.ok(&["now"]);
+    let other = tempfile::tempdir().expect("a temporary folder");
+    world.ok(&["remote", "add", "other", other.path().to_str().expect("a plain path"), "--yes", "--code"]);
+    world.ok(&["exchange"]);
+    world.ok(&["remote", "add", "nas", &place, "--yes", "--no-code"]);
+    world.ok(&["exchange"]);
+    let n_code = || {
+        let logs = std::fs::read_dir(folder.path().join("carry/l")).into_iter().flatten().flatten();
+        let files = logs.flat_map(|log| std::fs::read_dir(log.path()).expect("a folder")).flatten();
+        files.filter(|file| file.file_name().to_string_lossy().starts_with("code-")).count()
+    };
+    assert_eq!(n_code(), 0);
+    world.ok(&["remote", "add", "nas", &place, "--yes", "--code"]);
+    world.ok(&["exchange", "nas"]);
+    assert!(n_code() > 0);
+}

@@ -1,0 +1,196 @@
+//! `clone`: repositories that are only on other devices.
+
+use std::fs;
+use std::path::Path;
+
+use super::{beside, exchange, joins, meet, objects, shared, state, work};
+use crate::world::World;
+
+/// A device with work in a repository, and another that has none; they exchange, and know each other.
+fn pair() -> (tempfile::TempDir, World, World) {
+    pair_of(World::with_commit())
+}
+
+fn pair_of(one: World) -> (tempfile::TempDir, World, World) {
+    let folder = shared();
+    let two = beside(&one, false);
+    one.ok(&["devices", "rename", "laptop"]);
+    joins(&one, &folder);
+    joins(&two, &folder);
+    work(&one);
+    meet(&one, &two);
+    exchange(&one);
+    exchange(&two);
+    (folder, one, two)
+}
+
+/// What lies in a home besides Carry's things.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("it is there").file_name());
+    let mut names: Vec<String> = entries.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_clone_is_as_the_other_device_has_it() {
+    let (_folder, one, two) = pair();
+    let home = two.home();
+    let ran = two.carry_in(&home, &["clone"]);
+    assert!(ran.code == 0 && ran.stdout.contains("repo") && ran.stdout.contains("laptop"), "{ran:?}");
+    let ran = two.carry_in(&home, &["clone", "repo", "--json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let cloned = &objects(&ran, "cloned")[0];
+    assert_eq!((&cloned["branch"], &cloned["complete"]), (&"main".into(), &true.into()), "{cloned}");
+    assert_eq!(state(&two, &two.repo()), state(&one, &one.repo()));
+    two.git(&["fsck", "--strict"]);
+    assert_eq!(objects(&two.carry_in(&home, &["clone", "--json"]), "clone-candidate").len(), 0);
+
+    // From then on it is a repository like any other.
+    two.file("a.txt", "from the clone\n");
+    two.ok(&["now"]);
+    exchange(&two);
+    exchange(&one);
+    one.ok(&["sync", "--yes"]);
+    assert_eq!(state(&two, &two.repo()), state(&one, &one.repo()));
+}
+
+#[test]
+fn what_was_removed_is_cloned_again_to_the_same_place() {
+    let (_folder, one, two) = pair();
+    let home = two.home();
+    for _ in 0..2 {
+        let ran = two.carry_in(&home, &["clone", "laptop:repo"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert_eq!(state(&two, &two.repo()), state(&one, &one.repo()));
+        fs::remove_dir_all(two.repo()).expect("it is there");
+    }
+}
+
+#[test]
+fn objects_are_named_by_the_hash_that_they_have_there() {
+    let one = World::new();
+    fs::remove_dir_all(one.repo().join(".git")).expect("it is there");
+    one.git(&["init", "-q", "--object-format=sha256", "-b", "trunk/next"]);
+    one.file("a.txt", "one\n");
+    one.file("src/net.rs", "fn a() {}\n");
+    one.git(&["add", "-A"]);
+    one.git(&["commit", "-qm", "first"]);
+    let (_folder, one, two) = pair_of(one);
+    let ran = two.carry_in(&two.home(), &["clone", "repo", "elsewhere"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(state(&two, &two.home().join("elsewhere")), state(&one, &one.repo()));
+}
+
+#[test]
+fn a_repository_without_a_commit_is_cloned_as_it_is() {
+    let (folder, one) = (shared(), World::new());
+    let two = beside(&one, false);
+    joins(&one, &folder);
+    joins(&two, &folder);
+    one.file("a.txt", "one\n");
+    one.ok(&["now"]);
+    meet(&one, &two);
+    exchange(&one);
+    exchange(&two);
+    let ran = two.carry_in(&two.home(), &["clone", "repo"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(two.read("a.txt").as_deref(), Some("one\n"));
+    assert_eq!(two.git(&["status", "--porcelain"]), "?? a.txt\n");
+}
+
+#[test]
+fn no_mistake_touches_what_is_there() {
+    let (_folder, _one, two) = pair();
+    let home = two.home();
+    fs::create_dir(home.join("full")).expect("a folder");
+    drop(fs::File::create(home.join("full/mine")).expect("a file"));
+    fs::create_dir(home.join("empty")).expect("a folder");
+    drop(fs::File::create(home.join("file")).expect("a file"));
+    let before = names(&home);
+    let cases: [(&[&str], i32, &str); 7] = [
+        (&["clone", "repo", "full"], 1, "~/full is not empty"),
+        (&["clone", "repo", "file"], 1, "~/file is not a folder"),
+        (&["clone", "repo", "none/deep"], 1, "there is no folder ~/none"),
+        (&["clone", "nothing"], 1, "no other device has a repository \"nothing\" that is not here"),
+        (&["clone", "desktop:repo"], 1, "no other device has a repository \"desktop:repo\" that is not here"),
+        (&["clone", "repo", "empty", "--branch", "none"], 1, "no device has work on none of repo"),
+        (&["clone", "repo", "empty", "--from", "https://example.org/x", "--wait"], 2, ""),
+    ];
+    for (arguments, code, said) in cases {
+        let ran = two.carry_in(&home, arguments);
+        assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
+        assert!(said.is_empty() || ran.stderr.starts_with(&format!("Error: {said}")), "{arguments:?}: {ran:?}");
+    }
+    assert_eq!(names(&home), before);
+    assert_eq!((names(&home.join("full")), names(&home.join("empty"))), (vec!["mine".to_owned()], vec![]));
+    assert_eq!(objects(&two.carry_in(&home, &["list", "--json"]), "tree").len(), 0);
+}
+
+#[test]
+fn an_approval_that_was_taken_back_stays_so() {
+    let (_folder, one, two) = pair();
+    let home = two.home();
+    // Its line was here once, and so its device is known.
+    assert_eq!(two.carry_in(&home, &["clone", "repo"]).code, 0);
+    fs::remove_dir_all(two.repo()).expect("it is there");
+    let id = objects(&one.ok(&["devices", "--json"]), "device")[0]["id"].as_str().expect("an id").to_owned();
+    let ran = two.carry_in(&home, &["devices", "revoke", &id]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let ran = two.carry_in(&home, &["clone", "repo"]);
+    assert_eq!((ran.code, names(&home).contains(&"repo".to_owned())), (1, false), "{ran:?}");
+}
+
+/// A device whose repository has a Git remote with the first commit; and where that lies.
+fn with_git_remote() -> World {
+    let one = World::with_commit();
+    let bare = one.remote();
+    one.git(&["init", "-q", "--bare", bare.to_str().expect("a plain path")]);
+    one.git(&["remote", "add", "origin", "https://git.example.org/team/tool.git"]);
+    one.git(&["push", "-q", bare.to_str().expect("a plain path"), "main"]);
+    one.git(&["update-ref", "refs/remotes/origin/main", "main"]);
+    one
+}
+
+#[test]
+fn what_a_git_remote_has_comes_from_there_only_with_consent() {
+    let one = with_git_remote();
+    let bare = one.remote();
+    let (_folder, one, two) = pair_of(one);
+    let home = two.home();
+    let before = names(&home);
+    let ran = two.carry_in(&home, &["clone", "tool"]);
+    assert!(ran.code == 1 && ran.stderr.contains("git.example.org/team/tool"), "{ran:?}");
+    assert!(ran.stderr.contains("--wait"), "{ran:?}");
+    assert_eq!(names(&home), before, "nothing half-made");
+    // A remote that cannot be reached.
+    let nowhere = home.join("nowhere");
+    let ran = two.carry_in(&home, &["clone", "tool", "--from", nowhere.to_str().expect("a plain path")]);
+    assert!(ran.code == 1 && ran.stderr.contains("cannot fetch from "), "{ran:?}");
+    assert_eq!(names(&home), before, "nothing half-made");
+    assert_eq!(objects(&two.carry_in(&home, &["list", "--json"]), "tree").len(), 0);
+    // The user's own configuration says where it is.
+    let bare = bare.to_str().expect("a plain path");
+    let rewrite = ["config", "--global", &format!("url.{bare}.insteadOf"), "https://git.example.org/team/tool"];
+    assert!(two.command(Path::new("git"), &home).args(rewrite).output().expect("git").status.success());
+    let ran = two.carry_in(&home, &["clone", "tool", "--yes"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(state(&two, &home.join("tool")), state(&one, &one.repo()));
+    let said = two.command(Path::new("git"), &home.join("tool")).args(["remote"]).output().expect("git");
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "origin\n");
+}
+
+#[test]
+fn without_a_git_remote_the_other_device_is_asked_for_all_of_it() {
+    let (_folder, one, two) = pair_of(with_git_remote());
+    let home = two.home();
+    let ran = two.carry_in(&home, &["clone", "tool", "--wait"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.stderr.contains("carry sync"), "{ran:?}");
+    exchange(&one);
+    exchange(&two);
+    let tool = home.join("tool");
+    let ran = two.carry_in(&tool, &["sync", "--yes"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(state(&two, &tool), state(&one, &one.repo()));
+}

@@ -1,0 +1,212 @@
+//! The stream `code`: snapshots as packs, so that working trees travel through any exchange remote, with or without a Git
+//! remote.
+//!
+//! A record says one line: its seal, and which of its snapshots are kept. It wants the attachments that bring these, and an
+//! attachment is a Git pack as Git makes it. Only the newest snapshot of a line is said, not each one in between. What came
+//! is judged exactly as what is fetched from a Git remote is, and lands in the same refs, so that everything that works on
+//! other devices' lines works on these.
+//!
+//! It reads no network. The exchange decides what goes where; the user decides which repositories may take part
+//! (`code.exchange`).
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::path::PathBuf;
+
+use carry_exchange::name::{LogId, StreamName};
+use carry_exchange::ranges::Ranges;
+use carry_exchange::record::AttachmentId;
+use carry_exchange::segment::Attachment;
+use carry_exchange::store::{Store, StoreError};
+use carry_exchange::strand::{Batch, Offered, Origin, Strand, StrandError, outbox};
+use carry_kernel::clock::Timestamp;
+use carry_kernel::db::DbError;
+use carry_kernel::disk::DiskError;
+
+use crate::context::Context;
+use crate::registry::Registry;
+
+mod answer;
+mod fold;
+mod identity;
+mod intake;
+mod kept;
+mod offer;
+mod pack;
+mod payload;
+mod places;
+mod retract;
+mod run;
+mod scan;
+mod standing;
+#[cfg(test)]
+mod tests;
+
+pub use standing::{ForeignLine, LineStanding, OwnLine, Standing, bind, standing, unbind};
+
+/// The stream's name.
+pub const STREAM: &str = "code";
+
+/// Largest pack that is said, in bytes: an attachment has at most 1 GiB, and a segment holds more than one.
+pub const PACK_BYTES_MAX: u64 = 960 << 20;
+
+/// The strand.
+#[derive(Debug)]
+pub struct CodeStrand {
+    ctx: Context,
+    registry: Registry,
+    stream: StreamName,
+    pack_bytes_max: u64,
+    /// What is known of the repositories here, until something may have changed.
+    places: Option<Vec<places::Place>>,
+    /// What records that came say of their repositories, until another is folded.
+    identities: Option<places::Identities>,
+    /// Commits that our refs are known to hold, by repository.
+    held: std::collections::HashMap<PathBuf, std::collections::HashSet<crate::git::ObjectId>>,
+    /// The repositories for which everything that came was looked at.
+    healed: Option<BTreeSet<PathBuf>>,
+}
+
+/// Why a part of the stream failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    /// Git could not do it.
+    #[error("cannot work out {what} in {}: {message}", repo.display())]
+    Git {
+        /// What.
+        what: String,
+        /// Where.
+        repo: PathBuf,
+        /// What it said.
+        message: String,
+    },
+    /// There is more of it than may be.
+    #[error("{what} has more than {bytes_max} bytes")]
+    TooLarge {
+        /// What.
+        what: String,
+        /// How much may be.
+        bytes_max: u64,
+    },
+    /// An attachment is none that can be taken.
+    #[error("the attachment {id} cannot be taken: {problem}")]
+    Attachment {
+        /// Which.
+        id: String,
+        /// Why.
+        problem: String,
+    },
+    /// A repository could not be opened.
+    #[error(transparent)]
+    Open(#[from] crate::repo::OpenError),
+    /// A line could not be read.
+    #[error(transparent)]
+    History(#[from] crate::history::HistoryError),
+    /// A ref could not be moved.
+    #[error(transparent)]
+    Ref(#[from] crate::refs::RefError),
+    /// A snapshot could not be pinned.
+    #[error(transparent)]
+    Prune(#[from] crate::prune::PruneError),
+    /// Objects could not be taken over.
+    #[error(transparent)]
+    Take(#[from] crate::remote::RemoteError),
+    /// The identity could not be read.
+    #[error(transparent)]
+    Device(#[from] carry_kernel::device::DeviceError),
+    /// A file operation failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// Reading or writing failed.
+    #[error("reading or writing a pack failed")]
+    Io(#[from] std::io::Error),
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The exchange failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl CodeStrand {
+    /// Opens this device's side of the stream.
+    ///
+    /// # Errors
+    /// [`StreamError`].
+    pub fn open(ctx: Context) -> Result<Self, StreamError> {
+        let registry = Registry::open(&ctx.home)?;
+        let stream = STREAM.parse().map_err(StoreError::from)?;
+        Ok(Self {
+            ctx,
+            registry,
+            stream,
+            pack_bytes_max: PACK_BYTES_MAX,
+            places: None,
+            identities: None,
+            held: std::collections::HashMap::new(),
+            healed: None,
+        })
+    }
+
+    /// Says no pack larger than `bytes`, in place of [`PACK_BYTES_MAX`].
+    #[must_use]
+    pub fn with_pack_bytes_max(mut self, bytes: u64) -> Self {
+        self.pack_bytes_max = bytes.min(PACK_BYTES_MAX);
+        self
+    }
+
+    /// Nothing that was looked up before holds any more.
+    fn look_again(&mut self) {
+        self.places = None;
+        self.identities = None;
+        self.held.clear();
+    }
+}
+
+impl Strand for CodeStrand {
+    fn stream(&self) -> &StreamName {
+        &self.stream
+    }
+
+    fn offer(&mut self, store: &mut Store, bytes: u64, now: Timestamp) -> Result<Offered, StrandError> {
+        self.look_again();
+        Ok(offer::offer(self, store, bytes, now)?)
+    }
+
+    fn knows(&self, kind: u16, version: u16) -> bool {
+        (kind, version) == (payload::KIND, payload::KIND_VERSION)
+    }
+
+    fn applied(&mut self, origin: &Origin) -> Result<Ranges, StrandError> {
+        Ok(outbox::applied(self.registry.db().conn(), origin)?)
+    }
+
+    fn origins(&mut self) -> Result<Vec<Origin>, StrandError> {
+        // Asked once at the beginning of each delivery.
+        self.look_again();
+        fold::heal(self)?;
+        Ok(outbox::origins(self.registry.db().conn(), &self.stream)?)
+    }
+
+    fn fold(&mut self, batch: &Batch<'_>) -> Result<(), StrandError> {
+        let done = fold::fold(self, batch);
+        self.identities = None;
+        self.held.clear();
+        Ok(done?)
+    }
+
+    fn retract(&mut self, origin: &Origin, after: u64) -> Result<(), StrandError> {
+        self.look_again();
+        Ok(retract::retract(self, origin, after)?)
+    }
+
+    fn has(&mut self, log: LogId, id: &AttachmentId) -> Result<bool, StrandError> {
+        Ok(intake::has(self, log, id)?)
+    }
+
+    fn take_in(&mut self, log: LogId, attachment: &Attachment, content: &mut dyn Read) -> Result<(), StrandError> {
+        let done = intake::take_in(self, log, attachment, content);
+        self.held.clear();
+        Ok(done?)
+    }
+}

@@ -1,0 +1,160 @@
+//! Making packs, and looking for secrets in what would be in them.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Write};
+
+use super::identity::is_shallow;
+use super::run::{Input, run, text_of};
+use super::{StreamError, scan};
+use crate::git::{self, BString, ByteSlice as _, ObjectId};
+use crate::publish;
+use crate::refs;
+use crate::repo::Repo;
+use crate::secrets::Finding;
+
+/// So many findings are kept.
+const FINDINGS_MAX: usize = 100;
+/// So many commits of Git remotes a pack stands on at most.
+const BOUNDARY_MAX: usize = 16;
+/// Bytes of a listing of what a pack would hold, at most.
+const LISTING_BYTES_MAX: u64 = 4 << 30;
+/// Longest line of it that is looked at, in bytes.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// The commits on remote-tracking branches where the history of `commit` leaves what Git remotes have. Whoever has a clone
+/// has these, or gets them from where we did. None where no remote can be reached from elsewhere.
+pub(super) fn boundary(repo: &Repo, commit: ObjectId, has_remote: bool) -> Result<Vec<ObjectId>, StreamError> {
+    if !has_remote {
+        return Ok(Vec::new());
+    }
+    let tracked = refs::list(repo, "refs/remotes/")?;
+    if tracked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut input = format!("{commit}\n");
+    tracked.iter().for_each(|(_, id)| input.push_str(&format!("^{id}\n")));
+    let mut command = git::command(repo.root());
+    command.args(["rev-list", "--boundary", "--ignore-missing", "--stdin"]);
+    let listed = text_of(repo, "what Git remotes have already", command, Input::Text(input))?;
+    let found = listed.lines().filter_map(|line| line.strip_prefix(b"-"));
+    Ok(found.filter_map(|hex| ObjectId::from_hex(hex).ok()).take(BOUNDARY_MAX).collect())
+}
+
+/// The commits whose parents a shallow repository does not have, among those that a pack would hold: the parents are needed.
+pub(super) fn cut_off(repo: &Repo, commit: ObjectId, needs: &[ObjectId]) -> Result<Vec<ObjectId>, StreamError> {
+    if !is_shallow(repo) {
+        return Ok(Vec::new());
+    }
+    let path = repo.common_dir().join("shallow");
+    let text = carry_kernel::disk::read_bounded(&path, 16 << 20)?.unwrap_or_default();
+    let ends: HashSet<ObjectId> = text.lines().filter_map(|line| ObjectId::from_hex(line).ok()).collect();
+    let mut command = git::command(repo.root());
+    command.args(["rev-list", "--stdin"]);
+    let listed = text_of(repo, "where its history is cut off", command, Input::Text(revisions(commit, needs)))?;
+    let gix = repo.gix();
+    let mut parents = Vec::new();
+    for end in listed.lines().filter_map(|line| ObjectId::from_hex(line).ok()).filter(|id| ends.contains(id)) {
+        let raw = crate::history::find_commit(&gix, end)?;
+        let raw = gix::objs::CommitRef::from_bytes(&raw.data, end.kind());
+        parents.extend(raw.map(|commit| commit.parents().collect::<Vec<_>>()).unwrap_or_default());
+    }
+    parents.sort();
+    parents.dedup();
+    parents.retain(|parent| !needs.contains(parent));
+    if parents.len() > BOUNDARY_MAX {
+        let message = "its history is cut off in too many places".to_owned();
+        return Err(StreamError::Git { what: "a pack".to_owned(), repo: repo.root().to_owned(), message });
+    }
+    Ok(parents)
+}
+
+/// Secrets in what a pack would hold.
+pub(super) fn secrets(repo: &Repo, commit: ObjectId, needs: &[ObjectId]) -> Result<Vec<Finding>, StreamError> {
+    let mut command = git::command(repo.root());
+    command.args(["rev-list", "--objects", "--stdin"]);
+    let mut screen = Screen { gix: repo.gix(), line: Vec::new(), found: Vec::new() };
+    let input = Input::Text(revisions(commit, needs));
+    run(repo, "what would be said", command, input, LISTING_BYTES_MAX, &mut screen)?;
+    screen.end_line();
+    screen.found.sort();
+    screen.found.dedup_by(|a, b| a.path == b.path && a.kind == b.kind);
+    screen.found.truncate(FINDINGS_MAX);
+    Ok(screen.found)
+}
+
+/// Makes the pack of everything that `commit` reaches and `needs` do not, in a file without a name.
+pub(super) fn make(
+    repo: &Repo,
+    commit: ObjectId,
+    needs: &[ObjectId],
+    bytes_max: u64,
+) -> Result<(File, u64), StreamError> {
+    let mut command = git::command(repo.root());
+    // One thread makes the same pack of the same objects, and leaves the other cores to whoever works.
+    command.args(["-c", "pack.threads=1", "-c", "pack.writeBitmapHashCache=false", "pack-objects"]);
+    // With bitmaps Git also leaves out what commits have that nothing here stands on.
+    command.args(["--revs", "--thin", "--stdout", "--delta-base-offset", "--no-use-bitmap-index", "--quiet"]);
+    let mut file = tempfile::tempfile_in(repo.objects_dir())?;
+    let input = Input::Text(revisions(commit, needs));
+    run(repo, "the pack of a snapshot", command, input, bytes_max, &mut file)?;
+    rewind(&mut file)?;
+    // What readers refuse is not said.
+    scan::pack(io::BufReader::new(&file), repo.hash()).map_err(|e| match e.kind() {
+        io::ErrorKind::InvalidData => StreamError::Git {
+            what: "the pack of a snapshot".to_owned(),
+            repo: repo.root().to_owned(),
+            message: e.to_string(),
+        },
+        _ => e.into(),
+    })?;
+    rewind(&mut file)?;
+    let bytes = file.metadata()?.len();
+    Ok((file, bytes))
+}
+
+fn rewind(file: &mut File) -> io::Result<()> {
+    io::Seek::rewind(file)
+}
+
+/// As Git reads them: what is wanted, and what is not.
+fn revisions(commit: ObjectId, needs: &[ObjectId]) -> String {
+    let mut input = format!("{commit}\n");
+    needs.iter().for_each(|id| input.push_str(&format!("^{id}\n")));
+    input
+}
+
+/// Looks at each blob of a listing as it comes.
+struct Screen {
+    gix: gix::Repository,
+    line: Vec<u8>,
+    found: Vec<Finding>,
+}
+
+impl Screen {
+    fn end_line(&mut self) {
+        let line = BString::from(std::mem::take(&mut self.line));
+        let Some((hex, path)) = line.split_once_str(" ") else { return };
+        let Ok(id) = ObjectId::from_hex(hex) else { return };
+        if !path.is_empty() && self.found.len() < FINDINGS_MAX {
+            self.found.extend(publish::scan(&self.gix, path.as_bstr(), id));
+        }
+    }
+}
+
+impl Write for Screen {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for &byte in bytes {
+            if byte == b'\n' {
+                self.end_line();
+            } else if self.line.len() < LINE_BYTES_MAX {
+                self.line.push(byte);
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! Hearing of news at a remote: a folder is watched, a peer asked to say when there is something.
+//!
+//! What is heard is a hint. Nothing is decided by it but when to look, and who hears nothing asks now and then.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use carry_exchange::remote::{Deadline, News, Pause as _, Remote, SystemPause};
+use carry_kernel::backoff::{Backoff, Policy};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+
+/// Waits after failures.
+pub(super) const POLICY: Policy = Policy {
+    first: std::time::Duration::from_secs(2),
+    max: std::time::Duration::from_secs(300),
+    factor: 2.0,
+    jitter: 0.2,
+    ceiling: 8,
+};
+
+/// Is told when there may be news. Called on other threads.
+pub type Tell = Arc<dyn Fn() + Send + Sync>;
+
+/// Hears of news at one remote. Dropping it ends what it started.
+pub struct Newsman {
+    tell: Tell,
+    watcher: Option<RecommendedWatcher>,
+    watched: BTreeSet<PathBuf>,
+    asks: bool,
+    ended: Arc<AtomicBool>,
+}
+
+impl std::fmt::Debug for Newsman {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Newsman").field("watched", &self.watched).field("asks", &self.asks).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Newsman {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Newsman {
+    /// One that hears nothing yet.
+    pub fn new(tell: Tell) -> Self {
+        Self { tell, watcher: None, watched: BTreeSet::new(), asks: false, ended: Arc::default() }
+    }
+
+    /// Watches the folders in which news shows, as soon as they are there. To be called before an exchange, so that nothing
+    /// that comes after its listing is missed. May hang where the folder's disk does.
+    pub fn watch_folders(&mut self, place: &dyn Remote) {
+        let folders: Vec<PathBuf> = place.watched().into_iter().filter(|dir| !self.watched.contains(dir)).collect();
+        if folders.is_empty() {
+            return;
+        }
+        if self.watcher.is_none() {
+            let tell = self.tell.clone();
+            let made = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+                // Our own reading is no news.
+                if event.is_ok_and(|event| !matches!(event.kind, EventKind::Access(_))) {
+                    tell();
+                }
+            });
+            // Without a watcher it is asked now and then.
+            self.watcher = made.inspect_err(|error| tracing::debug!(%error, "folders cannot be watched")).ok();
+        }
+        let Some(watcher) = &mut self.watcher else { return };
+        for folder in folders {
+            if watcher.watch(&folder, RecursiveMode::NonRecursive).is_ok() {
+                self.watched.insert(folder);
+            }
+        }
+    }
+
+    /// Lets the remote say when there is news, in a thread that ends where the remote cannot tell. A second time nothing is done.
+    pub fn ask(&mut self, place: Box<dyn Remote>) {
+        if std::mem::replace(&mut self.asks, true) {
+            return;
+        }
+        let (ended, tell) = (Arc::clone(&self.ended), self.tell.clone());
+        let work = move || {
+            let deadline = Deadline::NONE.on(&ended);
+            let mut backoff = Backoff::new(POLICY, u64::from(std::process::id()));
+            let mut cursor = None;
+            while deadline.passed().is_none() {
+                match place.wait(cursor.as_ref(), &deadline) {
+                    Ok(News::CannotTell) => return,
+                    Ok(News::Nothing(next)) => cursor = Some(next),
+                    Ok(News::Changed(next)) => {
+                        // The first answer says where we are.
+                        if cursor.replace(next).is_some() {
+                            tell();
+                        }
+                    }
+                    Err(error) => {
+                        SystemPause.pause(backoff.fail(error.retry_after()), &deadline);
+                        continue;
+                    }
+                }
+                backoff.succeed();
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("carry-news".to_owned()).spawn(work) {
+            tracing::debug!(%error, "no thread to wait for news in");
+        }
+    }
+}

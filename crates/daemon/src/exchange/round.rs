@@ -1,0 +1,213 @@
+//! One exchange with one remote: rounds under a lease until nothing is left, and a note of how they ended.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use carry_exchange::remote::Deadline;
+use carry_exchange::round::{self, Collection, Direction, Problem, Report, RoundError, Side, Step};
+use carry_exchange::store::{Store, Way};
+use carry_exchange::strand::Strand;
+use carry_kernel::db::DbError;
+
+use super::settings::RemoteSettings;
+use super::{ConnectError, Ground, GroundError, How, hold, sum};
+
+/// Rounds that one exchange makes at most: what then is left is said, and another goes on.
+const ROUNDS_MAX: usize = 10_000;
+
+/// Why there was no exchange, or why it ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// This device's side.
+    #[error(transparent)]
+    Ground(#[from] GroundError),
+    /// The remote, before it was asked.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The round.
+    #[error(transparent)]
+    Round(#[from] RoundError),
+    /// Another process exchanges with the same remote, and goes on doing so.
+    #[error("process {pid} on {host} has been exchanging with it for more than a minute")]
+    Busy {
+        /// The process.
+        pid: u32,
+        /// Its machine.
+        host: String,
+    },
+    /// The lease.
+    #[error("who exchanges with it cannot be known")]
+    Lease(#[source] DbError),
+    /// No thread to work in.
+    #[error("no thread could be started")]
+    Thread(#[source] std::io::Error),
+    /// A mistake of ours.
+    #[error("the exchange failed by a mistake in Carry: {0}")]
+    Panicked(String),
+}
+
+impl ExchangeError {
+    /// What kind of failure it is, in a word for status and machines.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Round(RoundError::Remote(error)) => error.class().as_str(),
+            Self::Round(RoundError::Store(_)) | Self::Ground(_) => "store",
+            Self::Connect(ConnectError::Token { .. } | ConnectError::NoToken { .. } | ConnectError::Bucket { .. }) => {
+                "denied"
+            }
+            Self::Connect(ConnectError::Peer { .. } | ConnectError::Random(_))
+            | Self::Thread(_)
+            | Self::Panicked(_) => "internal_error",
+            Self::Busy { .. } | Self::Lease(_) => "busy",
+        }
+    }
+
+    /// Whether it ended because somebody asked for that.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Round(RoundError::Remote(error)) if error.class() == carry_exchange::remote::Class::Cancelled)
+    }
+}
+
+/// The name of the lease under which this device exchanges with a remote.
+pub fn lease_name(remote: &str) -> String {
+    format!("exchange/{remote}")
+}
+
+/// What happens meanwhile.
+pub(super) enum Meanwhile<'a> {
+    /// Another process is waited for.
+    Waiting(&'a carry_kernel::lease::Owner),
+    /// The round is at this.
+    Step(Step),
+}
+
+/// Exchanges with one remote until nothing is left to move, `cancel` is set, or it fails. Another process that does the same is
+/// waited for. How it ended is noted in the store.
+///
+/// # Errors
+/// [`ExchangeError`]; what was done before stays.
+pub fn once(
+    ground: &Ground,
+    remote: &RemoteSettings,
+    how: &How,
+    cancel: &AtomicBool,
+    tell: &mut dyn FnMut(Step),
+) -> Result<Report, ExchangeError> {
+    run(ground, remote, how, cancel, &mut |what| {
+        if let Meanwhile::Step(step) = what {
+            tell(step);
+        }
+    })
+}
+
+pub(super) fn run(
+    ground: &Ground,
+    remote: &RemoteSettings,
+    how: &How,
+    cancel: &AtomicBool,
+    tell: &mut dyn FnMut(Meanwhile<'_>),
+) -> Result<Report, ExchangeError> {
+    // It may be called otherwise since the daemon started.
+    if let Err(error) = ground.ctx.refresh_device() {
+        tracing::warn!("the device's identity cannot be read again: {error}");
+    }
+    let mut store = ground.store()?;
+    // The two of them speak one after the other.
+    let tell = std::cell::RefCell::new(tell);
+    let done = hold::hold(
+        &ground.ctx,
+        &lease_name(&remote.name),
+        cancel,
+        &mut |owner| (tell.borrow_mut())(Meanwhile::Waiting(owner)),
+        |stop| rounds(ground, remote, how, &mut store, stop, &mut |step| (tell.borrow_mut())(Meanwhile::Step(step))),
+    );
+    if let Err(ExchangeError::Connect(error)) = &done
+        && !how.is_dry_run
+    {
+        // Rounds note how they went; this one did not begin.
+        note(ground, &mut store, remote, how.direction, &in_one_line(error))?;
+    }
+    done
+}
+
+fn rounds(
+    ground: &Ground,
+    remote: &RemoteSettings,
+    how: &How,
+    store: &mut Store,
+    stop: &AtomicBool,
+    tell: &mut dyn FnMut(Step),
+) -> Result<Report, ExchangeError> {
+    let place = ground.connect(remote, store.log())?;
+    let mut strands = ground.strands(remote.has_code);
+    let options = ground.options(remote, how);
+    let deadline = Deadline::NONE.on(stop);
+    let mut all = Report::default();
+    let failed = std::mem::take(&mut strands.failed).into_iter();
+    let unopened: Vec<Problem> =
+        failed.filter_map(|(name, error)| Some(Problem::Strand(name.parse().ok()?, error.to_string()))).collect();
+    for _ in 0..ROUNDS_MAX {
+        let strands = strands.open.iter_mut().map(|strand| &mut **strand as &mut (dyn Strand + '_));
+        let mut side = Side { store, strands: strands.collect(), clock: &*ground.ctx.clock };
+        let report = round::exchange(&mut side, &*place, &options, &deadline, tell)?;
+        let (goes_on, moved) = (report.has_more, sum::has_moved(&report));
+        sum::add(&mut all, report);
+        // A round that moved nothing is followed by none that does.
+        if !goes_on || !moved || how.is_dry_run || stop.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    all.problems.extend(unopened);
+    Ok(all)
+}
+
+/// Plans what is to be removed at a remote, and unless it is a dry run removes it.
+///
+/// # Errors
+/// [`ExchangeError`].
+pub fn collect(
+    ground: &Ground,
+    remote: &RemoteSettings,
+    how: &How,
+    cancel: &AtomicBool,
+) -> Result<Collection, ExchangeError> {
+    let mut store = ground.store()?;
+    hold::hold(&ground.ctx, &lease_name(&remote.name), cancel, &mut |_| {}, |stop| {
+        let place = ground.connect(remote, store.log())?;
+        let (options, deadline) = (ground.options(remote, how), Deadline::NONE.on(stop));
+        Ok(round::collect(&mut store, &*place, &options, &*ground.ctx.clock, &deadline)?)
+    })
+}
+
+/// Notes that there was no round, and why.
+fn note(
+    ground: &Ground,
+    store: &mut Store,
+    remote: &RemoteSettings,
+    direction: Direction,
+    why: &str,
+) -> Result<(), ExchangeError> {
+    let ways: &[Way] = match direction {
+        Direction::Both => &[Way::Pull, Way::Push],
+        Direction::Pull => &[Way::Pull],
+        Direction::Push => &[Way::Push],
+    };
+    for way in ways {
+        store.note_round(&remote.name, *way, Some(why), ground.ctx.clock.now()).map_err(GroundError::Store)?;
+    }
+    Ok(())
+}
+
+/// An error and its causes.
+pub(super) fn in_one_line(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        next = cause.source();
+    }
+    text
+}

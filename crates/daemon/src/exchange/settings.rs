@@ -1,0 +1,242 @@
+//! The settings of the exchange: which remotes there are, and what goes there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use carry_exchange::head::Relay;
+use carry_exchange::location::Location;
+use carry_kernel::config::{Config, Key, Kind, RepoRule};
+
+mod read;
+#[cfg(test)]
+mod tests;
+
+use read::Reading;
+
+/// Every setting of the exchange.
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "exchange.remotes",
+        aliases: &[],
+        kind: Kind::List,
+        default: "[]",
+        repo: RepoRule::Ignored,
+        is_address: true,
+        doc: "The places that devices exchange through, each as \"name=place\": a folder (nas=/mnt/nas/carry), a bucket (b=s3://bucket/prefix?endpoint=https://...) or another device (hub=https://...). `carry remote add` sets a place up and writes it here; secrets have no place here.",
+    },
+    Key {
+        name: "exchange.code",
+        aliases: &[],
+        kind: Kind::List,
+        default: "[]",
+        repo: RepoRule::Ignored,
+        is_address: false,
+        doc: "The names of the remotes to which uncommitted code goes, too. It goes there as it is: only conversations are masked.",
+    },
+    Key {
+        name: "exchange.private",
+        aliases: &[],
+        kind: Kind::List,
+        default: "[]",
+        repo: RepoRule::Ignored,
+        is_address: false,
+        doc: "The names of the remotes that nobody but your own devices can read, so that streams whose author said \"sealed\" (exchange.relay) may be passed on there.",
+    },
+    Key {
+        name: "exchange.relay",
+        aliases: &[],
+        kind: Kind::Choice(&["any", "sealed", "own"]),
+        default: "\"any\"",
+        repo: RepoRule::Ignored,
+        is_address: false,
+        doc: "Where your other devices may pass on what this one writes: to any of their remotes, only to private ones, or nowhere.",
+    },
+    Key {
+        name: "exchange.token_files",
+        aliases: &[],
+        kind: Kind::List,
+        default: "[]",
+        repo: RepoRule::Ignored,
+        is_address: false,
+        doc: "Files for the owner alone (0600) that hold the token for a remote at an https:// address, each as \"name=path\". CARRY_REMOTE_TOKEN_NAME in the environment comes first.",
+    },
+    Key {
+        name: "exchange.ca_files",
+        aliases: &[],
+        kind: Kind::List,
+        default: "[]",
+        repo: RepoRule::Ignored,
+        is_address: false,
+        doc: "Files (PEM) with the certificate that a remote at an https:// address signs its own with, each as \"name=path\"; it counts besides those of this machine.",
+    },
+    Key {
+        name: "exchange.quiet",
+        aliases: &[],
+        kind: Kind::Duration,
+        default: "\"2s\"",
+        repo: RepoRule::Ignored,
+        is_address: false,
+        doc: "How long it must be quiet before what is new here is exchanged; five times that at the most.",
+    },
+    Key {
+        name: "exchange.poll",
+        aliases: &[],
+        kind: Kind::Duration,
+        default: "",
+        repo: RepoRule::Ignored,
+        is_address: false,
+        doc: "How often a remote is asked for news that cannot tell by itself; unset: a folder every 30 s, a bucket every minute.",
+    },
+    Key {
+        name: "exchange.grace",
+        aliases: &[],
+        kind: Kind::Duration,
+        default: "\"7d\"",
+        repo: RepoRule::Ignored,
+        is_address: false,
+        doc: "How long files stay at a remote that no head names any more: a device that comes back later reads the newer ones.",
+    },
+];
+
+/// The defaults of `exchange.quiet` and `exchange.grace`.
+const QUIET: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Less would take from a device what it is about to read.
+const GRACE_MIN: Duration = Duration::from_secs(60 * 60);
+/// How often a folder and a bucket are asked.
+const FOLDER_POLL: Duration = Duration::from_secs(30);
+const BUCKET_POLL: Duration = Duration::from_secs(60);
+/// More often no remote is asked.
+const POLL_MIN: Duration = Duration::from_secs(2);
+/// The stream of uncommitted code.
+pub const CODE: &str = "code";
+/// The streams that go to every remote.
+pub const PLAIN: [&str; 4] = ["control", "curation", "memory", "sessions"];
+/// The beginning of the variables that hold tokens.
+pub const TOKEN_VARIABLE: &str = "CARRY_REMOTE_TOKEN_";
+
+/// Where the token for a peer comes from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Token {
+    /// A variable of the environment said it.
+    Said(String),
+    /// It stands in this file, which must be the owner's alone.
+    File(PathBuf),
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Said(_) => f.write_str("Said(…)"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
+}
+
+/// One remote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteSettings {
+    /// Its name: 1 to 32 of a-z, 0-9 and -.
+    pub name: String,
+    /// Where it is.
+    pub location: Location,
+    /// Whether uncommitted code goes there.
+    pub has_code: bool,
+    /// Whether nobody but the owner's devices can read there.
+    pub is_private: bool,
+    /// Where its token comes from; only peers have one.
+    pub token: Option<Token>,
+    /// A file with certificates that count besides those of this machine; only for peers.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl RemoteSettings {
+    /// The name of the variable that holds its token.
+    pub fn token_variable(&self) -> String {
+        token_variable(&self.name)
+    }
+}
+
+/// All of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The remotes, in the order in which they were said.
+    pub remotes: Vec<RemoteSettings>,
+    /// Where others may pass on what this device writes.
+    pub relay: Relay,
+    /// Quiet before an exchange.
+    pub quiet: Duration,
+    /// Between two questions to a remote that cannot tell by itself, where the user says so.
+    pub poll: Option<Duration>,
+    /// How long files stay that no head names.
+    pub grace: Duration,
+    /// What masking lets through (`sessions.allow`).
+    pub allow: Vec<String>,
+    /// What is wrong with the settings, as full sentences.
+    pub warnings: Vec<String>,
+}
+
+impl Settings {
+    /// What the configuration says. `home` is the user's home directory; `variable` reads the environment.
+    pub fn new(config: &Config, home: Option<&Path>, variable: &dyn Fn(&str) -> Option<OsString>) -> Self {
+        let mut reading = Reading { config, home, variable, warnings: Vec::new() };
+        let remotes = reading.remotes();
+        let grace = config.duration("exchange.grace").unwrap_or(GRACE);
+        if grace < GRACE_MIN {
+            reading.warnings.push("`exchange.grace` is less than an hour; an hour counts.".to_owned());
+        }
+        Self {
+            remotes,
+            relay: match config.text("exchange.relay") {
+                Some("sealed") => Relay::Sealed,
+                Some("own") => Relay::Own,
+                _ => Relay::Any,
+            },
+            quiet: config.duration("exchange.quiet").unwrap_or(QUIET),
+            poll: config.duration("exchange.poll").map(|poll| poll.max(POLL_MIN)),
+            grace: grace.max(GRACE_MIN),
+            allow: config.list("sessions.allow").to_vec(),
+            warnings: reading.warnings,
+        }
+    }
+
+    /// The remote of this name.
+    pub fn remote(&self, name: &str) -> Option<&RemoteSettings> {
+        self.remotes.iter().find(|remote| remote.name == name)
+    }
+
+    /// How long at the most after the first change, however much goes on.
+    pub fn quiet_max(&self) -> Duration {
+        self.quiet.saturating_mul(5)
+    }
+
+    /// How often this remote is asked, where it cannot tell by itself.
+    pub fn poll_of(&self, remote: &RemoteSettings) -> Duration {
+        self.poll.unwrap_or(match remote.location {
+            Location::Bucket(_) => BUCKET_POLL,
+            Location::Folder(_) | Location::Peer { .. } => FOLDER_POLL,
+        })
+    }
+
+    /// What of these settings a remote is given under another name, as before it is added.
+    pub fn relay_of_streams(&self) -> BTreeMap<carry_exchange::name::StreamName, Relay> {
+        let all: BTreeSet<&str> = PLAIN.into_iter().chain([CODE]).collect();
+        all.into_iter().filter_map(|stream| Some((stream.parse().ok()?, self.relay))).collect()
+    }
+}
+
+/// Whether a remote may be called so: 1 to 32 of a-z, 0-9 and -, a letter or digit at both ends.
+pub fn is_remote_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    (1..=32).contains(&name.len())
+        && name.bytes().all(|byte| is_plain(byte) || byte == b'-')
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}
+
+/// The name of the variable that holds the token for a remote.
+pub fn token_variable(name: &str) -> String {
+    format!("{TOKEN_VARIABLE}{}", name.to_ascii_uppercase().replace('-', "_"))
+}

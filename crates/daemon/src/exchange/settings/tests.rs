@@ -1,0 +1,67 @@
+use carry_kernel::config::Sources;
+
+use super::*;
+
+fn read(flags: &[(&str, &str)], variables: &[(&str, &str)]) -> Settings {
+    let flags = flags.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+    let config = Config::load(&[KEYS, carry_sessions::settings::KEYS], &Sources { flags, ..Sources::default() });
+    assert!(config.warnings().is_empty(), "{:?}", config.warnings());
+    let variable =
+        |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
+    Settings::new(&config, Some(Path::new("/home/me")), &variable)
+}
+
+#[test]
+fn without_settings_there_is_no_remote_and_nothing_to_say() {
+    let settings = read(&[], &[("CARRY_REMOTE_TOKEN_HUB", "x")]);
+    assert!(settings.remotes.is_empty() && settings.warnings.is_empty());
+    assert_eq!((settings.quiet, settings.quiet_max()), (Duration::from_secs(2), Duration::from_secs(10)));
+    assert_eq!((settings.relay, settings.poll), (Relay::Any, None));
+}
+
+#[test]
+fn remotes_are_read_and_what_is_none_is_said_without_secrets() {
+    let remotes = r#"["nas=/mnt/nas/carry", "b=s3://bucket/prefix?endpoint=https://s3.example.org", "hub=https://hub.example.org/me",
+        "stick=~/stick", "nas=/other", "same=/mnt/nas/./carry", "Bad=/x", "rel=here", "plain", "p=https://me:hunter2@host/",
+        "-x=/y"]"#;
+    let settings = read(&[("exchange.remotes", remotes)], &[("CARRY_REMOTE_TOKEN_HUB", " secret\n")]);
+    let names: Vec<&str> = settings.remotes.iter().map(|remote| remote.name.as_str()).collect();
+    assert_eq!(names, ["nas", "b", "hub", "stick"]);
+    assert_eq!(settings.remotes[3].location, Location::Folder("/home/me/stick".into()));
+    assert_eq!(settings.remotes[2].token, Some(Token::Said("secret".to_owned())));
+    assert!(settings.remotes[2].is_private && !settings.remotes[0].is_private);
+    assert_eq!(settings.warnings.len(), 7, "{:#?}", settings.warnings);
+    assert!(settings.warnings[1].contains("the same place as nas"), "{:?}", settings.warnings);
+    let shown = format!("{settings:?}");
+    assert!(!shown.contains("hunter2") && !shown.contains("secret"), "{shown}");
+}
+
+#[test]
+fn code_goes_only_where_it_is_said_to() {
+    let flags =
+        [("exchange.remotes", r#"["a=/a", "b=/b"]"#), ("exchange.code", r#"["b", "c"]"#), ("exchange.private", "a")];
+    let settings = read(&flags, &[]);
+    let code: Vec<bool> = settings.remotes.iter().map(|remote| remote.has_code).collect();
+    assert_eq!(code, [false, true]);
+    assert!(settings.remotes[0].is_private);
+    assert_eq!(settings.warnings, ["`exchange.code` names \"c\", which is no remote; `carry remote list` lists them."]);
+}
+
+#[test]
+fn tokens_come_from_a_variable_or_a_file_and_belong_to_peers() {
+    let flags = [
+        ("exchange.remotes", r#"["my-hub=https://hub.example.org", "two=https://two.example.org", "nas=/nas"]"#),
+        ("exchange.token_files", r#"["my-hub=~/token", "two=/run/token", "nas=/x", "three=/x", "two=rel", "z"]"#),
+    ];
+    let settings = read(&flags, &[("CARRY_REMOTE_TOKEN_MY_HUB", "said")]);
+    let tokens: Vec<_> = settings.remotes.iter().map(|remote| remote.token.clone()).collect();
+    assert_eq!(tokens, [Some(Token::Said("said".to_owned())), Some(Token::File("/run/token".into())), None]);
+    assert_eq!(settings.warnings.len(), 4, "{:#?}", settings.warnings);
+}
+
+#[test]
+fn a_grace_period_that_takes_from_readers_is_not_taken() {
+    let settings = read(&[("exchange.grace", "1s"), ("exchange.poll", "0s")], &[]);
+    assert_eq!((settings.grace, settings.poll), (Duration::from_secs(3600), Some(Duration::from_secs(2))));
+    assert_eq!(settings.warnings.len(), 1);
+}

@@ -1,0 +1,114 @@
+//! Several rounds as one.
+
+use carry_exchange::round::{Moved, Report};
+
+/// What moved, over rounds and remotes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Records that are held now and were not before.
+    pub n_records: u64,
+    /// Records that this device said.
+    pub n_said: u64,
+    /// Taken in.
+    pub pulled: Moved,
+    /// Put of the own log.
+    pub pushed: Moved,
+    /// Put of others' logs.
+    pub relayed: Moved,
+    /// Removed.
+    pub collected: Moved,
+}
+
+impl Sum {
+    /// What moved in these rounds.
+    pub fn of(report: &Report) -> Self {
+        Self {
+            n_records: report.records.values().copied().fold(0, u64::saturating_add),
+            n_said: report.said.values().map(|n| u64::try_from(*n).unwrap_or(u64::MAX)).fold(0, u64::saturating_add),
+            pulled: report.pulled,
+            pushed: report.pushed,
+            relayed: report.relayed,
+            collected: report.collected,
+        }
+    }
+}
+
+/// Whether a round moved, folded or said anything.
+pub(super) fn has_moved(report: &Report) -> bool {
+    let moved = [report.pulled, report.pushed, report.relayed, report.collected];
+    moved.iter().any(|moved| *moved != Moved::default())
+        || !report.records.is_empty()
+        || report.said.values().any(|n| *n > 0)
+        || report.delivered.values().any(|delivered| delivered.n_folded > 0)
+}
+
+/// Adds a round to those before.
+pub(super) fn add(all: &mut Report, report: Report) {
+    for (sum, more) in [
+        (&mut all.pulled, report.pulled),
+        (&mut all.pushed, report.pushed),
+        (&mut all.relayed, report.relayed),
+        (&mut all.collected, report.collected),
+    ] {
+        sum.n_heads += more.n_heads;
+        sum.n_objects += more.n_objects;
+        sum.bytes = sum.bytes.saturating_add(more.bytes);
+    }
+    for (place, n) in report.records {
+        *all.records.entry(place).or_default() += n;
+    }
+    for (stream, n) in report.said {
+        *all.said.entry(stream).or_default() += n;
+    }
+    for (stream, more) in report.delivered {
+        let delivered = all.delivered.entry(stream).or_default();
+        delivered.n_folded += more.n_folded;
+        delivered.n_retracted += more.n_retracted;
+        // These say how it stands, not what was done.
+        (delivered.n_deferred, delivered.n_waiting, delivered.n_damaged) =
+            (more.n_deferred, more.n_waiting, more.n_damaged);
+    }
+    all.published = report.published.or(all.published);
+    all.renewed = report.renewed.or(all.renewed);
+    for log in report.new_logs {
+        if !all.new_logs.contains(&log) {
+            all.new_logs.push(log);
+        }
+    }
+    // What a later round could do after all is none any more.
+    all.problems = report.problems;
+    all.has_more = report.has_more;
+}
+
+#[cfg(test)]
+mod tests {
+    use carry_exchange::name::LogId;
+    use carry_exchange::round::Problem;
+
+    use super::*;
+
+    #[test]
+    fn rounds_add_up_and_the_last_one_says_what_is_wrong() {
+        let (one, two) = (LogId::of_key(&[1; 32]), LogId::of_key(&[2; 32]));
+        let stream: carry_exchange::name::StreamName = "notes".parse().expect("a name");
+        let round = |n: u64, log| Report {
+            pulled: Moved { n_heads: 1, n_objects: 2, bytes: n },
+            records: [((one, stream.clone()), n)].into(),
+            new_logs: vec![log],
+            problems: vec![Problem::Forked(log)],
+            has_more: n == 5,
+            published: (n == 5).then_some(9),
+            ..Report::default()
+        };
+        let mut all = Report::default();
+        assert!(!has_moved(&all));
+        add(&mut all, round(5, one));
+        add(&mut all, round(7, two));
+        add(&mut all, Report { problems: Vec::new(), ..round(1, two) });
+        assert_eq!(Sum::of(&all).n_records, 13);
+        assert_eq!(all.pulled, Moved { n_heads: 3, n_objects: 6, bytes: 13 });
+        assert_eq!(all.new_logs, [one, two]);
+        assert_eq!((all.published, all.has_more, all.problems.len()), (Some(9), false, 0));
+        assert!(has_moved(&all));
+    }
+}

@@ -1,0 +1,230 @@
+//! A remote as the daemon sees it: its worker, its settings, what is to go there and what was heard.
+
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use carry_code::remote::Reach;
+use carry_exchange::location::Location;
+use carry_exchange::round::{Problem, Report};
+use carry_kernel::backoff::Policy;
+use carry_kernel::clock::Timestamp;
+use carry_kernel::worker::{self, Status};
+
+use super::super::event::Event;
+use super::super::slot::{Running, Slot};
+use super::super::tuning::Tuning;
+use super::round::Work;
+use crate::desktop::Desktop;
+use crate::exchange::settings::{RemoteSettings, Settings};
+use crate::exchange::{Ground, Newsman};
+
+/// Files arrive one after the other: so long after the first of them it is looked what there is.
+const SETTLED: Duration = Duration::from_millis(300);
+
+/// How often others are told of what arrived here, where nothing else is to be said: each time costs a file.
+const RECEIPTS_EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// One remote.
+pub(in super::super) struct Remote {
+    name: String,
+    pub(in super::super) slot: Slot,
+    /// What the next round goes by.
+    pub(super) ground: Arc<Ground>,
+    pub(super) reach: Reach,
+    /// Hears of news there. Only rounds take hold of it: to watch a folder may hang.
+    newsman: Arc<Mutex<Newsman>>,
+    /// When to look because of news, on the steady clock.
+    pub(super) news_at: Option<Timestamp>,
+    /// Something here is to go there since the last round began.
+    pub(super) is_dirty: bool,
+    /// When others were told last of what arrived here, on the steady clock.
+    receipts_at: Option<Timestamp>,
+    /// What the last round could not do, for the status.
+    aside: Option<String>,
+    /// What is put last, while the daemon stops.
+    pub(super) flush: Option<Running>,
+    /// It is not configured any more; it goes when its worker has ended.
+    pub(in super::super) is_leaving: bool,
+}
+
+impl Remote {
+    /// One whose worker has not started.
+    pub(super) fn new(
+        name: &str,
+        ground: Arc<Ground>,
+        reach: Reach,
+        worker: worker::Settings,
+        events: SyncSender<Event>,
+    ) -> Self {
+        let seed = name.bytes().fold(u64::from(std::process::id()), |seed, byte| {
+            seed.rotate_left(7).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(byte)
+        });
+        let row = worker_name(name);
+        let heard = name.to_owned();
+        // A loop that is busy hears the next one, or asks by itself.
+        let tell = move || drop(events.try_send(Event::RemoteStirred(heard.clone())));
+        Self {
+            name: name.to_owned(),
+            // The exchange itself takes the lease that commands wait for.
+            slot: Slot::new(row, format!("exchanging/{name}"), worker, seed),
+            ground,
+            reach,
+            newsman: Arc::new(Mutex::new(Newsman::new(Arc::new(tell)))),
+            news_at: None,
+            is_dirty: false,
+            receipts_at: None,
+            aside: None,
+            flush: None,
+            is_leaving: false,
+        }
+    }
+
+    /// The worker's status, with what else there is to know about it.
+    pub(in super::super) fn status(&self) -> Status {
+        let mut status = self.slot.worker.status();
+        status.message = status.message.or_else(|| self.aside.clone());
+        status
+    }
+
+    /// The next thing that is due.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        let news_at = self.news_at.filter(|_| !self.is_leaving && self.slot.running.is_none());
+        [self.slot.wake, news_at].into_iter().flatten().min()
+    }
+
+    /// How it is reached.
+    pub(in super::super) fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// Whether nothing of it is at work any more, nor ever will be.
+    pub(super) fn has_ended(&self) -> bool {
+        self.slot.has_ended() && self.flush.is_none()
+    }
+
+    /// Whether code goes there.
+    pub(super) fn takes_code(&self) -> bool {
+        self.settings().is_some_and(|remote| remote.has_code)
+    }
+
+    fn settings(&self) -> Option<&RemoteSettings> {
+        self.ground.settings.remote(&self.name)
+    }
+
+    /// Whether a round would go by other settings than those it has.
+    pub(super) fn differs(&self, ground: &Ground) -> bool {
+        let others = |settings: &Settings| (settings.relay, settings.grace, settings.allow.clone());
+        self.settings() != ground.settings.remote(&self.name)
+            || others(&self.ground.settings) != others(&ground.settings)
+    }
+
+    /// There may be news. After a failure only time helps, and then everything is looked at.
+    pub(super) fn stirred(&mut self, now: Timestamp) {
+        if self.slot.has_started && self.slot.worker.status().consecutive_failures == 0 {
+            self.news_at.get_or_insert(now.after(SETTLED));
+        }
+    }
+
+    /// Whether it is time to look because of news. While a round runs they wait.
+    pub(super) fn take_news(&mut self, now: Timestamp) -> bool {
+        self.slot.running.is_none() && self.news_at.take_if(|at| *at <= now).is_some()
+    }
+
+    /// What the next round is to do.
+    pub(super) fn work(
+        &mut self,
+        now: Timestamp,
+        tuning: &Tuning,
+        desktop: Desktop,
+        cancel: Arc<std::sync::atomic::AtomicBool>,
+    ) -> Work {
+        let tells_receipt = self.receipts_at.is_none_or(|at| now.since(at) >= RECEIPTS_EVERY);
+        if tells_receipt {
+            self.receipts_at = Some(now);
+        }
+        Work {
+            ground: self.ground.clone(),
+            remote: self.name.clone(),
+            cancel,
+            newsman: self.newsman.clone(),
+            make: tuning.exchange.clone(),
+            far: tuning.far.clone(),
+            desktop,
+            tells_receipt,
+            is_last: false,
+        }
+    }
+
+    /// Notes what a round could not do.
+    pub(super) fn note(&mut self, report: &Report) {
+        self.aside = aside(&self.name, &report.problems);
+    }
+}
+
+/// The name of a remote's row on the status board.
+fn worker_name(remote: &str) -> String {
+    format!("exchange/{remote}")
+}
+
+/// How a place is reached: neither a metered nor a missing network holds back what lies on this machine.
+pub(super) fn reach(location: &Location) -> Reach {
+    match location {
+        Location::Folder(_) => Reach::Local,
+        Location::Peer { origin, .. } if origin.is_loopback() => Reach::Local,
+        Location::Bucket(_) | Location::Peer { .. } => Reach::Network,
+    }
+}
+
+/// How a remote's worker behaves.
+pub(super) fn worker_settings(settings: &Settings, remote: &RemoteSettings, reach: Reach) -> worker::Settings {
+    let usual = worker::Settings::default();
+    worker::Settings {
+        quiet: settings.quiet,
+        max_wait: settings.quiet_max(),
+        poll: Some(settings.poll_of(remote)),
+        backoff: Policy { first: Duration::from_secs(5), max: Duration::from_secs(15 * 60), ..Policy::default() },
+        battery_wait_max: if reach == Reach::Network { Duration::MAX } else { usual.battery_wait_max },
+        ..usual
+    }
+}
+
+/// What a round could not do, as a full sentence.
+fn aside(name: &str, problems: &[Problem]) -> Option<String> {
+    // What is being delivered comes by itself.
+    let lasting = problems.iter().filter(|problem| !matches!(problem, Problem::Arriving(_))).count();
+    match lasting {
+        0 => None,
+        1 => Some(format!("One thing could not be exchanged; `carry exchange {name}` says what and why.")),
+        n => Some(format!("{n} things could not be exchanged; `carry exchange {name}` says what and why.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use carry_exchange::name::LogId;
+
+    use super::*;
+
+    #[test]
+    fn what_lasts_is_told_and_what_comes_by_itself_is_not() {
+        let log = LogId::of_key(&[7; 32]);
+        let arriving =
+            Problem::Arriving(carry_exchange::name::ObjectName::list(log, carry_exchange::hash::Digest::of(&[b"x"])));
+        assert_eq!(aside("nas", std::slice::from_ref(&arriving)), None);
+        let one = aside("nas", &[arriving, Problem::Forked(log)]).expect("it lasts");
+        assert!(one.starts_with("One thing") && one.contains("`carry exchange nas`"), "{one}");
+        assert!(
+            aside("nas", &[Problem::Forked(log), Problem::Shrunk(log)]).expect("they last").starts_with("2 things")
+        );
+    }
+
+    #[test]
+    fn what_lies_on_this_machine_needs_no_network() {
+        let of = |place: &str| reach(&Location::parse(place, std::path::Path::new("/")).expect("a place"));
+        assert_eq!(of("/mnt/nas"), Reach::Local);
+        assert_eq!(of("http://127.0.0.1:7777"), Reach::Local);
+        assert_eq!(of("https://hub.example.org"), Reach::Network);
+        assert_eq!(of("s3://bucket/prefix"), Reach::Network);
+    }
+}

@@ -1,0 +1,228 @@
+//! Reads the heads that are new at a remote.
+
+use std::collections::BTreeMap;
+
+use carry_kernel::clock::Timestamp;
+
+use super::fetch::{AGAIN_AFTER, Fetched, Refusal, Tried, sort_out};
+use super::shelf::Candidate;
+use super::{Problem, Round, RoundError, Shelf, Step};
+use crate::limits::HEAD_BYTES_MAX;
+use crate::name::{Folder, LogId, ObjectName};
+use crate::remote::Part;
+use crate::store::{LogState, Rejected, Seen, Store};
+
+/// Heads of one log that are read in one round; the next goes on.
+const HEADS_MAX: usize = 32;
+/// Why a head was not kept that would be, were there room; tried again when there is.
+const NO_ROOM: &str = "there is no room for its log";
+/// The same of a log that counts; tried again now and then.
+const NO_WAY: &str = "its log goes on in more ways than are followed";
+/// Heads of logs that nobody approved that are read in one round, all together.
+const STRANGERS_MAX: usize = 128;
+
+impl Round<'_> {
+    /// Lists the heads, and reads those of the own log that are new, so that it goes on under a new key before anything is
+    /// said in it.
+    pub(super) fn look(&mut self, store: &mut Store, now: Timestamp) -> Result<(), RoundError> {
+        (self.tell)(Step::Listing);
+        self.list_heads()?;
+        if self.options.is_dry_run {
+            return Ok(());
+        }
+        let own = store.log();
+        let unknown = self.unknown(store, now)?.remove(&own).unwrap_or_default();
+        for name in unknown.iter().take(HEADS_MAX) {
+            self.read_head(store, name, now)?;
+        }
+        Ok(())
+    }
+
+    fn list_heads(&mut self) -> Result<(), RoundError> {
+        self.heads = Shelf::read(self.remote, Folder::Heads, self.deadline)?;
+        if self.heads.is_cut() {
+            self.problem(Problem::Cut(None));
+        }
+        Ok(())
+    }
+
+    /// Lists the heads again; says whether there are any that are new.
+    pub(super) fn look_again(&mut self, store: &mut Store, now: Timestamp) -> Result<bool, RoundError> {
+        (self.tell)(Step::Listing);
+        self.list_heads()?;
+        // What was seen of the folders of logs is as old as the listing before.
+        self.logs.clear();
+        self.read_newest(store, now)
+    }
+
+    /// Reads of each log the newest head that is new and good. Says whether any was.
+    pub(super) fn read_newest(&mut self, store: &mut Store, now: Timestamp) -> Result<bool, RoundError> {
+        let (mut is_news, mut n_strangers) = (false, 0);
+        for (log, names) in self.unknown(store, now)? {
+            for name in names.iter().take(HEADS_MAX) {
+                if !self.may_read(store, log, &mut n_strangers)? {
+                    break;
+                }
+                if let Some(Seen::Followed { .. } | Seen::Forked { .. } | Seen::Foreign { .. }) =
+                    self.read_head(store, name, now)?
+                {
+                    is_news = true;
+                    break;
+                }
+            }
+        }
+        Ok(is_news)
+    }
+
+    /// Reads the older heads that are new, which may show that a log was forked. Says whether any did.
+    pub(super) fn read_older(&mut self, store: &mut Store, now: Timestamp) -> Result<bool, RoundError> {
+        let (mut is_news, mut n_strangers) = (false, 0);
+        for (log, names) in self.unknown(store, now)? {
+            for (at, name) in names.iter().enumerate() {
+                if at >= HEADS_MAX {
+                    self.report.has_more = true;
+                    break;
+                }
+                if !self.may_read(store, log, &mut n_strangers)? {
+                    break;
+                }
+                let seen = self.read_head(store, name, now)?;
+                is_news |= matches!(seen, Some(Seen::Followed { .. } | Seen::Forked { .. } | Seen::Foreign { .. }));
+            }
+        }
+        Ok(is_news)
+    }
+
+    /// Whether there is room for one more head of a log.
+    fn may_read(&mut self, store: &Store, log: LogId, n_strangers: &mut usize) -> Result<bool, RoundError> {
+        if matches!(store.state(log)?, Some(LogState::Own | LogState::Former | LogState::Approved)) {
+            return Ok(true);
+        }
+        *n_strangers += 1;
+        Ok(*n_strangers <= STRANGERS_MAX)
+    }
+
+    /// The heads that are not known here and not known to be bad, by log: of those after the followed one the largest number
+    /// first, then the smallest and so on, as names may be made up at either end; then the others, downwards.
+    pub(super) fn unknown(
+        &self,
+        store: &Store,
+        now: Timestamp,
+    ) -> Result<BTreeMap<LogId, Vec<ObjectName>>, RoundError> {
+        let mut unknown: BTreeMap<LogId, Vec<ObjectName>> = BTreeMap::new();
+        // Names ascend by log and number.
+        for name in self.heads.objects().rev() {
+            if store.knows_head(name)? {
+                continue;
+            }
+            let mut is_new = false;
+            for candidate in self.heads.candidates(name) {
+                let known = store.rejected(&self.options.remote, &path(name, candidate))?;
+                // What is too large is no head, however often it is asked for.
+                let may_be = candidate.bytes <= HEAD_BYTES_MAX;
+                is_new |= may_be
+                    && match known {
+                        Some(known) if known.stamp == candidate.stamp => {
+                            is_for_room(&known) && is_worth_it(store, name.log(), &known, now)?
+                        }
+                        _ => true,
+                    };
+            }
+            if is_new && !store.is_forgotten(name.log(), now)? {
+                unknown.entry(name.log()).or_default().push(name.clone());
+            }
+        }
+        for (log, names) in &mut unknown {
+            let followed = store.followed_n(*log)?;
+            let is_after = |name: &ObjectName| matches!(name, ObjectName::Head { n, .. } if *n > followed);
+            let (after, before): (Vec<_>, Vec<_>) = std::mem::take(names).into_iter().partition(is_after);
+            *names = from_both_ends(after);
+            names.extend(before);
+        }
+        Ok(unknown)
+    }
+
+    /// Notes a head for which there is no room, so that it is not read in each round.
+    fn note_no_room(&self, store: &mut Store, name: &ObjectName, now: Timestamp) -> Result<(), RoundError> {
+        let why = if store.state(name.log())?.is_some_and(LogState::counts) { NO_WAY } else { NO_ROOM };
+        for candidate in self.heads.candidates(name) {
+            store.reject(&self.options.remote, &path(name, candidate), &candidate.stamp, why, now)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets that there was no room for a head: it is tried again.
+    fn forget_no_room(&self, store: &mut Store, name: &ObjectName) -> Result<(), RoundError> {
+        for candidate in self.heads.candidates(name) {
+            let path = path(name, candidate);
+            if store.rejected(&self.options.remote, &path)?.is_some_and(|known| is_for_room(&known)) {
+                store.forget_rejected(&self.options.remote, &path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_head(&mut self, store: &mut Store, name: &ObjectName, now: Timestamp) -> Result<Option<Seen>, RoundError> {
+        let log = name.log();
+        let is_new_log = store.state(log)?.is_none();
+        self.forget_no_room(store, name)?;
+        let fetched = self.fetch(store, name, None, now, &mut |round, store, file| {
+            let (bytes, got) = round.read(file, Part::Whole { bytes_max: HEAD_BYTES_MAX })?;
+            match store.see_head(name, &bytes, now) {
+                Ok(seen) => Ok(Tried::Good((seen, got.bytes))),
+                Err(error) => sort_out(error, got),
+            }
+        })?;
+        let (seen, bytes) = match fetched {
+            Fetched::Got(got) => got,
+            Fetched::Refused(Refusal::Quota(reached)) => {
+                self.note_no_room(store, name, now)?;
+                self.problem(Problem::Quota(log, reached));
+                return Ok(None);
+            }
+            // The listing was behind, or what is there was named as a problem.
+            Fetched::Absent | Fetched::Bad | Fetched::Refused(_) => return Ok(None),
+        };
+        self.report.pulled.n_heads += 1;
+        self.report.pulled.bytes += bytes;
+        if is_new_log && store.state(log)?.is_some() {
+            self.report.new_logs.push(log);
+        }
+        match &seen {
+            Seen::Shrunk { .. } => self.problem(Problem::Shrunk(log)),
+            Seen::Forked { .. } => self.problem(Problem::Forked(log)),
+            Seen::NeedsUpgrade => self.problem(Problem::NeedsUpgrade(log)),
+            Seen::Foreign { log } => self.report.renewed = Some(*log),
+            Seen::Followed { .. } | Seen::Known | Seen::Old | Seen::Unclear => {}
+        }
+        Ok(Some(seen))
+    }
+}
+
+fn path(name: &ObjectName, candidate: &Candidate) -> String {
+    format!("{}/{}", name.folder(), candidate.name)
+}
+
+fn is_for_room(known: &Rejected) -> bool {
+    known.why == NO_ROOM || known.why == NO_WAY
+}
+
+/// Whether a head for which there was no room is tried again: once there is a place for its log, and now and then.
+fn is_worth_it(store: &Store, log: LogId, known: &Rejected, now: Timestamp) -> Result<bool, RoundError> {
+    if now.since(known.last) >= AGAIN_AFTER {
+        return Ok(true);
+    }
+    let has_room = match store.state(log)? {
+        None => store.has_room_for_strangers()?,
+        Some(LogState::Unapproved | LogState::Revoked) => false,
+        Some(LogState::Own | LogState::Former | LogState::Approved) => true,
+    };
+    Ok(has_room && known.why == NO_ROOM)
+}
+
+/// The first, the last, the second, the last but one, and so on.
+fn from_both_ends(names: Vec<ObjectName>) -> Vec<ObjectName> {
+    let (n, mut names) = (names.len(), names.into_iter());
+    let take = |at: usize| if at.is_multiple_of(2) { names.next() } else { names.next_back() };
+    (0..n).filter_map(take).collect()
+}

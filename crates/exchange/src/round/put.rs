@@ -1,0 +1,274 @@
+//! Puts one object, and believes that it is there only when it is.
+
+use std::fs::File;
+use std::io::{Read as _, Write};
+
+use carry_kernel::clock::Timestamp;
+
+use super::shelf::stamp;
+use super::{Moved, Problem, Round, RoundError, Step};
+use crate::hash::Digest;
+use crate::name::{Entry, Folder, Form, ObjectId, ObjectName};
+use crate::plan::{PushPlan, Put, Whose};
+use crate::remote::{self, Part, RemoteError, RemoteFile, Source};
+use crate::segment::{PRELUDE_BYTES, SegmentError, Skeleton, header_bytes};
+use crate::store::{ObjectPlace, Store, StoreError, describe};
+
+/// Numbers that replicas have.
+const REPLICAS: u8 = 9;
+
+/// What came of a plan to put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    /// All of it is there, the head too.
+    All,
+    /// Something is not; the head is there only if all but large objects are.
+    Some,
+}
+
+impl Round<'_> {
+    /// Puts what a plan names, in its order. The head only if all before it is there: a head is a promise.
+    pub(super) fn put_all(
+        &mut self,
+        store: &mut Store,
+        plan: &PushPlan,
+        whose: Whose,
+        now: Timestamp,
+    ) -> Result<Done, RoundError> {
+        for blocked in &plan.blocked {
+            self.problem(Problem::Blocked(blocked.name.clone()));
+        }
+        let n_total = plan.before.len() + plan.after.len() + usize::from(plan.head.is_some());
+        let mut done = if plan.blocked.is_empty() { Done::All } else { Done::Some };
+        let mut n_objects = 0;
+        let mut put = |round: &mut Self, store: &mut Store, put: &Put| -> Result<bool, RoundError> {
+            let is_there = round.put(store, put, whose, now)?;
+            n_objects += 1;
+            let bytes = if whose == Whose::Author { round.report.pushed.bytes } else { round.report.relayed.bytes };
+            (round.tell)(Step::Pushing { n_objects, n_total, bytes });
+            Ok(is_there)
+        };
+        // Large objects follow the head and hold it up no more when they cannot be put than when they are slow.
+        let mut has_all = plan.blocked.iter().all(|blocked| blocked.is_large);
+        for one in &plan.before {
+            has_all &= put(self, store, one)?;
+        }
+        if let Some(head) = &plan.head
+            && !(has_all && put(self, store, head)?)
+        {
+            return Ok(Done::Some);
+        }
+        if !has_all {
+            done = Done::Some;
+        }
+        for one in &plan.after {
+            if !put(self, store, one)? {
+                done = Done::Some;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Puts one object under its own name, or as the first replica whose name is free. Says whether it is there now.
+    fn put(&mut self, store: &mut Store, put: &Put, whose: Whose, now: Timestamp) -> Result<bool, RoundError> {
+        let object = &put.object.name;
+        self.deadline.check(self.remote.place())?;
+        let Some(place) = store.find_object(object)? else {
+            self.problem(Problem::Missing(object.clone()));
+            return Ok(false);
+        };
+        // What is damaged here must not take a name there.
+        if let Err(why) = check(object, put.object.bytes, &place) {
+            self.problem(Problem::Unreachable(object.clone(), format!("the copy kept here is damaged: {why}")));
+            return Ok(false);
+        }
+        for n in put.replica.unwrap_or(0)..=REPLICAS {
+            let file = if n == 0 { RemoteFile::object(object) } else { RemoteFile::replica(object, n) };
+            if n > put.replica.unwrap_or(0) && self.candidates(object)?.iter().any(|other| other.name == file.name()) {
+                continue;
+            }
+            match self.put_as(store, put, &file, &place, whose, now) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(RoundError::Remote(error)) => {
+                    self.survive(object, error)?;
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.problem(Problem::Blocked(object.clone()));
+        Ok(false)
+    }
+
+    /// Puts an object under one name. Says whether that name holds it now.
+    fn put_as(
+        &mut self,
+        store: &mut Store,
+        put: &Put,
+        file: &RemoteFile,
+        place: &ObjectPlace,
+        whose: Whose,
+        now: Timestamp,
+    ) -> Result<bool, RoundError> {
+        let (object, bytes) = (&put.object.name, put.object.bytes);
+        let source = match place {
+            ObjectPlace::Memory(bytes) => Source::Bytes(bytes),
+            ObjectPlace::File(path) => Source::File(path),
+        };
+        let remote = &self.options.remote;
+        match self.remote.put(file, source, self.deadline)? {
+            remote::Put::Created => {
+                self.n_failures = 0;
+                store.note_put(remote, file.path(), bytes, now)?;
+                let moved = if whose == Whose::Author { &mut self.report.pushed } else { &mut self.report.relayed };
+                count(moved, object, bytes);
+            }
+            remote::Put::Exists { bytes: there } => {
+                self.n_failures = 0;
+                if there != bytes || !self.is_same(store, object, file, bytes, place, now)? {
+                    return Ok(false);
+                }
+                // An earlier call of ours did it, and we did not hear; what is under our own log is ours in any case.
+                if whose == Whose::Author {
+                    store.note_put(remote, file.path(), bytes, now)?;
+                }
+            }
+        }
+        if store.rejected(remote, file.path())?.is_some() {
+            store.forget_rejected(remote, file.path())?;
+        }
+        match object.folder() {
+            // A folder that was not looked at is not looked at for this.
+            Folder::Log(log) => {
+                if let Some(shelf) = self.logs.get_mut(&log) {
+                    shelf.add(object, file, bytes);
+                }
+            }
+            Folder::Heads | Folder::Root => self.heads.add(object, file, bytes),
+        }
+        Ok(true)
+    }
+
+    /// Whether a file that was there already holds what it should: all of a small one is compared, of a large one prelude and
+    /// header, which its name is made of.
+    pub(super) fn is_same(
+        &self,
+        store: &mut Store,
+        object: &ObjectName,
+        file: &RemoteFile,
+        bytes: u64,
+        place: &ObjectPlace,
+        now: Timestamp,
+    ) -> Result<bool, RoundError> {
+        let mut local: Box<dyn std::io::Read> = match place {
+            ObjectPlace::Memory(bytes) => Box::new(bytes.as_slice()),
+            ObjectPlace::File(path) => Box::new(File::open(path).map_err(StoreError::from)?),
+        };
+        let mut compare = Compare { local: &mut *local, is_same: true };
+        let is_large = bytes > crate::limits::LARGE_OBJECT_BYTES && self.options.budget.has_ranges;
+        let part = match (is_large, place) {
+            (true, ObjectPlace::File(path)) => Part::Range { from: 0, bytes: head_bytes(path)? },
+            _ => Part::Whole { bytes_max: bytes },
+        };
+        let got = match self.remote.get(file, part, &mut compare, self.deadline) {
+            Ok(got) => got,
+            // It is gone again, or grows: the next round sees.
+            Err(error @ (RemoteError::NotThere { .. } | RemoteError::TooLarge { .. })) => return Err(error.into()),
+            Err(error) => return Err(error.into()),
+        };
+        let is_same = compare.is_same && got.size == bytes;
+        if !is_same {
+            let stamp = stamp(got.size, &got.version);
+            store.reject(&self.options.remote, file.path(), &stamp, "it is not what its name says", now)?;
+            tracing::warn!(%object, remote = %self.options.remote, "a damaged file has taken a name");
+        }
+        Ok(is_same)
+    }
+}
+
+/// Counts what moved.
+pub(super) fn count(moved: &mut Moved, object: &ObjectName, bytes: u64) {
+    match object {
+        ObjectName::Head { .. } => moved.n_heads += 1,
+        ObjectName::List { .. } | ObjectName::Segment { .. } => moved.n_objects += 1,
+    }
+    moved.bytes += bytes;
+}
+
+/// Whether a path at a remote is an object's own name or a replica's.
+pub(super) fn is_ours(path: &str) -> Option<ObjectName> {
+    let (folder, name) = path.rsplit_once('/')?;
+    match Entry::read(folder.parse().ok()?, name) {
+        Entry::Object(object, Form::Itself | Form::Replica(_)) => Some(object),
+        _ => None,
+    }
+}
+
+/// Takes what comes from a remote and compares it with what is here.
+struct Compare<'a> {
+    local: &'a mut dyn std::io::Read,
+    is_same: bool,
+}
+
+impl Write for Compare<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.is_same {
+            let mut ours = vec![0; bytes.len()];
+            self.is_same = match self.local.read_exact(&mut ours) {
+                Ok(()) => ours == bytes,
+                Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => false,
+                Err(e) => return Err(e),
+            };
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Bytes of prelude and header of a segment's file.
+fn head_bytes(path: &std::path::Path) -> Result<u64, StoreError> {
+    let mut file = File::open(path)?;
+    let mut prelude = [0; PRELUDE_BYTES];
+    file.read_exact(&mut prelude)?;
+    Ok(PRELUDE_BYTES as u64 + header_bytes(&prelude)?)
+}
+
+/// Whether the copy kept here is what its name says, every byte of it.
+fn check(object: &ObjectName, bytes: u64, place: &ObjectPlace) -> Result<(), String> {
+    let wrong = |id: ObjectId| if id == object.id() { Ok(()) } else { Err("its bytes are others".to_owned()) };
+    match place {
+        ObjectPlace::Memory(bytes) => wrong(ObjectId::of(Digest::of(&[bytes]))),
+        ObjectPlace::File(path) => {
+            let file = File::open(path).map_err(|e| e.to_string())?;
+            let found = file.metadata().map_err(|e| e.to_string())?.len();
+            if found != bytes {
+                return Err(format!("it has {found} bytes instead of {bytes}"));
+            }
+            check_segment(object, bytes, file).map_err(|e| describe(&e))
+        }
+    }
+}
+
+/// Reads a segment's file as any version can: header and each block against their digests.
+fn check_segment(object: &ObjectName, bytes: u64, mut file: File) -> Result<(), SegmentError> {
+    let mut head = vec![0; PRELUDE_BYTES];
+    file.read_exact(&mut head).map_err(SegmentError::Read)?;
+    let length = head.first_chunk().ok_or(SegmentError::Prelude).and_then(header_bytes)?;
+    head.resize(PRELUDE_BYTES + usize::try_from(length).unwrap_or(0), 0);
+    file.read_exact(&mut head[PRELUDE_BYTES..]).map_err(SegmentError::Read)?;
+    let digest = Digest::of(&[&head]);
+    if ObjectId::of(digest) != object.id() {
+        return Err(SegmentError::Id);
+    }
+    let skeleton = Skeleton::read(&head, digest, bytes)?;
+    for (at, (size, _)) in skeleton.blocks.iter().enumerate() {
+        let mut stored = vec![0; usize::try_from(*size).unwrap_or(0)];
+        file.read_exact(&mut stored).map_err(SegmentError::Read)?;
+        skeleton.check(at, &stored)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Places that only some devices see.
+
+use super::*;
+
+#[test]
+fn what_is_said_at_one_place_comes_to_another_through_who_sees_both() {
+    let (left, right) = (memory(), memory());
+    let mut devices = fleet(3);
+    for n in 0..40 {
+        devices[0].say(&format!("left {n}"));
+        devices[0].round(&left);
+        devices[2].say(&format!("right {n}"));
+        devices[2].try_round(&right, "right").unwrap();
+        if n % 3 == 0 {
+            devices[1].try_round(&left, "left").unwrap();
+            devices[1].try_round(&right, "right").unwrap();
+        }
+    }
+    for _ in 0..3 {
+        devices[0].round(&left);
+        devices[1].try_round(&left, "left").unwrap();
+        devices[1].try_round(&right, "right").unwrap();
+        devices[2].try_round(&right, "right").unwrap();
+    }
+    assert_eq!(devices[1].shown().len(), 80);
+    check_same(&devices);
+    // Who comes to one side alone has everything, too: what was passed on is whole.
+    for (remote, name) in [(&left, "left"), (&right, "right")] {
+        let mut late = Device::new();
+        devices.iter().for_each(|device| late.trust(device.store.log()));
+        let report = late.try_round(remote, name).unwrap();
+        assert_eq!((late.shown().len(), report.problems), (80, vec![]));
+    }
+    for (at, remote, name) in [(0, &left, "r"), (1, &left, "left"), (1, &right, "right"), (2, &right, "right")] {
+        devices[at].try_round(remote, name).unwrap();
+        remote.take();
+        devices[at].try_round(remote, name).unwrap();
+        assert_eq!(remote.take().puts, 0);
+    }
+}
+
+#[test]
+fn what_only_its_author_may_pass_on_stays() {
+    let (one, two) = (memory(), memory());
+    let mut devices = fleet(2);
+    devices[0].options.statement.relay.insert(stream("notes"), Relay::Own);
+    devices[0].options.statement.relay.insert(stream("curation"), Relay::Sealed);
+    devices[0].say("private");
+    devices[0].curation.say("a label");
+    devices[0].round(&one);
+    devices[1].round(&one);
+    let report = devices[1].try_round(&two, "two").unwrap();
+    assert_eq!((report.relayed.n_heads, report.relayed.n_objects), (1, 0));
+    let three = memory();
+    devices[1].options.is_private = true;
+    devices[1].try_round(&three, "three").unwrap();
+    assert!(paths(&three.inner, ".seg").iter().all(|path| path.contains("curation")));
+    assert_eq!(paths(&three.inner, ".seg").len(), 1);
+}
+
+#[test]
+fn an_old_relay_brings_nothing_back() {
+    let (one, two) = (memory(), memory());
+    let mut devices = fleet(2);
+    devices[0].say("early");
+    devices[0].round(&one);
+    devices[1].round(&one);
+    for n in 0..20 {
+        devices[0].say(&format!("later {n}"));
+        devices[0].round(&one);
+        devices[0].try_round(&two, "two").unwrap();
+    }
+    let before: BTreeSet<String> = two.inner.files().into_keys().collect();
+    devices[1].options.direction = Direction::Push;
+    devices[1].try_round(&two, "two").unwrap();
+    devices[1].options.direction = Direction::Both;
+    devices[1].try_round(&two, "two").unwrap();
+    let log = devices[0].store.log().to_string();
+    let after: Vec<String> = two.inner.files().into_keys().filter(|path| path.contains(&log)).collect();
+    assert!(after.iter().all(|path| before.contains(path)), "{after:?}");
+}
+
+#[test]
+fn places_are_independent() {
+    let remotes = [memory(), memory(), memory()];
+    let mut devices = fleet(2);
+    devices[0].say("one");
+    for (n, remote) in remotes.iter().enumerate() {
+        let report = devices[0].try_round(remote, &format!("r{n}")).unwrap();
+        assert_eq!((report.pushed.n_heads, report.published), (1, Some(1)));
+    }
+    remotes[1].inner.uproot(crate::name::FORMAT_PATH);
+    devices[0].say("two");
+    for (n, remote) in remotes.iter().enumerate() {
+        assert_eq!(devices[0].try_round(remote, &format!("r{n}")).is_ok(), n != 1);
+    }
+    devices[1].try_round(&remotes[2], "r2").unwrap();
+    assert_eq!(devices[1].shown(), texts(&["one", "two"]));
+}

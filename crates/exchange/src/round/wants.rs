@@ -1,0 +1,94 @@
+//! What this device asks others for: what was missing or damaged for long.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use carry_kernel::clock::Timestamp;
+
+use super::fetch::AUTHOR;
+use crate::head::Want;
+use crate::limits::HEAD_WANTS_MAX;
+use crate::name::{Entry, LogId, ObjectName};
+use crate::store::{LogState, Store, StoreError};
+
+/// How long something is absent before it is asked for: a sync tool may take so long.
+pub(super) const ABSENT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long something is damaged before it is asked for.
+pub(super) const DAMAGED_FOR: Duration = Duration::from_secs(60 * 60);
+/// The stamp of an object that was not there.
+pub(super) const ABSENT: &str = "absent";
+
+/// What to ask for: `given`, then what is missing, in a fixed order, as much as a head may say.
+pub(super) fn wants(store: &Store, given: &[Want], now: Timestamp) -> Result<Vec<Want>, StoreError> {
+    let (rejected, wanted) = (store.all_rejected()?, store.wanted()?);
+    let mut wants: BTreeSet<Want> = given.iter().cloned().collect();
+    if rejected.is_empty() && wanted.is_empty() {
+        return Ok(wants.into_iter().take(HEAD_WANTS_MAX).collect());
+    }
+    let needed = needed(store)?;
+    for rejected in rejected {
+        let Some(object) = object_of(&rejected.0) else { continue };
+        if rejected.1.why.starts_with(AUTHOR) {
+            continue;
+        }
+        let long = if rejected.1.stamp == ABSENT { ABSENT_FOR } else { DAMAGED_FOR };
+        if now.since(rejected.1.since) >= long && needed.objects.contains(&object) {
+            wants.insert(Want::Object(object));
+        }
+    }
+    for (log, ids) in wanted {
+        // Until all segments are here, one that is still to come may bring it.
+        if needed.whole.contains(&log) {
+            wants.extend(ids.into_iter().map(|id| Want::Attachment(log, id)));
+        }
+    }
+    Ok(wants.into_iter().take(HEAD_WANTS_MAX).collect())
+}
+
+/// The object that a path at a remote is a candidate for.
+pub(super) fn object_of(path: &str) -> Option<ObjectName> {
+    let (folder, name) = path.rsplit_once('/')?;
+    match Entry::read(folder.parse().ok()?, name) {
+        Entry::Object(object, _) => Some(object),
+        _ => None,
+    }
+}
+
+/// What followed heads of logs that count name and is not here.
+struct Needed {
+    objects: BTreeSet<ObjectName>,
+    /// Logs of which everything is here.
+    whole: BTreeSet<LogId>,
+}
+
+fn needed(store: &Store) -> Result<Needed, StoreError> {
+    let (mut objects, mut whole, mut partial) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for followed in store.followed()? {
+        if !matches!(followed.state, LogState::Approved | LogState::Former) {
+            continue;
+        }
+        let n_before = objects.len();
+        let Some(segments) = &followed.segments else {
+            if let Some(list) = followed.head.head().list {
+                objects.insert(ObjectName::list(followed.log, list.digest));
+            }
+            partial.insert(followed.log);
+            continue;
+        };
+        let held = store.held(followed.log, followed.track)?;
+        for (stream, segments) in segments {
+            let held = held.get(stream);
+            for segment in segments {
+                if !held.is_some_and(|held| held.contains_all(segment.first, segment.last)) {
+                    objects.insert(segment.name(followed.log, stream));
+                }
+            }
+        }
+        whole.insert(followed.log);
+        if objects.len() > n_before {
+            partial.insert(followed.log);
+        }
+    }
+    whole.retain(|log| !partial.contains(log));
+    Ok(Needed { objects, whole })
+}

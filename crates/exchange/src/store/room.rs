@@ -1,0 +1,190 @@
+//! How much is taken in: of one log, of those that nobody approved, and when the disk is nearly full.
+//!
+//! A limit that is reached stands in the way of what it is about and of nothing else: own records, heads, other logs and, on
+//! a disk that is nearly full, curation go on.
+
+use super::rows::number;
+use super::{LogState, Store, StoreError};
+use crate::limits::SEGMENT_BYTES_MAX;
+use crate::name::{LogId, StreamName};
+
+/// Bytes of segments, heads and lists that are kept of one log that nobody approved.
+pub const UNAPPROVED_LOG_BYTES: u64 = 64 * 1024 * 1024;
+/// The same of all of them.
+pub const UNAPPROVED_BYTES: u64 = 256 * 1024 * 1024;
+
+/// The stream that is taken in as long as there is any room: little, and what people decided.
+const SMALL_STREAM: &str = "curation";
+
+const SEGMENT: &str = "a segment has at most 1 GiB";
+const UNAPPROVED_LOG: &str = "a log that is not approved may bring 64 MiB";
+const UNAPPROVED: &str = "logs that are not approved may bring 256 MiB together";
+const LOG: &str = "the log has brought as much as one log may, 50 GiB unless set otherwise";
+const DISK: &str = "the disk is nearly full, and only heads and curation are taken in until there is room";
+
+/// How much a store takes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes of segments of one log of others.
+    pub log_bytes: u64,
+    /// Percent of the disk that stay free of what others bring, curation left out.
+    pub free_percent: u8,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { log_bytes: 50 * 1024 * 1024 * 1024, free_percent: 5 }
+    }
+}
+
+/// A limit that was reached: the state of what waits behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Limit {
+    /// The segment is larger than any may be.
+    Segment,
+    /// The log is not approved and has brought [`UNAPPROVED_LOG_BYTES`].
+    UnapprovedLog,
+    /// Logs that are not approved have brought [`UNAPPROVED_BYTES`].
+    Unapproved,
+    /// The log has brought [`Room::log_bytes`].
+    Log,
+    /// Less than [`Room::free_percent`] of the disk is free.
+    Disk,
+}
+
+impl Limit {
+    /// Its name in status and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Segment => "segment_too_large",
+            Self::UnapprovedLog => "unapproved_log_full",
+            Self::Unapproved => "unapproved_full",
+            Self::Log => "log_full",
+            Self::Disk => "disk_low",
+        }
+    }
+}
+
+impl StoreError {
+    /// The limit that was reached, if it is one of those on what others bring.
+    pub fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::Full(text) => match *text {
+                SEGMENT => Some(Limit::Segment),
+                UNAPPROVED_LOG => Some(Limit::UnapprovedLog),
+                UNAPPROVED => Some(Limit::Unapproved),
+                LOG => Some(Limit::Log),
+                DISK => Some(Limit::Disk),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+impl Store {
+    /// Takes in so much from now on, in place of [`Room::default`].
+    pub fn set_room(&mut self, room: Room) {
+        self.room = room;
+    }
+
+    /// Whether so little of the disk is free that only heads and curation are taken in. A disk that does not say is not low.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_disk_low(&self) -> Result<bool, StoreError> {
+        let (free, all) = self.places.disk_blocks()?;
+        Ok(all > 0 && u128::from(free) * 100 < u128::from(all) * u128::from(self.room.free_percent))
+    }
+
+    /// Bytes of the segments that are held of a log.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn log_bytes(&self, log: LogId) -> Result<u64, StoreError> {
+        let sql = "SELECT coalesce(sum(bytes), 0) FROM segments WHERE log = ?1";
+        Ok(self.db.conn().prepare_cached(sql)?.query_row([log.to_string()], |row| number(row, 0))?)
+    }
+
+    /// Whether a log may bring so much more of a stream.
+    pub(super) fn check_room(&self, log: LogId, stream: &StreamName, bytes: u64) -> Result<(), StoreError> {
+        if bytes > SEGMENT_BYTES_MAX {
+            return Err(StoreError::Full(SEGMENT));
+        }
+        let state = self.state(log)?;
+        // What is our own was here before, and comes again only to heal.
+        if matches!(state, Some(LogState::Own | LogState::Former)) {
+            return Ok(());
+        }
+        if stream.as_str() != SMALL_STREAM && self.is_disk_low()? {
+            return Err(StoreError::Full(DISK));
+        }
+        if self.log_bytes(log)?.saturating_add(bytes) > self.room.log_bytes {
+            return Err(StoreError::Full(LOG));
+        }
+        self.check_said(log, bytes)
+    }
+
+    /// Whether a log may bring so much more in heads, lists and segments, if nobody approved it.
+    pub(super) fn check_said(&self, log: LogId, bytes: u64) -> Result<(), StoreError> {
+        if self.state(log)? != Some(LogState::Unapproved) {
+            return Ok(());
+        }
+        if self.kept_bytes(log)?.saturating_add(bytes) > UNAPPROVED_LOG_BYTES {
+            return Err(StoreError::Full(UNAPPROVED_LOG));
+        }
+        if self.unapproved_bytes()?.saturating_add(bytes) > UNAPPROVED_BYTES {
+            return Err(StoreError::Full(UNAPPROVED));
+        }
+        Ok(())
+    }
+
+    /// Whether a list of so many bytes can be taken in, so that it is not fetched in vain.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn may_say(&self, log: LogId, bytes: u64) -> Result<bool, StoreError> {
+        match self.check_said(log, bytes) {
+            Ok(()) => Ok(true),
+            Err(StoreError::Full(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Bytes of segments of a stream that a log may still bring, so that no more is fetched.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn room(&self, log: LogId, stream: &StreamName) -> Result<u64, StoreError> {
+        let state = self.state(log)?;
+        if matches!(state, Some(LogState::Own | LogState::Former)) {
+            return Ok(u64::MAX);
+        }
+        if stream.as_str() != SMALL_STREAM && self.is_disk_low()? {
+            return Ok(0);
+        }
+        let left = self.room.log_bytes.saturating_sub(self.log_bytes(log)?);
+        if state != Some(LogState::Unapproved) {
+            return Ok(left);
+        }
+        let unapproved = UNAPPROVED_BYTES.saturating_sub(self.unapproved_bytes()?);
+        Ok(left.min(UNAPPROVED_LOG_BYTES.saturating_sub(self.kept_bytes(log)?)).min(unapproved))
+    }
+
+    /// Bytes of the segments, heads and lists that are kept of a log.
+    fn kept_bytes(&self, log: LogId) -> Result<u64, StoreError> {
+        let sql = "SELECT (SELECT coalesce(sum(bytes), 0) FROM segments WHERE log = ?1)
+                       + (SELECT coalesce(sum(length(bytes)), 0) FROM heads_seen WHERE log = ?1)
+                       + (SELECT coalesce(sum(length(bytes)), 0) FROM lists WHERE log = ?1)";
+        Ok(self.db.conn().prepare_cached(sql)?.query_row([log.to_string()], |row| number(row, 0))?)
+    }
+
+    /// The same of all logs that nobody approved.
+    fn unapproved_bytes(&self) -> Result<u64, StoreError> {
+        let sql = "WITH strangers AS (SELECT log FROM logs WHERE state = 'unapproved')
+                   SELECT (SELECT coalesce(sum(bytes), 0) FROM segments WHERE log IN strangers)
+                       + (SELECT coalesce(sum(length(bytes)), 0) FROM heads_seen WHERE log IN strangers)
+                       + (SELECT coalesce(sum(length(bytes)), 0) FROM lists WHERE log IN strangers)";
+        Ok(self.db.conn().prepare_cached(sql)?.query_row([], |row| number(row, 0))?)
+    }
+}

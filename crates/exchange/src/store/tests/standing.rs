@@ -1,0 +1,173 @@
+//! How things stand: what is shown of logs, and who has what.
+
+use super::*;
+use crate::head::SignedHead;
+use crate::store::status::look;
+
+fn notes() -> StreamName {
+    stream("notes")
+}
+
+fn newest(device: &Device) -> SignedHead {
+    device.store.newest_signed().unwrap().unwrap()
+}
+
+#[test]
+fn a_device_that_never_exchanged_has_no_status_and_gets_none_by_looking() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(look(&Home::at(dir.path())).unwrap(), None);
+    assert_eq!(look_at_rounds(&Home::at(dir.path())).unwrap(), []);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_published_here_and_missing_is_told_apart() {
+    let mut author = Device::new();
+    for text in ["a", "b", "c"] {
+        author.say_all(&[text]);
+        author.publish();
+    }
+    author.say_all(&["d"]);
+    author.drain().unwrap();
+    let status = author.store.status().unwrap();
+    let own = status.own().unwrap();
+    let stream_of = &own.streams[&notes()];
+    assert_eq!((stream_of.published, stream_of.n_unpublished(), stream_of.held.count()), (3, 1, 4));
+    assert_eq!((own.row.state, own.head.unwrap().n, own.head.unwrap().came), (LogState::Own, 3, None));
+    assert_eq!(status, look(&Home::at(&author.root)).unwrap().unwrap());
+
+    let mut reader = Device::new();
+    let head = newest(&author);
+    reader.store.see_head(&head.name(), head.bytes(), NOW).unwrap();
+    let status = reader.store.status().unwrap();
+    let theirs = status.log(author.store.log()).unwrap();
+    assert_eq!(theirs.row.state, LogState::Unapproved);
+    assert_eq!(status.unapproved().count(), 1);
+    assert_eq!(theirs.key, Some(head.head().key));
+    assert_eq!(theirs.streams[&notes()].missing, Ranges::of(1, 3));
+    assert_eq!((theirs.head.unwrap().came, theirs.n_missing()), (Some(NOW), 3));
+
+    // The middle alone: there is a gap on both sides.
+    let segment = author.store.signed_segments().unwrap().unwrap().1[&notes()][1];
+    let expected = Expected { log: author.store.log(), stream: notes(), reference: segment };
+    let bytes = bytes_of(&author.store, &segment.name(expected.log, &expected.stream)).unwrap();
+    reader.store.accept_bytes(&expected, &bytes).unwrap();
+    let status = reader.store.status().unwrap();
+    let theirs = &status.log(author.store.log()).unwrap().streams[&notes()];
+    assert_eq!((theirs.held.to_string(), theirs.missing.to_string()), ("2".to_owned(), "1 3".to_owned()));
+}
+
+#[test]
+fn a_stream_is_safe_only_where_an_approved_device_says_it_holds_all_of_it() {
+    let (mut author, mut keeper) = (Device::new(), Device::new());
+    keeper.trust(&author.store);
+    author.say_all(&["a", "b"]);
+    author.publish();
+    keeper.pull(&author.store);
+    let news = Statement { lone_holds: true, ..statement() };
+    let said = keeper.store.sign(&news, NOW).unwrap().unwrap();
+    author.store.see_head(&said.name(), said.bytes(), NOW).unwrap();
+    let safe = |author: &Device| {
+        let status = author.store.status().unwrap();
+        status.safe_on(author.store.log(), &notes()).iter().map(|log| log.row.log).collect::<Vec<_>>()
+    };
+    assert_eq!(safe(&author), [], "anybody may say so");
+    author.trust(&keeper.store);
+    assert_eq!(safe(&author), [keeper.store.log()]);
+    author.say_all(&["c"]);
+    author.publish();
+    assert_eq!(safe(&author), [], "the newest is not there yet");
+    keeper.pull(&author.store);
+    let said = keeper.store.sign(&news, NOW).unwrap().unwrap();
+    author.store.see_head(&said.name(), said.bytes(), NOW).unwrap();
+    assert_eq!(safe(&author), [keeper.store.log()]);
+    author.store.revoke(keeper.store.log(), &BTreeMap::new(), NOW).unwrap();
+    assert_eq!(safe(&author), []);
+}
+
+#[test]
+fn a_clock_is_off_only_where_that_is_certain() {
+    let hour = std::time::Duration::from_secs(3600);
+    let (mut author, mut other) = (Device::new(), Device::new());
+    other.trust(&author.store);
+    author.say_all(&["a"]);
+    author.publish();
+    let skew = |author: &mut Device, other: &Device, came| {
+        let head = newest(other);
+        author.store.see_head(&head.name(), head.bytes(), came).unwrap();
+        author.store.status().unwrap().log(other.store.log()).unwrap().skew_ms
+    };
+    // Signed by a clock an hour ahead; it came now.
+    other.pull(&author.store);
+    other.say_all(&["x"]);
+    other.drain().unwrap();
+    other.store.seal().unwrap();
+    other.store.sign(&statement(), NOW.after(hour)).unwrap();
+    assert_eq!(skew(&mut author, &other, NOW), Some(3_600_000));
+    // A head that was long on its way says nothing.
+    let mut late = Device::new();
+    late.say_all(&["y"]);
+    late.publish();
+    assert_eq!(skew(&mut author, &late, NOW.after(hour)), None);
+    // It holds what we published at NOW, and says that it signed before.
+    let mut slow = Device::new();
+    slow.trust(&author.store);
+    slow.pull(&author.store);
+    slow.store.sign(&Statement { lone_holds: true, ..statement() }, NOW.before(hour)).unwrap();
+    assert_eq!(skew(&mut author, &slow, NOW), Some(-3_600_000));
+}
+
+#[test]
+fn a_first_head_that_only_announces_is_signed_once_and_on_demand() {
+    let mut device = Device::new();
+    assert_eq!(device.store.sign(&statement(), NOW).unwrap(), None);
+    let announce = Statement { announce: true, ..statement() };
+    let head = device.store.sign(&announce, NOW).unwrap().unwrap();
+    assert!(head.head().streams.is_empty() && head.head().n == 1);
+    assert_eq!(device.store.sign(&announce, NOW).unwrap(), None, "it is said already");
+    device.check();
+    let mut other = Device::new();
+    other.store.see_head(&head.name(), head.bytes(), NOW).unwrap();
+    assert_eq!(other.store.status().unwrap().unapproved().count(), 1);
+}
+
+#[test]
+fn what_is_gone_or_cut_is_found_without_reading() {
+    let mut author = Device::new();
+    author.say_all(&["a"]);
+    author.publish();
+    assert_eq!(author.store.verify_quick().unwrap(), []);
+    let segment = author.store.signed_segments().unwrap().unwrap().1[&notes()][0];
+    let folder = author.root.join("data/exchange").join(author.store.log().to_string());
+    let file = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let bytes = std::fs::read(&file).unwrap();
+    assert_eq!(bytes.len() as u64, segment.bytes);
+    std::fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(10).unwrap();
+    let found = author.store.verify_quick().unwrap();
+    assert!(found.len() == 1 && found[0].problem.contains("10 bytes"), "{found:?}");
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(author.store.verify_quick().unwrap()[0].problem, "it is gone");
+}
+
+#[test]
+fn numbers_count_what_is_kept_and_what_was_put() {
+    let mut device = Device::new();
+    device.say_all(&["a", "b"]);
+    device.drain().unwrap();
+    assert_eq!(device.store.sizes().unwrap().n_unsealed, 2);
+    device.publish();
+    let sizes = device.store.sizes().unwrap();
+    assert_eq!((sizes.n_unsealed, sizes.n_segments, sizes.n_logs, sizes.n_renewals), (0, 1, 1, 0));
+    device.store.note_put("nas", "carry/h/x.head", 300, NOW).unwrap();
+    device.store.note_put("nas", "carry/h/y.head", 200, NOW).unwrap();
+    device.store.reject("nas", "carry/h/z.head", "1", "wrong", NOW).unwrap();
+    let totals = device.store.put_totals("nas").unwrap();
+    assert_eq!((totals.n_files, totals.bytes, totals.n_rejected), (2, 500, 1));
+    assert_eq!(device.store.put_totals("other").unwrap(), PutTotals::default());
+    device.store.note_round("nas", Way::Pull, Some("it was cold"), NOW).unwrap();
+    let rounds = look_at_rounds(&Home::at(&device.root)).unwrap();
+    assert_eq!(rounds[0].pull.failed, Some((NOW, "it was cold".to_owned())));
+    device.store.forget_remote("nas").unwrap();
+    assert_eq!(device.store.put_totals("nas").unwrap(), PutTotals::default());
+    assert_eq!(look_at_rounds(&Home::at(&device.root)).unwrap(), []);
+}

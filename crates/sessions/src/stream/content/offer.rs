@@ -1,0 +1,267 @@
+//! Says what has changed in own sessions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use carry_exchange::record::Record;
+use carry_exchange::register::Lineage;
+use carry_exchange::store::{Store, StoreError};
+use carry_exchange::strand::{Offered, outbox};
+use carry_kernel::clock::Timestamp;
+use carry_kernel::db::rusqlite::{self, Connection};
+
+use super::burst::Word;
+use super::fold::Folding;
+use super::payload::{Generation, PayloadError, REPLACES_MAX, hash};
+use super::plan::{self, Difference};
+use super::said;
+use super::{ContentError, ContentStrand, unsayable};
+use crate::archive::SessionRow;
+use crate::archive::facts::SessionFacts;
+use crate::mask::pieces::MaskingError;
+use crate::model::SessionId;
+
+mod account;
+mod attempt;
+mod remembered;
+
+use account::Account;
+use attempt::Attempt;
+
+/// Sessions that are looked for at once.
+const SESSIONS: usize = 64;
+/// Bytes in the outbox after which they are handed over.
+const DRAIN_BYTES: u64 = 1024 * 1024;
+
+/// What was said of a session at one go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Done {
+    bytes: u64,
+    /// Whether all of it is said.
+    is_complete: bool,
+}
+
+impl ContentStrand {
+    /// Hands over what lies in the outbox; it then counts as said.
+    pub(super) fn drain(&mut self, store: &mut Store, now: Timestamp) -> Result<usize, ContentError> {
+        if outbox::n_waiting(self.archive.db.conn(), &self.stream)? == 0 {
+            return Ok(0);
+        }
+        let own = store.log();
+        let alias = store.logs()?.into_iter().find(|row| row.log == own).map(|row| row.alias).unwrap_or_default();
+        let drained = outbox::drain(&mut self.archive.db, &self.stream, store, now, &mut |tx, new, place| {
+            let mut folding = Folding::begin(tx, &place.log.to_string(), 0, &alias, true)?;
+            let record = Record {
+                flags: new.flags,
+                seq: place.seq,
+                at: place.at,
+                kind: new.kind,
+                kind_version: new.kind_version,
+                salt: [0; 16],
+                key: new.key.clone(),
+                wants: Vec::new(),
+                payload: new.payload.clone(),
+            };
+            folding.take(&record, Lineage::trunk(place.log))?;
+            Ok(folding.end()?)
+        })?;
+        Ok(drained)
+    }
+
+    /// Says what changed, newest sessions first, until `bytes` are through.
+    pub(super) fn say(&mut self, store: &mut Store, bytes: u64, now: Timestamp) -> Result<Offered, ContentError> {
+        let mut offered = Offered::default();
+        let (mut left, mut waiting) = (bytes, 0);
+        let mut tried = BTreeSet::new();
+        self.withdraw()?;
+        'all: loop {
+            let next = to_say(self.archive.db.conn(), tried.len() + SESSIONS)?;
+            let next: Vec<i64> = next.into_iter().filter(|n| !tried.contains(n)).collect();
+            if next.is_empty() {
+                break;
+            }
+            for n in next {
+                if left == 0 {
+                    offered.has_more = true;
+                    break 'all;
+                }
+                tried.insert(n);
+                let done = self.say_session(n, left, store)?;
+                left = left.saturating_sub(done.bytes);
+                waiting += done.bytes;
+                if waiting >= DRAIN_BYTES {
+                    offered.n_records += self.drain(store, now)?;
+                    waiting = 0;
+                }
+                if !done.is_complete {
+                    offered.has_more = true;
+                    break 'all;
+                }
+            }
+        }
+        offered.n_records += self.drain(store, now)?;
+        Ok(offered)
+    }
+
+    /// Takes back what was said of sessions that were deleted for good since.
+    fn withdraw(&mut self) -> Result<(), ContentError> {
+        let conn = self.archive.db.conn();
+        let sql = "SELECT d.id FROM curation c JOIN said_sessions d ON d.id = c.session
+                   WHERE c.field = 'deleted' AND c.item = '' AND c.value IS NOT NULL AND NOT d.is_withdrawn";
+        let deleted: Vec<String> =
+            conn.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        for id in deleted.into_iter().map(SessionId::stored) {
+            let account = Account::load(self.archive.db.conn(), &id)?;
+            let Some(live) = &account.live else {
+                // Not looked at again until something is known to have been said of it.
+                let sql = "UPDATE said_sessions SET is_withdrawn = 1 WHERE id = ?1";
+                self.archive.db.write(|tx| Ok::<_, ContentError>(tx.prepare_cached(sql)?.execute([id.as_str()])?))?;
+                continue;
+            };
+            let replaces = account.replaces(live.id);
+            let word = Word { id: &id, of: &live.name, generation: live.id, is_new: true, replaces: &replaces };
+            let record = word.withdrawal().map_err(unwritable)?;
+            self.archive.db.write(|tx| outbox::push(tx, &self.stream, &record).map(drop))?;
+        }
+        Ok(())
+    }
+
+    /// Says what changed in one session.
+    fn say_session(&mut self, n: i64, bytes: u64, store: &mut Store) -> Result<Done, ContentError> {
+        let complete = Done { bytes: 0, is_complete: true };
+        let Some(row) = self.archive.session(n)? else { return Ok(complete) };
+        let conn = self.archive.db.conn();
+        let Some(facts) = SessionFacts::read(conn, n)? else { return Ok(complete) };
+        let account = Account::load(conn, &row.id)?;
+        let is_empty = row.messages == 0 && row.abandoned == 0 && facts.usage.is_empty();
+        if is_empty && account.live.is_none() {
+            self.finish(&row, None, &[], &[], true, None)?;
+            return Ok(complete);
+        }
+        let known = remembered::load(conn, account.session, &self.redactor)?;
+        let ordinals = ordinals(conn, n)?;
+        let first = Attempt::make(self, &row, facts.clone(), known.as_ref(), &account.hashes, bytes);
+        let first = match first {
+            Err(AttemptError::Masking(error)) => {
+                self.finish(&row, None, &[(None, error.to_string())], &[], true, None)?;
+                return Ok(complete);
+            }
+            Err(AttemptError::Content(error)) => return Err(error),
+            Ok(first) => first,
+        };
+        let difference = Difference {
+            said: account.hashes.len(),
+            changed: first.changed,
+            vanished: plan::n_vanished(&account.hashes, &ordinals),
+            has_other_name: account.live.as_ref().is_some_and(|live| live.name != first.name),
+            is_masked_alike: known.as_ref().is_some_and(|known| known.values == first.known.values),
+        };
+        let is_anew = account.live.is_none() || difference.begins_anew();
+        let attempt = match is_anew && !account.hashes.is_empty() {
+            false => first,
+            true => match Attempt::make(self, &row, facts, None, &BTreeMap::new(), bytes) {
+                Err(AttemptError::Masking(error)) => {
+                    self.finish(&row, None, &[(None, error.to_string())], &[], true, None)?;
+                    return Ok(complete);
+                }
+                Err(AttemptError::Content(error)) => return Err(error),
+                Ok(again) => again,
+            },
+        };
+        let generation = match account.live.as_ref().filter(|_| !is_anew) {
+            Some(live) => live.id,
+            None => Generation(store.nonce()?.0),
+        };
+        let replaces = account.replaces(generation);
+        let word = Word { id: &row.id, of: &attempt.name, generation, is_new: is_anew, replaces: &replaces };
+        let has_new_facts = is_anew || account.facts != attempt.facts.as_deref().map(hash);
+        let facts = attempt.facts.clone().filter(|_| has_new_facts);
+        let mut set = || store.nonce().map(|nonce| Generation(nonce.0)).map_err(ContentError::Store);
+        let records = word.records(facts, attempt.out.clone(), self.limits, &mut set)?;
+        let bytes = records.iter().map(|record| record.payload.len() as u64).sum();
+        // What was not looked at is as unsayable as before.
+        let said: Vec<Option<u32>> = [None].into_iter().chain(attempt.out.iter().map(|(at, _)| Some(*at))).collect();
+        let said = Some(said.as_slice()).filter(|_| !is_anew && known.is_some());
+        self.finish(&row, Some(&attempt), &attempt.skipped, &records, attempt.is_complete, said)?;
+        Ok(Done { bytes, is_complete: attempt.is_complete })
+    }
+
+    /// Says what changed in one session, as far as the outbox.
+    #[cfg(test)]
+    pub(super) fn say_only(&mut self, store: &mut Store, n: i64) {
+        assert!(self.say_session(n, u64::MAX, store).expect("it is said").is_complete);
+    }
+
+    /// Writes what is to be said, and what to remember, in one transaction.
+    fn finish(
+        &mut self,
+        row: &SessionRow,
+        attempt: Option<&Attempt>,
+        reasons: &[(Option<u32>, String)],
+        records: &[outbox::Outgoing],
+        is_complete: bool,
+        said: Option<&[Option<u32>]>,
+    ) -> Result<(), ContentError> {
+        let (stream, redactor) = (&self.stream, &self.redactor);
+        self.archive.db.write(|tx| {
+            let mut reasons = reasons.to_vec();
+            for record in records {
+                match outbox::push(tx, stream, record) {
+                    Ok(_) => {}
+                    // One that no record can hold stands in no other's way.
+                    Err(StoreError::Frame(error)) => reasons.push((None, error.to_string())),
+                    Err(error) => return Err(ContentError::Store(error)),
+                }
+            }
+            unsayable::note(tx, &row.id, &reasons, said)?;
+            if let Some(attempt) = attempt {
+                let (session, _) = said::session(tx, &row.id)?;
+                remembered::save(tx, session, redactor, &attempt.known)?;
+            }
+            if is_complete {
+                tx.prepare_cached("UPDATE sessions SET said = ?2 WHERE n = ?1")?.execute((row.n, row.digest))?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Why a session could not be made ready.
+enum AttemptError {
+    /// It cannot be masked: it stays here.
+    Masking(MaskingError),
+    /// Something failed.
+    Content(ContentError),
+}
+
+impl From<MaskingError> for AttemptError {
+    fn from(error: MaskingError) -> Self {
+        match error {
+            MaskingError::Archive(error) => Self::Content(error.into()),
+            other => Self::Masking(other),
+        }
+    }
+}
+
+impl From<PayloadError> for ContentError {
+    fn from(error: PayloadError) -> Self {
+        unwritable(error)
+    }
+}
+
+/// Payloads are made of JSON that was written here.
+fn unwritable(error: PayloadError) -> ContentError {
+    ContentError::Store(StoreError::Io(std::io::Error::other(error)))
+}
+
+/// Own sessions of which not all is said, newest first.
+fn to_say(conn: &Connection, limit: usize) -> rusqlite::Result<Vec<i64>> {
+    let sql = "SELECT n FROM sessions WHERE unit IS NOT NULL AND said IS NOT digest ORDER BY ended_ms DESC LIMIT ?1";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    conn.prepare_cached(sql)?.query_map([limit], |row| row.get(0))?.collect()
+}
+
+/// The messages that a session has, ascending.
+fn ordinals(conn: &Connection, n: i64) -> rusqlite::Result<Vec<u32>> {
+    let sql = "SELECT ordinal FROM messages WHERE session = ?1 ORDER BY ordinal";
+    conn.prepare_cached(sql)?.query_map([n], |row| row.get(0))?.collect()
+}

@@ -1,0 +1,118 @@
+//! A session, masked, beside what was said of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::ContentStrand;
+use super::super::payload::{self, Name, UnsayableError};
+use super::{AttemptError, remembered};
+use crate::archive::facts::SessionFacts;
+use crate::archive::{SessionRow, StoredMessage};
+use crate::mask::pieces::{Bucket, Known, MaskedHead, Masking};
+
+/// What there is to say of a session.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) name: Name,
+    /// The facts as JSON; `None` when they cannot be said.
+    pub(super) facts: Option<String>,
+    /// Messages that were not said like this.
+    pub(super) out: Vec<(u32, String)>,
+    /// How many were said otherwise.
+    pub(super) changed: usize,
+    /// What cannot be said, and why.
+    pub(super) skipped: Vec<(Option<u32>, String)>,
+    /// What to remember: buckets of which everything is said.
+    pub(super) known: Known,
+    /// Whether nothing is left to say.
+    pub(super) is_complete: bool,
+}
+
+impl Attempt {
+    /// Masks what must be looked at, and compares it with the hashes of what was said. No more than about `bytes` are to be
+    /// said, but all that was said is compared.
+    pub(super) fn make(
+        strand: &ContentStrand,
+        row: &SessionRow,
+        mut facts: SessionFacts,
+        known: Option<&Known>,
+        said: &BTreeMap<u32, i64>,
+        bytes: u64,
+    ) -> Result<Self, AttemptError> {
+        let mut texts = vec![row.agent.as_str().to_owned()];
+        facts.each_text(&mut |text| texts.push(text.clone()));
+        let (archive, redactor) = (&strand.archive, &strand.redactor);
+        let key = remembered::key(redactor);
+        let mut masking = Masking::begin(archive, row, &[], &facts.links, texts, redactor, &key, known)?;
+        let name = put_back(&mut facts, masking.head());
+        let mut attempt = Self {
+            name,
+            facts: None,
+            out: Vec::new(),
+            changed: 0,
+            skipped: Vec::new(),
+            known: Known::default(),
+            is_complete: true,
+        };
+        match payload::encode_facts(&facts).and_then(|json| sized(json, strand)) {
+            Ok(json) => attempt.facts = Some(json),
+            Err(error) => attempt.skipped.push((None, error.to_string())),
+        }
+        let last_said = said.keys().next_back().copied();
+        let (mut weight, mut unfinished) = (0u64, BTreeSet::new());
+        while let Some(piece) = masking.next_piece()? {
+            let mut last = 0;
+            for (bucket, messages) in piece.buckets {
+                for message in messages {
+                    last = message.message.ordinal;
+                    let Some(json) = attempt.json(&message, strand) else { continue };
+                    match said.get(&last) {
+                        Some(known) if *known == payload::hash(&json) => continue,
+                        Some(_) => attempt.changed += 1,
+                        None => {}
+                    }
+                    if weight >= bytes {
+                        unfinished.insert(bucket);
+                        continue;
+                    }
+                    weight = weight.saturating_add(json.len() as u64);
+                    attempt.out.push((last, json));
+                }
+            }
+            // Nothing behind this was ever said, so that nothing more can have changed.
+            if !unfinished.is_empty() && last_said.is_none_or(|said| last > said) {
+                break;
+            }
+        }
+        attempt.is_complete = unfinished.is_empty();
+        attempt.known = masking.finish();
+        attempt.known.buckets.retain(|bucket: &Bucket, _| !unfinished.contains(bucket));
+        Ok(attempt)
+    }
+
+    fn json(&mut self, message: &StoredMessage, strand: &ContentStrand) -> Option<String> {
+        match payload::encode_message(message).and_then(|json| sized(json, strand)) {
+            Ok(json) => Some(json),
+            Err(error) => {
+                self.skipped.push((Some(message.message.ordinal), error.to_string()));
+                None
+            }
+        }
+    }
+}
+
+/// A text that readers take.
+fn sized(json: String, strand: &ContentStrand) -> Result<String, UnsayableError> {
+    payload::check_size(json.len(), strand.limits.piece_bytes).map(|()| json)
+}
+
+/// Puts the masked texts where they came from, and says what the session goes by.
+fn put_back(facts: &mut SessionFacts, head: &MaskedHead) -> Name {
+    let mut texts = head.texts.iter();
+    let agent = texts.next().cloned().unwrap_or_default();
+    facts.each_text(&mut |text| {
+        // As many come back as were handed in, in the same order; a text without its masked form must not leave.
+        *text = texts.next().cloned().unwrap_or_default();
+    });
+    facts.links = head.links.clone();
+    Name { origin: head.session.origin.clone(), agent, native: head.session.native.0.clone() }
+}

@@ -1,0 +1,8 @@
+//! Devices with real archives and stores, which hand each other's segments over directly.
+
+mod device;
+mod heard;
+mod masked;
+mod order;
+mod removed;
+mod said;

@@ -1,0 +1,114 @@
+//! Records that nobody of ours wrote, and stamps that lie.
+
+use super::*;
+
+/// Puts a record as it is into the outbox of a device, past all that checks it.
+fn forge(device: &mut Device, kind: u16, version: u16, key: &str, payload: &str) {
+    let out = Outgoing {
+        flags: Flags::default(),
+        key: key.as_bytes().to_vec(),
+        kind,
+        kind_version: version,
+        wants: Vec::new(),
+        payload: payload.as_bytes().to_vec(),
+    };
+    let stream = device.strand.stream.clone();
+    device.strand.archive.db.write(|tx| outbox::push(tx, &stream, &out)).unwrap();
+}
+
+fn edit_of(field: &str, value: &str, at: &str) -> String {
+    let session = session(1);
+    format!(r#"{{"t":"{session}","f":"{field}","i":"","v":{value},"seen":[],"at":{at}}}"#)
+}
+
+#[test]
+fn a_stamp_from_the_far_future_wins_over_no_edit_that_saw_it_and_does_not_spread() {
+    for stamp in ["[253402300799000,0]", "[9999999999999,65535]", "[-1,0]"] {
+        let (mut a, mut b) = (Device::new("a"), Device::new("b"));
+        forge(&mut b, EDIT, 1, "k", &edit_of("name", "\"forged\"", stamp));
+        b.publish(1);
+        a.pull(&b);
+        assert_eq!(a.shown(&name(1)).as_deref(), Some("forged"));
+        assert!(a.rename(1, "ours", 2));
+        assert_eq!(a.shown(&name(1)).as_deref(), Some("ours"));
+        a.publish(3);
+        let ours = a.strand.archive.registers(Some(&session(1))).unwrap().remove(0);
+        assert_eq!(ours.hlc.wall_ms, at(2).as_millis().unsigned_abs(), "{stamp}");
+        b.pull(&a);
+        assert_eq!(b.shown(&name(1)).as_deref(), Some("ours"));
+        assert!(b.rename(1, "again", 4));
+        b.publish(5);
+        a.pull(&b);
+        assert_eq!((a.shown(&name(1)).as_deref(), a.conflicts()), (Some("again"), vec![]));
+    }
+}
+
+#[test]
+fn what_cannot_be_read_holds_up_nothing() {
+    let (mut a, mut b) = (Device::new("a"), Device::new("b"));
+    for payload in ["{}", r#"{"t":7}"#, r#"{"t":"x","f":"name","i":"","v":"1","seen":[["no log",1,"00000000"]]}"#] {
+        forge(&mut b, EDIT, 1, "k", payload);
+        forge(&mut b, DELETION, 1, "k", payload);
+    }
+    forge(&mut b, EDIT, 1, "odd", &edit_of("name", "[1,{\"a\":2}]", "[1,1]"));
+    forge(&mut b, EDIT, 1, "odd", &edit_of("star", "true", "[1,1]"));
+    b.rename(2, "good", 1);
+    b.publish(2);
+    a.pull(&b);
+    assert_eq!(a.shown(&name(2)).as_deref(), Some("good"));
+    // A value that is no text shows as none.
+    assert_eq!(a.shown(&name(1)), None);
+    assert_eq!(a.live(&name(1)), BTreeSet::from([r#"[1,{"a":2}]"#.to_owned()]));
+    assert!(a.strand.archive.registers(None).unwrap().iter().all(|one| one.field != "star" || one.value.is_none()));
+}
+
+#[test]
+fn fields_and_kinds_of_later_versions_are_kept_and_shown_nowhere() {
+    let (mut a, mut b) = (Device::new("a"), Device::new("b"));
+    for field in ["colour", "deleted", "deleting"] {
+        forge(&mut b, EDIT, 1, field, &edit_of(field, "\"1\"", "[5,0]"));
+    }
+    forge(&mut b, EDIT, 2, "later", r#"{"anything":1}"#);
+    forge(&mut b, 77, 1, "later", r#"{"anything":1}"#);
+    b.publish(1);
+    a.fetch(&b.store, 0, usize::MAX);
+    let done = a.store.deliver(&mut a.strand).unwrap();
+    assert_eq!((done.n_folded, done.n_deferred), (3, 2));
+    assert_eq!(a.strand.archive.registers(None).unwrap(), []);
+    assert_eq!(a.strand.archive.deleted().unwrap(), []);
+    assert_eq!(a.count("SELECT count(*) FROM curation_edits"), 3);
+    let colour = RegisterName::new(&session(1), "colour", "");
+    assert_eq!(a.live(&colour), BTreeSet::from([r#""1""#.to_owned()]));
+    assert_eq!(a.conflicts(), []);
+}
+
+#[test]
+fn what_is_too_large_is_refused_or_stays_here_and_holds_up_nothing() {
+    let mut a = Device::new("a");
+    let long = "x".repeat(70_000);
+    let refused = a.strand.archive.curate(&session(1), &UserEdit::Rename(Some(long.clone())), "a", at(1));
+    assert!(matches!(refused, Err(ArchiveError::TooLarge { bytes: 70_000 })));
+    // From before anybody asked.
+    let sql =
+        format!("INSERT INTO curation VALUES ('{}', 'name', '', '{long}', '1790000000000-0000', 'a')", session(1));
+    a.strand.archive.db.conn().execute(&sql, []).unwrap();
+    a.rename(2, "short", 2);
+    assert_eq!(a.publish(3), 1);
+    assert_eq!(a.shown(&name(1)), Some(long));
+    assert_eq!(a.publish(4), 0);
+    // A shorter one goes.
+    assert!(a.rename(1, "shorter", 5));
+    assert_eq!(a.publish(6), 1);
+}
+
+#[test]
+fn an_edit_of_a_session_that_nobody_has_waits_for_it() {
+    let (mut a, mut b) = (Device::new("a"), Device::new("b"));
+    let id = crate::model::SessionId::new("a", crate::model::Agent::Claude, &crate::model::NativeId("one".to_owned()));
+    b.strand.archive.curate(&id, &UserEdit::Star(true), "b", at(1)).unwrap();
+    b.publish(2);
+    a.pull(&b);
+    assert!(a.strand.archive.find(id.as_str()).is_err());
+    deleting::write(&mut a, "one", "hello");
+    assert!(a.strand.archive.find(id.as_str()).unwrap().is_starred);
+}

@@ -1,0 +1,133 @@
+//! The tables.
+
+use std::fmt::Write as _;
+
+use super::super::measure::Spread;
+use super::super::sessions::Set;
+use super::subject::Cost;
+use super::{Exchanges, Scenario};
+
+/// What is told of an exchange: the heading, the value, digits after the point.
+type Column = (&'static str, fn(&Cost) -> f64, usize);
+
+const COLUMNS: [Column; 9] = [
+    ("runs", |cost| cost.runs as f64, 0),
+    ("wall s", |cost| cost.process.wall, 3),
+    ("processor s", |cost| cost.process.cpu, 3),
+    ("memory MB", |cost| cost.process.rss as f64 / 1e6, 0),
+    ("written MB", |cost| cost.process.written as f64 / 1e6, 2),
+    ("new files", |cost| cost.files as f64, 0),
+    ("new kB", |cost| cost.bytes as f64 / 1e3, 1),
+    ("files", |cost| cost.total.0 as f64, 0),
+    ("MB", |cost| cost.total.1 as f64 / 1e6, 2),
+];
+
+/// The names of both programs.
+const NAMES: [&str; 2] = ["carry", "agentsview"];
+
+/// Costs of the programs and how they compare.
+pub(super) fn exchanges(set: &Set, rows: &[(Scenario, Exchanges)], n_programs: usize) -> String {
+    let mut text = format!("\n### {}: {}, over a folder\n\n| | program |", set.name, set.what);
+    COLUMNS.iter().for_each(|(heading, ..)| {
+        let _ = write!(text, " {heading} |");
+    });
+    let _ = writeln!(text, "\n|---|---|{}", "--:|".repeat(COLUMNS.len()));
+    for (scenario, exchanges) in rows {
+        let medians = exchanges.costs.each_ref().map(|costs| COLUMNS.map(|(_, of, _)| median(costs.iter().map(of))));
+        for at in 0..n_programs {
+            let void = if exchanges.is_void[at] { " **void**" } else { "" };
+            let _ = write!(text, "| {} | {}{void} |", scenario.name(), NAMES[at]);
+            for ((_, _, digits), value) in COLUMNS.iter().zip(medians[at]) {
+                let _ = write!(text, " {value:.digits$} |");
+            }
+            text.push('\n');
+        }
+        if n_programs == 2 {
+            text.push_str("| | |");
+            for (ours, theirs) in medians[0].iter().zip(medians[1]) {
+                if theirs > 0.0 {
+                    let _ = write!(text, " {:.2} × |", ours / theirs);
+                } else {
+                    text.push_str(" – |");
+                }
+            }
+            text.push('\n');
+        }
+    }
+    text.push('\n');
+    for (scenario, exchanges) in rows {
+        for (name, counts) in NAMES.iter().zip(exchanges.counts).take(n_programs) {
+            let (here, there) = (counts.here, counts.there);
+            let _ = writeln!(
+                text,
+                "{}: {name} has {} sessions and {} messages on the first device, {} and {} on the second.",
+                scenario.name(),
+                here.0,
+                here.1,
+                there.0,
+                there.1
+            );
+        }
+    }
+    text
+}
+
+/// Messages that a first import brings in a second: verified, durable, searchable.
+pub(super) fn rates(rows: &[(Scenario, Exchanges)]) -> String {
+    let import = rows.iter().find(|(scenario, _)| *scenario == Scenario::Import);
+    let mut text = String::new();
+    for (name, costs) in NAMES.iter().zip(import.iter().flat_map(|(_, exchanges)| &exchanges.costs)) {
+        let rate = median(costs.iter().map(|cost| cost.messages as f64 / cost.process.wall));
+        if rate.is_finite() {
+            let _ = writeln!(text, "First import: {name} takes in {rate:.0} messages a second.");
+        }
+    }
+    text
+}
+
+fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    Spread::of(values).map_or(f64::NAN, |spread| spread.median)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::sessions;
+    use super::super::subject::Counts;
+    use super::*;
+
+    fn cost(wall: f64, bytes: u64) -> Cost {
+        let process = sessions::Cost { wall, cpu: wall / 2.0, rss: 50_000_000, written: 0 };
+        Cost { process, runs: 1, files: 2, bytes, total: (12, 9_000_000), messages: 1_000 }
+    }
+
+    fn import(there: (u64, u64)) -> Exchanges {
+        let counts = [Counts { here: (12, 10), there }, Counts { here: (12, 9), there: (12, 9) }];
+        let is_void = counts.map(|counts| !counts.agree(12));
+        let ours = vec![cost(1.0, 500), cost(3.0, 700), cost(2.0, 600)];
+        Exchanges { costs: [ours, vec![cost(8.0, 1200)]], counts, is_void }
+    }
+
+    #[test]
+    fn a_table_shows_medians_and_ratios() {
+        let text = exchanges(&super::super::SETS[2], &[(Scenario::Import, import((12, 10)))], 2);
+        let ours = "| first import | carry | 1 | 2.000 | 1.000 | 50 | 0.00 | 2 | 0.6 | 12 | 9.00 |";
+        assert!(text.contains(ours), "{text}");
+        assert!(text.contains("| | | 1.00 × | 0.25 × | 0.25 × | 1.00 × | – | 1.00 × | 0.50 ×"), "{text}");
+        assert!(!text.contains("void"), "{text}");
+        assert!(rates(&[(Scenario::Import, import((12, 10)))]).contains("carry takes in 500 messages"));
+    }
+
+    #[test]
+    fn what_did_not_arrive_makes_a_row_void() {
+        for there in [(12, 9), (11, 10), (0, 0)] {
+            let text = exchanges(&super::super::SETS[2], &[(Scenario::Import, import(there))], 2);
+            assert!(text.contains("carry **void**") && !text.contains("agentsview **void**"), "{text}");
+        }
+    }
+
+    #[test]
+    fn one_program_alone_has_no_ratios() {
+        let text = exchanges(&super::super::SETS[2], &[(Scenario::Import, import((12, 10)))], 1);
+        assert!(!text.contains('×') && !text.contains("agentsview"), "{text}");
+    }
+}
