@@ -53,11 +53,11 @@ pub(super) fn words(problem: &Problem, names: &Names) -> Words {
     let (text, advice) = match problem {
         Problem::Arriving(object) => (
             format!("a file of {} is still arriving: {object}", of(object)),
-            "Nothing is to be done: the next exchange takes it in.".to_owned(),
+            "Nothing is to be done: each exchange looks again. If it stays as it is, it is named as damaged after ten minutes.".to_owned(),
         ),
         Problem::Damaged(object) => (
             format!("a file of {} is damaged there: {object}", of(object)),
-            "The rest went on. Whoever holds a good copy puts it again; an exchange on that device does so.".to_owned(),
+            "The rest went on. An exchange on a device that holds a good copy puts it again, within a day.".to_owned(),
         ),
         Problem::Wrong(object, why) => (
             format!("a file of {} is as it was made, and cannot be used: {object}: {}", of(object), text::line(why)),
@@ -65,7 +65,7 @@ pub(super) fn words(problem: &Problem, names: &Names) -> Words {
         ),
         Problem::Missing(object) => (
             format!("a file of {} is not there yet: {object}", of(object)),
-            "A sync tool may still be bringing it. If it never comes, an exchange on a device that has it puts it again.".to_owned(),
+            "A sync tool may still be bringing it. If it never comes, an exchange on a device that has it puts it again, within a day or two.".to_owned(),
         ),
         Problem::Unreachable(object, why) => (
             format!("a file of {} could not be read or written: {object}: {}", of(object), text::line(why)),
