@@ -88,6 +88,14 @@ const NEEDS: &[Need] = &[
         version: "13",
         why: "tests push to servers of their own; the one that the package starts is used by none and may be stopped",
     },
+    // Without the configuration that the package around it brings, no server of the machine's is started.
+    Need {
+        program: "apache2",
+        probe: &[],
+        package: "apache2-bin",
+        version: "",
+        why: "tests exchange over its WebDAV, on servers of their own",
+    },
     // PostgreSQL refuses to run as root.
     Need {
         program: "setpriv",

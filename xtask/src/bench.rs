@@ -7,7 +7,7 @@
 
 use std::path::PathBuf;
 
-use crate::run::{cargo, root, shown, target};
+use crate::run::{root, target};
 use crate::{Outcome, out};
 
 mod carry;
@@ -16,6 +16,7 @@ mod handoff;
 mod idle;
 mod measure;
 mod method;
+mod options;
 mod plumbing;
 mod redact;
 mod report;
@@ -85,13 +86,7 @@ fn parse(args: &[String]) -> Outcome<Plan> {
 }
 
 fn code(plan: &Plan) -> Outcome {
-    let program = match &plan.program {
-        Some(program) => program.clone(),
-        None => {
-            shown(&mut cargo(&["build", "--release", "--locked", "--package", "carry"]))?;
-            target()?.join("release/carry")
-        }
-    };
+    let program = options::program(plan.program.as_deref())?;
     std::fs::create_dir_all(&plan.dir)?;
     let dir = tempfile::Builder::new().prefix("run-").tempdir_in(&plan.dir)?;
     out::line(&report::machine(plan.rounds));

@@ -23,7 +23,7 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
-  test [ARGS]   Install what tests need, run all tests (ARGS go to `cargo test`), count them; without ARGS 10,000 seeds of
+  test [ARGS]   Install what tests need, run all tests (ARGS go to `cargo test`), count them; without ARGS 2,400 seeds of
                 the simulator follow
   ci            Check formatting, lints, documents, layers, licences
   docs          Write the generated parts of docs/
@@ -37,7 +37,7 @@ Usage: cargo xtask COMMAND
                 Measure archiving sessions against agentsview
   bench redact [--rounds N] [--dir PATH]
                 Measure how fast secrets are masked, and count how many are found
-  sim [--seeds N] [--from SEED] [--threads N] | --seed SEED [--trace]
+  sim [--seeds N] [--from SEED] [--threads N] [--fail-fast] | --seed SEED [--trace]
                 Run the fleet simulator on N seeds (1000), or one of them with what happens in it
   dist          Build the program as it is handed out";
 

@@ -107,18 +107,9 @@ pub(crate) fn remember(here: &Here) {
 /// Asks one; returns why it could not be asked.
 fn fetch_one(shell: &Shell, here: &Here, remote: &Remote) -> Result<Option<String>, Failure> {
     let trees = here.siblings(&shell.registry()?)?;
-    let name = publish::lease_name(&here.tree.common_dir, &remote.key()).replacen("code-push/", "code-radar/", 1);
-    let fetched = lease::hold(shell, &name, &format!("asking {}", text::line(&remote.shown_name())), |lost| {
-        let progress = Progress::new(shell);
-        let io = Io {
-            interactive: prompt::can_ask(shell),
-            cancel: lost,
-            progress: &|step, done, total| {
-                progress.show(&format!("{}: {step}", text::line(&remote.shown_name())), done, total)
-            },
-        };
-        Ok(gather::fetch(&here.ctx, &here.repo, &trees, remote, &io)?)
-    });
+    let name = gather::lease_name(&here.tree.common_dir, &remote.key());
+    let fetched =
+        talk(shell, remote, &name, "asking", |io| Ok(gather::fetch(&here.ctx, &here.repo, &trees, remote, io)?));
     let report = match fetched {
         Ok(report) => report,
         Err(failure) => return Ok(Some(said(&failure, remote))),
@@ -139,22 +130,33 @@ fn fetch_one(shell: &Shell, here: &Here, remote: &Remote) -> Result<Option<Strin
 /// Pushes all lines of the working tree to `remote`, under the lease that the daemon pushes under too.
 pub(crate) fn push(shell: &Shell, here: &Here, remote: &Remote, options: &Options) -> Result<Report, Failure> {
     let name = publish::lease_name(&here.tree.common_dir, &remote.key());
-    let doing = format!("pushing to {}", text::line(&remote.shown_name()));
-    let report = lease::hold(shell, &name, &doing, |lost| {
-        let progress = Progress::new(shell);
-        let io = Io {
-            interactive: prompt::can_ask(shell),
-            cancel: lost,
-            progress: &|step, done, total| {
-                progress.show(&format!("{}: {step}", text::line(&remote.shown_name())), done, total)
-            },
-        };
-        Ok(publish::push(&here.ctx, &here.repo, &here.tree, remote, options, &io)?)
+    let report = talk(shell, remote, &name, "pushing to", |io| {
+        Ok(publish::push(&here.ctx, &here.repo, &here.tree, remote, options, io)?)
     })?;
     if report.renewed {
         say_renewed(shell, here);
     }
     Ok(report)
+}
+
+/// Does `work` with a remote under the lease `name`, and shows how far it is. `doing` says to whom else wants the lease what
+/// is done; the remote's name follows.
+fn talk<T>(
+    shell: &Shell,
+    remote: &Remote,
+    name: &str,
+    doing: &str,
+    work: impl FnOnce(&Io<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let shown = text::line(&remote.shown_name());
+    lease::hold(shell, name, &format!("{doing} {shown}"), |lost| {
+        let progress = Progress::new(shell);
+        work(&Io {
+            interactive: prompt::can_ask(shell),
+            cancel: lost,
+            progress: &|step, done, total| progress.show(&format!("{shown}: {step}"), done, total),
+        })
+    })
 }
 
 fn say_renewed(shell: &Shell, here: &Here) {

@@ -14,7 +14,7 @@ use carry_kernel::worker::{Phase, Status};
 use crate::failure::Failure;
 use crate::paths;
 use crate::text;
-use crate::wire::Shell;
+use crate::wire::{self, Shell};
 
 /// Skipped paths named one by one for people; JSON has all that are known.
 const NAMED_MAX: usize = 5;
@@ -34,6 +34,8 @@ pub(crate) struct Overview {
     pub(crate) budget: Budget,
     /// Whether the configuration lets it be captured.
     pub(crate) is_enabled: bool,
+    /// Files of settings that cannot be parsed: a phrase each.
+    broken: Vec<String>,
     /// What its own file (`carry.toml`) takes away from that: short phrases.
     pub(crate) narrowed: Vec<String>,
     /// Repositories inside it that are registered themselves (root-relative).
@@ -88,6 +90,7 @@ fn overview(shell: &Shell, registry: &Registry, rows: &[Row], tree: Tree) -> Res
         presence,
         state,
         nested_known,
+        broken: config.broken().iter().map(|warning| wire::broken(warning).trim_end_matches('.').to_owned()).collect(),
         narrowed: narrowed(&config),
         worker: rows.iter().find(|row| row.worker == name).map(|row| row.status.clone()),
         budget: Budget::new(&config, repository_used, total_used, free),
@@ -173,6 +176,9 @@ impl Overview {
             Presence::Replaced => {
                 gap("the repository there is gone or another one (`carry add` registers that)".to_owned())
             }
+        }
+        for broken in &self.broken {
+            gap(format!("`carry now` captures nothing: {broken}"));
         }
         if self.tree.paused {
             gap("paused; `carry resume` goes on".to_owned());

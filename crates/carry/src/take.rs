@@ -37,9 +37,15 @@ pub(crate) struct Taken {
 
 /// Captures each of `trees`; one that fails does not stop the rest. `watched` trusts the daemon's watcher.
 pub(crate) fn each(shell: &Shell, trees: Vec<Tree>, watched: bool) -> Vec<(Tree, Result<Taken, Failure>)> {
-    let mut answers = from_daemon(shell, &trees, watched);
+    // What a file leaves out that cannot be parsed must not be captured, and nobody knows what that is.
+    let unsure = |tree: &Tree| shell.check_config(Some(&tree.root)).err();
+    let sure: Vec<Tree> = trees.iter().filter(|tree| unsure(tree).is_none()).cloned().collect();
+    let mut answers = from_daemon(shell, &sure, watched);
     let mut ctx = None;
     let each = trees.into_iter().map(|tree| {
+        if let Some(failure) = unsure(&tree) {
+            return (tree, Err(failure));
+        }
         let answer = answers.iter().position(|answer| answer.tree == tree.id).map(|at| answers.swap_remove(at));
         let taken = match answer {
             Some(answer) => understand(&tree, answer),

@@ -1,5 +1,6 @@
 //! Where everything comes together: the one place that reads environment, flags, clock and identity.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use carry_daemon::exchange::{self, Around, Ground};
 use carry_daemon::handle::{Handle as _, Request};
 use carry_daemon::socket::Remote;
 use carry_kernel::clock::{Clock, SystemClock, Timestamp};
-use carry_kernel::config::{Config, Key, Origin, Sources};
+use carry_kernel::config::{Config, Key, Origin, Sources, Warning};
 use carry_kernel::device::{self, Device};
 use carry_kernel::home::Home;
 use carry_kernel::id::TreeId;
@@ -53,6 +54,8 @@ pub(crate) struct Shell {
     /// What time it is.
     pub(crate) clock: Arc<dyn Clock>,
     sources: Sources,
+    /// The files of settings of which it was said that they cannot be parsed.
+    said: RefCell<Vec<Origin>>,
 }
 
 impl Shell {
@@ -83,6 +86,7 @@ impl Shell {
             cwd,
             clock: clock(&var),
             sources,
+            said: RefCell::default(),
         })
     }
 
@@ -105,12 +109,46 @@ impl Shell {
         }
     }
 
-    /// The configuration that holds for the working tree at `root`, or the user's alone. What is wrong with it is said
-    /// by `config` and `doctor`.
+    /// The configuration that holds for the working tree at `root`, or the user's alone. A file
+    /// that cannot be parsed is named on stderr, once; what else is wrong is said by `config` and `doctor`.
     pub(crate) fn config(&self, root: Option<&Path>) -> Config {
+        let config = self.config_in_silence(root);
+        self.warn_of_broken(&config);
+        config
+    }
+
+    /// The same, saying nothing.
+    pub(crate) fn config_in_silence(&self, root: Option<&Path>) -> Config {
         let mut sources = self.sources.clone();
         sources.repository = root.map(Path::to_owned);
         Config::load(KEYS, &sources)
+    }
+
+    fn load(&self, sources: &Sources) -> Config {
+        let config = Config::load(KEYS, sources);
+        self.warn_of_broken(&config);
+        config
+    }
+
+    fn warn_of_broken(&self, config: &Config) {
+        for warning in config.broken() {
+            let mut said = self.said.borrow_mut();
+            if !said.contains(&warning.origin) {
+                said.push(warning.origin.clone());
+                self.out.warn(broken(warning));
+            }
+        }
+    }
+
+    /// Fails when a file of the configuration for `root`, or of the user's alone, cannot be parsed: for commands that must not go by what
+    /// is left of it.
+    pub(crate) fn check_config(&self, root: Option<&Path>) -> Result<(), Failure> {
+        let config = self.config_in_silence(root);
+        let Some(warning) = config.broken().first() else { return Ok(()) };
+        Err(Failure::failed(broken(warning).trim_end_matches('.')).hint(match warning.origin {
+            Origin::Repository { .. } => "`carry doctor` says whether it is mended.",
+            _ => "`carry config edit` opens it, and `carry doctor` says whether it is mended.",
+        }))
     }
 
     /// Whether flags or variables of this run say otherwise than the files that a daemon reads.
@@ -154,7 +192,7 @@ impl Shell {
     pub(crate) fn team_with(&self, said: &[(&str, String)]) -> carry_team::settings::Settings {
         let mut sources = self.sources.clone();
         sources.flags.extend(said.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
-        let (config, home) = (Config::load(KEYS, &sources), self.user_home.as_deref());
+        let (config, home) = (self.load(&sources), self.user_home.as_deref());
         carry_team::settings::Settings::new(&config, home, &|name| std::env::var_os(name))
     }
 
@@ -167,8 +205,12 @@ impl Shell {
     pub(crate) fn exchange_with(&self, said: &[(&str, String)]) -> exchange::settings::Settings {
         let mut sources = self.sources.clone();
         sources.flags.extend(said.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
-        let (config, home) = (Config::load(KEYS, &sources), self.user_home.as_deref());
-        exchange::settings::Settings::new(&config, home, &|name| std::env::var_os(name))
+        self.exchange_of(&self.load(&sources))
+    }
+
+    /// The same of a configuration that was read.
+    pub(crate) fn exchange_of(&self, config: &Config) -> exchange::settings::Settings {
+        exchange::settings::Settings::new(config, self.user_home.as_deref(), &|name| std::env::var_os(name))
     }
 
     /// What exchanges need; makes the device's identity when there is none.
@@ -273,6 +315,11 @@ mod moved {
             SystemClock.steady()
         }
     }
+}
+
+/// That a file of settings cannot be parsed, and what that means.
+pub(crate) fn broken(warning: &Warning) -> String {
+    format!("{warning} Nothing that it says holds until it is mended.")
 }
 
 /// A mistyped `--config` is wrong usage, whether or not the command reads that setting.

@@ -121,8 +121,18 @@ pub(crate) fn trust(trust: Trust) -> &'static str {
         Trust::Own => "own",
         Trust::Approved => "approved",
         Trust::Unknown => "unknown",
+        Trust::Revoked => "revoked",
         Trust::Impostor => "impostor",
     }
+}
+
+/// Fails when the writer of `tip` was revoked: nobody wants anything of it before it is approved by name.
+pub(crate) fn refuse_revoked(tip: &Tip) -> Result<(), Failure> {
+    if tip.trust != Trust::Revoked {
+        return Ok(());
+    }
+    Err(Failure::failed(format!("{} ({}) was revoked", text::line(tip.writer.name()), text::line(&tip.writer.id())))
+        .hint(format!("Nothing of it is taken over. `carry devices approve {}` trusts it again.", word(tip))))
 }
 
 /// A branch as it was typed.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 
+use carry_kernel::config::Config;
 use carry_kernel::disk::DiskError;
 use carry_kernel::fault;
 
@@ -127,6 +128,12 @@ pub enum CaptureError {
     /// The lease was lost, the capture was cancelled, or the device has a new identity by now.
     #[error("the capture was cancelled")]
     Cancelled,
+    /// A file of settings cannot be parsed, so that nobody knows what is not to be captured.
+    #[error("nothing is captured until the configuration is mended: {problem}")]
+    Configuration {
+        /// The file, the place, and what is wrong.
+        problem: String,
+    },
     /// Objects the snapshot needs kept vanishing.
     #[error("{n} objects vanished from the repository while it was captured")]
     Vanished {
@@ -161,6 +168,8 @@ pub struct Capturer {
     mended: bool,
     /// Whether a first snapshot is made even of nothing.
     even_empty: bool,
+    /// The configuration as it was when all its files could be parsed last.
+    config: Option<Config>,
 }
 
 /// How often a capture is tried: objects it relied on may be collected meanwhile, and others may move the line.
@@ -169,7 +178,17 @@ const TRIES: usize = 5;
 impl Capturer {
     /// For a registered tree.
     pub fn new(ctx: Context, tree: Tree) -> Self {
-        Self { ctx, tree, repo: None, memory: None, registry: None, stashes: None, mended: false, even_empty: false }
+        Self {
+            ctx,
+            tree,
+            repo: None,
+            memory: None,
+            registry: None,
+            stashes: None,
+            mended: false,
+            even_empty: false,
+            config: None,
+        }
     }
 
     /// The same, which makes a first snapshot even of an empty working tree without commits: a way back from what comes next.
@@ -237,7 +256,7 @@ impl Capturer {
 
     fn attempt(&mut self, request: &Request<'_>, rewrite: bool, untracked: bool) -> Result<Attempt, CaptureError> {
         let started = self.ctx.clock.now();
-        let settings = Settings::new(&self.ctx.config(Some(&self.tree.root)));
+        let settings = Settings::new(&self.config()?);
         // A handle has the configuration of the moment when it was opened.
         let opened_ns = crate::shadow_index::file_clock_ns();
         let (repo, rules) = match (&request.look, &self.repo, &self.memory) {
@@ -448,10 +467,26 @@ impl Capturer {
         Ok(())
     }
 
+    /// The configuration that holds now. While a file of it cannot be parsed it is the last one that could: what such a file left out
+    /// must not be captured.
+    fn config(&mut self) -> Result<Config, CaptureError> {
+        let config = self.ctx.config(Some(&self.tree.root));
+        match config.broken().first() {
+            None => {
+                self.config = Some(config.clone());
+                Ok(config)
+            }
+            Some(warning) => {
+                let problem = warning.to_string().trim_end_matches('.').to_owned();
+                self.config.clone().ok_or(CaptureError::Configuration { problem })
+            }
+        }
+    }
+
     fn budget(&mut self, repo: &Repo) -> Result<Budget, CaptureError> {
         let space = carry_kernel::gate::disk_space(repo.common_dir())
             .map_err(DiskError::at("measure the space of", repo.common_dir()))?;
-        let config = self.ctx.config(Some(&self.tree.root));
+        let config = self.config()?;
         let registry = open_registry(&mut self.registry, &self.ctx)?;
         let (repository, total) = registry.bytes_used(repo.common_dir())?;
         Ok(Budget::new(&config, repository, total, space.free))

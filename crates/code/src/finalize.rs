@@ -40,7 +40,7 @@ pub struct Row {
     pub conflicts: Vec<Conflict>,
     /// Whether what was gathered before it holds all of it already.
     pub contained: bool,
-    /// Whether it is left out, since nobody approved its device.
+    /// Whether it is left out, since nobody approved its device, or it was revoked.
     pub left_out: bool,
     /// Whether the newest snapshot is not on any remote, as far as we know.
     pub unpublished: bool,
@@ -102,7 +102,8 @@ pub struct Finalize {
 }
 
 /// Plans to gather all lines of `branch`, which is checked out in `tree`, into one staged change on `target`. `ours` is the
-/// snapshot just taken. Lines of devices that nobody approved are shown and left out, unless `accept_unknown`; a line that
+/// snapshot just taken. Lines of devices that nobody approved are shown and left out, unless `accept_unknown`, and those of
+/// revoked ones always; a line that
 /// carries a known device's id under another key never comes in. Writes nothing.
 ///
 /// With `target` being `branch`, HEAD stays, or goes forward to commits of another device that descend from it: those are not

@@ -2,11 +2,14 @@
 //!
 //! What comes from a remote is hostile until verified. One bad line never stops the others; what vanished there is kept here.
 
+use std::path::Path;
+
 use carry_kernel::disk::DiskError;
 use carry_kernel::fault;
 
 use crate::context::Context;
 use crate::line::LineName;
+use crate::publish;
 use crate::registry::{Registry, Tree};
 use crate::remote::{Io, Quarantine, Remote, RemoteError, ls_remote};
 use crate::repo::Repo;
@@ -28,6 +31,11 @@ pub(crate) use admit::{move_ref, objects};
 use known::{Known, Want};
 pub(crate) use theirs::{Opinion, opinion};
 pub(crate) use verify::{Move, own_count};
+
+/// The lease under which a remote of a repository is asked, by the daemon as by commands: `code-radar/<16 hex>`.
+pub fn lease_name(common_dir: &Path, url: &str) -> String {
+    format!("code-radar/{}", publish::pair(common_dir, url))
+}
 
 /// How often the remote is asked anew when refs vanish between the listing and the fetch.
 const TRIES: usize = 3;

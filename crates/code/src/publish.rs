@@ -77,13 +77,17 @@ pub struct Published {
 
 /// The lease under which a repository is pushed to a remote, by the daemon as by commands: `code-push/<16 hex>`.
 pub fn lease_name(common_dir: &Path, url: &str) -> String {
+    format!("code-push/{}", pair(common_dir, url))
+}
+
+/// Sixteen hex digits for a repository and a remote.
+pub(crate) fn pair(common_dir: &Path, url: &str) -> String {
     let mut hash = Sha256::new();
     hash.update(common_dir.as_os_str().as_bytes());
     // No path holds a NUL, so that no two pairs are the same bytes.
     hash.update([0]);
     hash.update(url.as_bytes());
-    let hex: String = hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("code-push/{hex}")
+    hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What a push is to do.

@@ -31,7 +31,7 @@ mod state;
 mod trees;
 mod undo;
 
-pub use devices::KnownDevice;
+pub use devices::{Introduced, KnownDevice, Word};
 pub(crate) use exchange::{
     Came, KnownRepository, Left, Place as CamePlace, SaidLine, SaidSnapshot, drop_came, drop_said, put_came, put_left,
     put_said, put_said_line, seq_of,

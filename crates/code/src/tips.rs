@@ -60,6 +60,8 @@ pub enum Trust {
     Approved,
     /// Nobody said anything about it.
     Unknown,
+    /// The user revoked it.
+    Revoked,
     /// It carries the id of a known device under another key.
     Impostor,
 }

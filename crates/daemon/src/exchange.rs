@@ -13,10 +13,10 @@ use carry_exchange::location::Location;
 use carry_exchange::name::LogId;
 use carry_exchange::plan::Budget;
 use carry_exchange::remote::{
-    BucketRemote, Environment, FolderRemote, OpenError, PeerError, PeerRemote, Remote, Retry, Retrying,
+    BucketRemote, ClientError, Environment, FolderRemote, OpenError, PeerRemote, Remote, Retry, Retrying, WebDavRemote,
 };
 use carry_exchange::round::{Collect, Direction, Options};
-use carry_exchange::store::{Setup, Statement, Store, StoreError};
+use carry_exchange::store::{Identity, Room, Setup, Statement, Store, StoreError};
 use carry_exchange::strand::{Strand, StrandError};
 use carry_kernel::disk::{self, DiskError};
 use carry_kernel::secret::SecretError;
@@ -25,11 +25,13 @@ use carry_sessions::mask::{self, MaskError};
 use carry_sessions::stream::content::{ContentStrand, Limits};
 use carry_sessions::stream::curation::CurationStrand;
 
+pub mod accord;
 pub mod apart;
 mod credentials;
 mod hold;
 mod news;
 pub mod place;
+mod repair;
 mod round;
 mod running;
 pub mod settings;
@@ -38,6 +40,7 @@ mod watch;
 
 pub use credentials::TokenError;
 pub use news::{Newsman, Tell};
+pub use repair::{Done, Mended, repair};
 pub use round::{ExchangeError, collect, lease_name, once};
 pub use running::{Event, Next, Running, start};
 pub use sum::Sum;
@@ -118,8 +121,8 @@ pub enum GroundError {
 /// Why a remote could not be opened. It was not asked yet.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// Its token.
-    #[error("the token for {remote} cannot be read")]
+    /// Its token, or user and password.
+    #[error("the token or login for {remote} cannot be read")]
     Token {
         /// The remote.
         remote: String,
@@ -136,8 +139,8 @@ pub enum ConnectError {
     },
     /// Nobody said its token.
     #[error(
-        "there is no token for {remote}: put the one that `carry serve token` made there into a file for you alone and name that \
-         in exchange.token_files, or into {variable}"
+        "there is no token for {remote}: put the one that `carry serve token NAME` prints there into a file for you alone (0600) and \
+         name it with `carry remote add {remote} PLACE --token-file FILE`, or set {variable}"
     )]
     NoToken {
         /// The remote.
@@ -151,7 +154,7 @@ pub enum ConnectError {
         /// The remote.
         remote: String,
         /// Why.
-        source: Box<PeerError>,
+        source: Box<ClientError>,
     },
     /// No random bytes.
     #[error("no random bytes from the system")]
@@ -194,13 +197,18 @@ impl Ground {
         disk::create_dir(home.data_dir())?;
         let key = place::key(home)?;
         let place = Place::of(home).map_err(GroundError::Place)?;
-        Ok(Store::open(Setup {
+        let device = self.ctx.device.get();
+        let mut store = Store::open(Setup {
             home: home.clone(),
-            device: self.ctx.device.id(),
+            device: device.id().clone(),
             fingerprint: place.fingerprint(&key),
             entropy: Box::new(random),
             now: self.ctx.clock.now(),
-        })?)
+        })?;
+        let (key, label) = (device.public_key(), device.label().to_owned());
+        store.introduce(Identity { key, label, sign: Box::new(move |message| device.sign(message)) });
+        store.set_room(Room { free: self.settings.free, ..Room::default() });
+        Ok(store)
     }
 
     /// The strands. `with_code` says whether uncommitted code is among them.
@@ -239,14 +247,23 @@ impl Ground {
                     .map_err(|source| ConnectError::Bucket { remote: remote.name.clone(), source: Box::new(source) })?;
                 Ok(Box::new(Retrying::new(bucket, again, seed)))
             }
+            Location::WebDav { origin, path } => {
+                let name = || remote.name.clone();
+                let login =
+                    remote.token.as_ref().map(|token| credentials::login(token, &remote.token_variable())).transpose();
+                let login = login.map_err(|source| ConnectError::Token { remote: name(), source })?;
+                let dav = WebDavRemote::new(origin, path, login.as_ref(), remote.ca_file.as_deref(), log, seed)
+                    .map_err(|source| ConnectError::Peer { remote: name(), source: Box::new(source) })?;
+                Ok(Box::new(Retrying::new(dav, again, seed)))
+            }
             Location::Peer { origin, path } => {
                 let name = || remote.name.clone();
                 let token = remote
                     .token
                     .as_ref()
                     .ok_or_else(|| ConnectError::NoToken { remote: name(), variable: remote.token_variable() })?;
-                let token =
-                    credentials::read(token).map_err(|source| ConnectError::Token { remote: name(), source })?;
+                let token = credentials::read(token, &remote.token_variable())
+                    .map_err(|source| ConnectError::Token { remote: name(), source })?;
                 let peer = PeerRemote::new(origin, path, &token, remote.ca_file.as_deref())
                     .map_err(|source| ConnectError::Peer { remote: name(), source: Box::new(source) })?;
                 Ok(Box::new(Retrying::new(peer, again, seed)))
@@ -281,7 +298,7 @@ impl Ground {
 fn has_ranges(location: &Location) -> bool {
     match location {
         Location::Folder(_) => false,
-        Location::Bucket(_) | Location::Peer { .. } => true,
+        Location::Bucket(_) | Location::WebDav { .. } | Location::Peer { .. } => true,
     }
 }
 

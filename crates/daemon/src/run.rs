@@ -5,8 +5,8 @@
 //! socket  ─┤                            ├─▶ watching: adds and removes watches
 //! signals ─┼─▶ Event ─▶ one loop ───────┼─▶ finder: looks up remotes
 //! pool    ─┤   (workers: one a tree,    ├─▶ network: pushes, asks remotes
-//! network ─┤    two a link,             ├─▶ a thread each: passes over sessions, pushes to team stores
-//! threads ─┘    one a team store)       └─▶ databases: leases, status
+//! network ─┤    two a link,             ├─▶ a thread each: passes over sessions, pushes to team stores, exchanges
+//! threads ─┘    one a store or remote)  └─▶ databases: leases, status
 //! ```
 //!
 //! Captures, upkeep and whatever else reads many files run on other threads and come back as events; the loop itself reads no
@@ -35,10 +35,12 @@ mod finder;
 mod gates;
 mod identity;
 mod job;
+mod keeper;
 mod link;
 mod links;
 mod network;
 mod notices;
+mod outcome;
 mod pool;
 mod remotes;
 mod results;

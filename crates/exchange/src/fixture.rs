@@ -34,6 +34,14 @@ pub(crate) fn stream(name: &str) -> StreamName {
     name.parse().unwrap()
 }
 
+/// Text of `bytes` bytes that hardly compresses, another for each seed.
+pub(crate) fn noise(seed: u8, bytes: usize) -> String {
+    let piece = |n: usize| Digest::of(&[&[seed], &n.to_le_bytes()]).to_text();
+    let mut text: String = (0..bytes / 43 + 1).map(piece).collect();
+    text.truncate(bytes);
+    text
+}
+
 pub(crate) fn attachment(name: &str) -> AttachmentId {
     name.parse().unwrap()
 }
@@ -80,6 +88,7 @@ pub(crate) fn bare_head() -> Head {
         holds: BTreeMap::new(),
         wants: Vec::new(),
         serves: Vec::new(),
+        author: None,
     }
 }
 

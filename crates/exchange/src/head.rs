@@ -9,6 +9,7 @@
 //! what the log holds, and one that covers less than a known one is never followed: that is for who keeps heads to see.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use carry_kernel::hlc::Hlc;
 use carry_kernel::id::DeviceId;
@@ -20,6 +21,7 @@ use crate::limits::HEAD_BYTES_MAX;
 use crate::name::{LogId, ObjectName, StreamName};
 use crate::segment::SegmentRef;
 
+mod author;
 mod decode;
 mod encode;
 mod standing;
@@ -27,6 +29,7 @@ mod tiling;
 mod vouch;
 mod want;
 
+pub use author::{Author, LABEL_CHARS_MAX};
 pub use standing::{Standing, standing};
 pub(crate) use tiling::runs_on;
 pub use tiling::{Segments, TilingError, segments};
@@ -44,7 +47,7 @@ pub struct Head {
     pub prev: Option<Digest>,
     /// When it was signed, by its author's clock. Displayed only.
     pub at: Hlc,
-    /// The author's name for itself: a label that proves nothing.
+    /// The author's name for itself. It proves nothing, unless there is an [`Author`] to whose key it belongs.
     pub device: DeviceId,
     /// The earlier log that this one goes on from.
     pub from: Option<Vouch>,
@@ -64,6 +67,8 @@ pub struct Head {
     pub wants: Vec<Want>,
     /// Segments of other logs, re-cut, that lie in this log's folder.
     pub serves: Vec<Served>,
+    /// The device that writes the log; none where it does not say so.
+    pub author: Option<Author>,
 }
 
 /// The list that a head refers to.
@@ -110,9 +115,13 @@ pub struct Served {
     pub reference: SegmentRef,
 }
 
-/// A head whose signature was verified, with the bytes it came in.
+/// A head whose signature was verified, with the bytes it came in. A clone costs nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignedHead {
+pub struct SignedHead(Arc<Signed>);
+
+/// What a head shares with its clones.
+#[derive(Debug, PartialEq, Eq)]
+struct Signed {
     head: Head,
     bytes: Vec<u8>,
     digest: Digest,
@@ -128,22 +137,22 @@ impl Head {
 impl SignedHead {
     /// What it says.
     pub fn head(&self) -> &Head {
-        &self.head
+        &self.0.head
     }
 
     /// The file, byte for byte.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.0.bytes
     }
 
     /// The SHA-256 of the file: what the next head's `prev` is.
     pub fn digest(&self) -> Digest {
-        self.digest
+        self.0.digest
     }
 
     /// Its name.
     pub fn name(&self) -> ObjectName {
-        ObjectName::head(self.head.log(), self.head.n, self.digest)
+        ObjectName::head(self.head().log(), self.head().n, self.digest())
     }
 }
 
@@ -184,6 +193,9 @@ pub enum HeadError {
     /// The vouching of the earlier log does not hold.
     #[error("the earlier log does not vouch for this one")]
     Vouch,
+    /// The device that it names did not say that it writes this log, or has another id.
+    #[error("the device that the head names does not write this log")]
+    Author,
     /// Its segments do not tile its streams.
     #[error("the head's segments do not cover its streams")]
     Tiling(#[from] TilingError),
@@ -201,6 +213,7 @@ impl HeadError {
             | Self::Signature
             | Self::Newer { .. }
             | Self::Vouch
+            | Self::Author
             | Self::Tiling(_) => false,
         }
     }

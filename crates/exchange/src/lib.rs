@@ -58,6 +58,7 @@ pub mod holds;
 pub mod list;
 
 pub mod clock;
+mod packed;
 pub mod plan;
 pub mod ranges;
 pub mod register;

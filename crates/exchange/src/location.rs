@@ -4,6 +4,7 @@
 //! /media/stick/exchange    a folder; a relative path counts from where the user is
 //! file:///media/stick      the same
 //! s3://bucket/prefix?endpoint=https://s3.example.org&region=eu-central-1
+//! dav+https://cloud.example.org/remote.php/dav/files/ada/carry
 //! https://hub.example.org/path
 //! ```
 //!
@@ -16,9 +17,11 @@ use std::path::{Path, PathBuf};
 mod bucket;
 mod folder;
 mod url;
+mod webdav;
 
 pub use bucket::Bucket;
 pub use url::Origin;
+pub(crate) use webdav::encode_path;
 
 /// Longest text that is looked at, in bytes: longer than any path or address that works.
 const TEXT_BYTES_MAX: usize = 4096;
@@ -30,6 +33,13 @@ pub enum Location {
     Folder(PathBuf),
     /// A bucket.
     Bucket(Bucket),
+    /// A folder that a server hands out over WebDAV.
+    WebDav {
+        /// The server.
+        origin: Origin,
+        /// The path below it, percent-encoded: empty, or begins with a slash and does not end with one.
+        path: String,
+    },
     /// Another device of ours.
     Peer {
         /// The server.
@@ -43,7 +53,7 @@ pub enum Location {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LocationError {
     /// Nothing was given.
-    #[error("the place is empty: give a folder, an s3:// or an https:// address")]
+    #[error("the place is empty: give a folder, an s3://, a dav+https:// or an https:// address")]
     Empty,
     /// It is too long.
     #[error("the place is longer than {TEXT_BYTES_MAX} bytes")]
@@ -62,11 +72,18 @@ pub enum LocationError {
     /// It names a folder of another user, or a host and a path.
     #[error("this looks like a host and a path; for a folder of this name write ./ before it")]
     HostAndPath,
+    /// It begins like an address, without the `://`.
+    #[error(
+        "an address begins with {0}://, with a colon and two slashes; for a folder of this name write ./ before it"
+    )]
+    Slashes(&'static str),
     /// Its scheme is not known.
-    #[error("{0}:// is not known: give a folder, an s3:// or an https:// address")]
+    #[error("{0}:// is not known: give a folder, an s3://, a dav+https:// or an https:// address")]
     Scheme(String),
     /// It is an address without encryption.
-    #[error("http:// sends everything unencrypted and is allowed to this machine only: use https://")]
+    #[error(
+        "http:// sends everything unencrypted and is allowed to this machine only: use https://, or dav+https:// for WebDAV"
+    )]
     Plain,
     /// It holds a name or a password, or a key.
     #[error(
@@ -104,6 +121,9 @@ impl Location {
         match &*scheme {
             "file" => folder::file_url(rest).map(Self::Folder),
             "s3" => bucket::read(rest).map(Self::Bucket),
+            // Programs that mount folders write the second and the third.
+            "dav+https" | "davs" | "webdavs" => webdav::read(true, rest),
+            "dav+http" | "dav" | "webdav" => webdav::read(false, rest),
             "http" | "https" => {
                 let (origin, path) = url::address(scheme == "https", rest)?;
                 Ok(Self::Peer { origin, path })
@@ -119,6 +139,7 @@ impl fmt::Display for Location {
         match self {
             Self::Folder(path) => path.display().fmt(f),
             Self::Bucket(bucket) => bucket.fmt(f),
+            Self::WebDav { origin, path } => write!(f, "dav+{origin}{path}"),
             Self::Peer { origin, path } => write!(f, "{origin}{path}"),
         }
     }

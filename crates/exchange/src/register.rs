@@ -1,14 +1,20 @@
 //! Registers: one value that several devices may edit, folded to the same state in whatever order the edits arrive.
 //!
-//! Each edit says what its register had seen when it was made, as a small version vector, and that alone decides what
-//! supersedes what. The state is a join over the set of edits: order, repetition and gaps do not matter. Edits that had not
-//! seen each other are all live; when their values differ, that is a conflict, which any later edit settles, since that
-//! has seen them.
+//! Each edit names the edits that its register had when it was made, one of each log, by place and digest. That alone decides
+//! what supersedes what: an edit goes when a later one of its own log is there, or one that names it. A name does something
+//! only where the edit that it names is there. So nobody can speak of what is not written yet: its digest cannot be foretold,
+//! and a name of a place ahead is the name of nothing.
+//!
+//! The state is the newest edit of each log, which is a join: order, repetition and gaps do not matter, and it is the same
+//! whether void edits were received or dropped before. Edits that had not seen each other are all live; when their values
+//! differ, that is a conflict, which any later edit settles, since that names them. Where the edit that is named has not come
+//! yet, an earlier one of its log stays live until it comes: for a while a conflict too many, and never one too few.
 //!
 //! A register belongs to one stream, so that places in it are plain sequence numbers. Where a log was forked, each branch
 //! counts as a log of its own: see [`Lineage`].
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use carry_kernel::hlc::Hlc;
 
@@ -23,7 +29,7 @@ pub use edit::{EditError, EditPayload};
 pub use lineage::{Branch, Forks, Lineage};
 pub use seen::Seen;
 
-/// One edit, as a register takes it.
+/// One edit, as a register takes it. Log, place and digest are its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edit<V> {
     /// The log it stands in.
@@ -43,33 +49,20 @@ pub struct Edit<V> {
 /// A register's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Register<V> {
-    /// How far each lineage is known: these edits and all before them are taken in or superseded.
-    known: BTreeMap<Lineage, Place>,
-    /// The edits that none of the known ones had seen; at most one a lineage.
-    live: BTreeMap<Lineage, Live<V>>,
+    newest: BTreeMap<Lineage, Newest<V>>,
 }
 
-/// A place in a lineage, and which record stands there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    seq: u64,
-    r4: [u8; 4],
-}
-
-/// An edit that nothing supersedes.
+/// The newest edit of a lineage. Those before it are void, and so is what they said they had seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Live<V> {
-    /// Its place in its lineage.
-    pub seq: u64,
-    /// Its stamp.
-    pub at: Hlc,
-    /// What it set.
-    pub value: V,
+struct Newest<V> {
+    edit: Edit<V>,
+    /// The lineages that its own comes from, and how far it has them. None where nothing was forked.
+    comes_from: Vec<(Lineage, u64)>,
 }
 
 impl<V> Default for Register<V> {
     fn default() -> Self {
-        Self { known: BTreeMap::new(), live: BTreeMap::new() }
+        Self { newest: BTreeMap::new() }
     }
 }
 
@@ -77,74 +70,87 @@ impl<V> Register<V> {
     /// Takes in an edit and says whether anything changed. `forks` says to which branch a record belongs; when it learns of
     /// a fork, or of more records of a branch, the registers of that log are folded anew.
     ///
-    /// Every live edit that it had seen goes, and all that it knew is known here, also when its place was known already:
-    /// so the state is a join of what the edits say, whatever they say, and two devices that took in the same edits have the
-    /// same state. It becomes its lineage's live edit only if its place was not known.
+    /// Of two edits with one name, as only the author of both can make them, the first counts: who folds several puts them in
+    /// an order that is the same everywhere.
     pub fn apply(&mut self, edit: Edit<V>, forks: &Forks) -> bool {
-        let own = forks.lineage(edit.log, edit.seq, edit.r4);
-        if !forks.counts(own) {
+        let lineage = forks.lineage(edit.log, edit.seq, edit.r4);
+        let newest = self.newest.get(&lineage).map(|newest| (newest.edit.seq, newest.edit.r4));
+        if !forks.counts(lineage) || newest.is_some_and(|newest| newest >= (edit.seq, edit.r4)) {
             return false;
         }
-        let is_new = self.known.get(&own).is_none_or(|place| place.seq < edit.seq);
-        let mut knew = forks.past(own, edit.seq, edit.r4);
-        // Its own log's place is its own: what it says of that log beside is not believed.
-        for (log, seq, r4) in edit.seen.iter().filter(|(log, ..)| *log != edit.log) {
-            if let Some((lineage, seq, r4)) = forks.lineage_seen(log, seq, r4) {
-                knew.extend(forks.past(lineage, seq, r4));
-            }
-        }
-        let mut is_changed = is_new;
-        for (lineage, seq, r4) in knew {
-            // A repeated edit does not supersede itself.
-            let is_itself = |live: &Live<V>| lineage == own && live.seq == edit.seq;
-            if self.live.get(&lineage).is_some_and(|live| live.seq <= seq && !is_itself(live)) {
-                self.live.remove(&lineage);
-                is_changed = true;
-            }
-            let place = self.known.entry(lineage).or_insert(Place { seq: 0, r4: [0; 4] });
-            if *place < (Place { seq, r4 }) {
-                *place = Place { seq, r4 };
-                is_changed = true;
-            }
-        }
-        if is_new {
-            self.live.insert(own, Live { seq: edit.seq, at: edit.at, value: edit.value });
-        }
-        is_changed
+        let comes_from = forks.comes_from(lineage);
+        self.newest.insert(lineage, Newest { edit, comes_from });
+        true
     }
 
-    /// What an edit made now by `log` has seen: everything that is known, that log left out. Of more than [`SEEN_MAX`]
-    /// places those with a live edit come first, then the farthest; what is left out can make a conflict too many, never one too few.
+    /// What an edit made now by `log` has seen: the newest edit of each lineage, those of that log left out. What edits name
+    /// that are there is not passed on where it is not there itself: they go on saying it, if it is true.
+    ///
+    /// Of more than [`SEEN_MAX`] those come first that would be live if `log` had said nothing, then the farthest; what is left
+    /// out can make a conflict too many, never one too few.
     pub fn seen(&self, log: LogId) -> Seen {
-        let mut places: Vec<_> = self.known.iter().filter(|(lineage, _)| lineage.log != log).collect();
+        let mut places: Vec<_> = self.newest.iter().filter(|(lineage, _)| lineage.log != log).collect();
         if places.len() > SEEN_MAX {
-            places.sort_by_key(|(lineage, place)| (!self.live.contains_key(lineage), u64::MAX - place.seq));
+            let superseded = self.superseded(Some(log));
+            places.sort_by_key(|(lineage, newest)| (superseded.contains(lineage), Reverse(newest.edit.seq)));
             places.truncate(SEEN_MAX);
         }
-        places.into_iter().map(|(lineage, place)| (lineage.log, place.seq, place.r4)).collect()
+        places.into_iter().map(|(lineage, newest)| (lineage.log, newest.edit.seq, newest.edit.r4)).collect()
     }
 
     /// The live edit that is shown: the one with the greatest stamp, then log, then branch. `None` before the first edit.
-    pub fn shown(&self) -> Option<&Live<V>> {
-        self.live.iter().max_by_key(|(lineage, live)| (live.at, **lineage)).map(|(_, live)| live)
+    pub fn shown(&self) -> Option<&Edit<V>> {
+        self.live().max_by_key(|(lineage, edit)| (edit.at, *lineage)).map(|(_, edit)| edit)
     }
 
-    /// The live edits, by lineage.
-    pub fn live(&self) -> impl Iterator<Item = (Lineage, &Live<V>)> {
-        self.live.iter().map(|(lineage, live)| (*lineage, live))
+    /// The live edits, by lineage. None only where there is no edit at all.
+    pub fn live(&self) -> impl Iterator<Item = (Lineage, &Edit<V>)> {
+        let superseded = self.superseded(None);
+        let live = self.newest.iter().filter(move |(lineage, _)| !superseded.contains(lineage));
+        live.map(|(lineage, newest)| (*lineage, &newest.edit))
+    }
+
+    /// The lineages whose newest edit is superseded; what the edits of `apart` say is left aside.
+    ///
+    /// An edit is superseded if it is void, or a chain of names leads to it from one that nobody names. Edits that only name
+    /// each other in a circle are live: honest ones never do, as each names what was there before it.
+    fn superseded(&self, apart: Option<LogId>) -> BTreeSet<Lineage> {
+        // The usual register: nothing to compare.
+        if self.newest.len() < 2 {
+            return BTreeSet::new();
+        }
+        let reached = self.newest.values().flat_map(|newest| &newest.comes_from);
+        let is_void =
+            |(lineage, last): &&(Lineage, u64)| self.newest.get(lineage).is_some_and(|it| it.edit.seq <= *last);
+        let void: BTreeSet<Lineage> = reached.filter(is_void).map(|(lineage, _)| *lineage).collect();
+        let counted = || self.newest.iter().filter(|(lineage, _)| !void.contains(lineage));
+        let names: BTreeMap<_, _> =
+            counted().map(|(lineage, Newest { edit, .. })| ((edit.log, edit.seq, edit.r4), *lineage)).collect();
+        let named_by = |lineage: Lineage| {
+            let seen = self.newest.get(&lineage).filter(|_| apart != Some(lineage.log)).map(|newest| &newest.edit.seen);
+            seen.into_iter().flat_map(Seen::iter).filter_map(|name| names.get(&name).copied())
+        };
+        let named: BTreeSet<Lineage> = counted().flat_map(|(lineage, _)| named_by(*lineage)).collect();
+        let mut todo: Vec<Lineage> =
+            counted().map(|(lineage, _)| *lineage).filter(|lineage| !named.contains(lineage)).collect();
+        let mut superseded = void.clone();
+        while let Some(lineage) = todo.pop() {
+            todo.extend(named_by(lineage).filter(|named| superseded.insert(*named)));
+        }
+        superseded
     }
 }
 
 impl<V: PartialEq> Register<V> {
     /// Whether there are live edits with different values.
     pub fn is_conflict(&self) -> bool {
-        let mut values = self.live.values().map(|live| &live.value);
+        let mut values = self.live().map(|(_, edit)| &edit.value);
         values.next().is_some_and(|first| values.any(|other| other != first))
     }
 
     /// Whether setting `value` would change what is shown or settle a conflict. An edit that does neither is not written.
     pub fn would_change(&self, value: &V) -> bool {
-        self.is_conflict() || self.shown().is_none_or(|live| live.value != *value)
+        self.is_conflict() || self.shown().is_none_or(|edit| edit.value != *value)
     }
 }
 

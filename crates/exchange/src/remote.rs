@@ -1,7 +1,7 @@
 //! Places that devices exchange through.
 //!
 //! A [`Remote`] carries whole files under names and knows nothing of what is in them: a folder that a sync tool
-//! replicates, a bucket, another device. It promises little, so that every such place can keep the promise. Nothing is ever
+//! replicates, a bucket, a folder over WebDAV, another device. It promises little, so that every such place can keep the promise. Nothing is ever
 //! replaced, nobody waits for anybody, a listing may be behind, and absence means "not here yet".
 //!
 //! ```text
@@ -19,6 +19,8 @@
 //! Of a bucket's answers, 412 is [`Put::Exists`], 409 and 503 are [`Class::Busy`], 404 is [`Class::NotThere`], 401 and 403 are
 //! [`Class::Denied`]. Where a store has no conditional write, a blind one does as well, since a name has one valid content;
 //! it is looked at before, and what [`Put::Exists`] promises then holds but for a moment.
+//!
+//! [`WebDavRemote`] says how a folder over WebDAV is asked.
 //!
 //! Retrying and failing on purpose are wrappers of the same trait: [`Retrying`], [`Faulty`].
 
@@ -38,20 +40,24 @@ mod error;
 mod fault;
 mod file;
 mod folder;
+mod http;
 mod memory;
 mod peer;
 mod pipe;
 mod retry;
+mod trust;
+mod webdav;
 
 pub use bucket::{BucketRemote, Environment, OpenError};
 pub use deadline::Deadline;
-pub use error::{Class, RemoteError, Stop};
+pub use error::{Class, PlaceKind, RemoteError, Stop};
 pub use fault::{Faults, Faulty, LATE_CALLS_MAX};
 pub use file::RemoteFile;
 pub use folder::{FolderRemote, Ways};
 pub use memory::MemoryRemote;
-pub use peer::{PeerError, PeerRemote, Token, TokenError};
+pub use peer::{ClientError, PeerRemote, Token, TokenError};
 pub use retry::{Pause, Retry, Retrying, SystemPause};
+pub use webdav::{Login, LoginError, WebDavRemote};
 
 /// Files that one page of a listing has at most: what S3 gives at once, and little memory.
 pub const PAGE_FILES_MAX: usize = 1000;

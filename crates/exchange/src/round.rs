@@ -11,9 +11,10 @@ use carry_kernel::clock::{Clock, Timestamp};
 use crate::name::{Folder, LogId, ObjectName, StreamName};
 use crate::plan::Budget;
 use crate::remote::{Class, Deadline, Remote, RemoteError};
-use crate::store::{Delivered, Limit, Statement, Store, StoreError, Way, describe};
+use crate::store::{Compacted, Delivered, DiskRoom, Limit, Statement, Store, StoreError, Way, describe};
 use crate::strand::Strand;
 
+mod check;
 mod collect;
 mod fetch;
 mod heads;
@@ -22,11 +23,15 @@ mod push;
 mod put;
 mod rehearse;
 mod relay;
+mod repair;
 mod say;
 mod shelf;
 mod tidy;
 mod wants;
 
+pub use repair::{Lacking, Repaired, Wanted};
+
+use repair::Mend;
 use shelf::{Candidate, Shelf};
 
 /// This device's side of an exchange.
@@ -111,6 +116,13 @@ pub enum Step {
         /// Bytes so far.
         bytes: u64,
     },
+    /// Reading what is there, to see whether it is as it was written: objects and bytes so far.
+    Checking {
+        /// Objects so far.
+        n_objects: usize,
+        /// Bytes so far.
+        bytes: u64,
+    },
     /// Removing what nobody names any more.
     Collecting,
 }
@@ -126,6 +138,8 @@ pub struct Report {
     pub delivered: BTreeMap<StreamName, Delivered>,
     /// Records of this device that got a place, by stream.
     pub said: BTreeMap<StreamName, usize>,
+    /// Own segments that were merged.
+    pub merged: Vec<Compacted>,
     /// What was put of the own log.
     pub pushed: Moved,
     /// What was put of others' logs.
@@ -168,6 +182,8 @@ pub enum Problem {
     Wrong(ObjectName, String),
     /// A file could not be read or written; says why.
     Unreachable(ObjectName, String),
+    /// The copy of a file that is kept here is damaged or gone, so that it cannot be put; says how.
+    Lost(ObjectName, String),
     /// The newest head of a log covers less than one seen before: its author's disk went back, or it lies.
     Shrunk(LogId),
     /// Two homes write this log.
@@ -191,6 +207,8 @@ pub struct Reached {
     pub limit: Option<Limit>,
     /// In words.
     pub why: &'static str,
+    /// How full the disk is, if that is the limit and it says.
+    pub disk: Option<DiskRoom>,
 }
 
 impl Problem {
@@ -207,7 +225,7 @@ impl Problem {
             },
             Self::NeedsUpgrade(_) | Self::Quota(..) | Self::Cut(_) => true,
             Self::Strand(of, _) => of == stream,
-            Self::Shrunk(_) | Self::Forked(_) | Self::Blocked(_) => false,
+            Self::Shrunk(_) | Self::Forked(_) | Self::Blocked(_) | Self::Lost(..) => false,
         }
     }
 }
@@ -257,6 +275,8 @@ pub fn say(side: &mut Side<'_>, statement: &Statement) -> Result<Said, StoreErro
 pub struct Said {
     /// Records that got a place, by stream.
     pub records: BTreeMap<StreamName, usize>,
+    /// Own segments that were merged.
+    pub merged: Vec<Compacted>,
     /// Whether more waits.
     pub has_more: bool,
     /// Strands that failed.
@@ -281,6 +301,28 @@ pub fn collect(
     round.collect(store, now)
 }
 
+/// Heals on command, with one remote: takes in what is missing here, own files that are damaged included, and puts what is missing
+/// or damaged there, as far as it is held. Nothing new is said. `is_deep` reads everything there that heads name; else what
+/// has another size, and what was found damaged before. `wanted` is what is looked for here; what was found is taken off it.
+///
+/// # Errors
+/// [`RoundError`]; what was healed before stays.
+pub fn repair(
+    side: &mut Side<'_>,
+    remote: &dyn Remote,
+    options: &Options,
+    wanted: &mut Wanted,
+    is_deep: bool,
+    deadline: &Deadline<'_>,
+    tell: &mut dyn FnMut(Step),
+) -> Result<Repaired, RoundError> {
+    let mut options = options.clone();
+    options.budget = Budget { bytes: u64::MAX, objects: usize::MAX, ..options.budget };
+    let mut round = Round::new(remote, &options, deadline, tell);
+    round.mend = Some(Mend::default());
+    round.repair(side, wanted, is_deep)
+}
+
 /// What a collection removes and what it leaves for now.
 #[derive(Clone, Debug, Default)]
 pub struct Collection {
@@ -303,6 +345,8 @@ struct Round<'r> {
     /// Failures since something went well.
     n_failures: u32,
     report: Report,
+    /// What was healed, where that is what the round is for.
+    mend: Option<Mend>,
 }
 
 impl<'r> Round<'r> {
@@ -313,7 +357,7 @@ impl<'r> Round<'r> {
         tell: &'r mut dyn FnMut(Step),
     ) -> Self {
         let (heads, logs) = (Shelf::default(), BTreeMap::new());
-        Round { remote, options, deadline, tell, heads, logs, n_failures: 0, report: Report::default() }
+        Round { remote, options, deadline, tell, heads, logs, n_failures: 0, report: Report::default(), mend: None }
     }
 }
 
@@ -327,7 +371,7 @@ impl Round<'_> {
         let began = began.and_then(|()| self.look(side.store, now));
         if let Err(error) = began {
             for (way, does) in [(Way::Pull, does_pull), (Way::Push, does_push)] {
-                note(side, &name, way, does && !self.options.is_dry_run, Some(&error))?;
+                note(side, &name, way, does && !self.options.is_dry_run, Err(&error))?;
             }
             return Err(error);
         }
@@ -343,11 +387,14 @@ impl Round<'_> {
             self.tell_heard(side, now);
         }
         self.report.has_more |= waits && !does_push;
-        note(side, &name, Way::Pull, does_pull, pulled.as_ref().err())?;
+        let has_moved = self.report.pulled != Moved::default();
+        note(side, &name, Way::Pull, does_pull, pulled.as_ref().map(|()| has_moved))?;
         pulled?;
         if does_push {
             let pushed = self.push(side, waits);
-            note(side, &name, Way::Push, true, pushed.as_ref().err())?;
+            let report = &self.report;
+            let has_moved = [report.pushed, report.relayed, report.collected] != [Moved::default(); 3];
+            note(side, &name, Way::Push, true, pushed.as_ref().map(|()| has_moved))?;
             pushed?;
         }
         Ok(self.report)
@@ -394,8 +441,8 @@ impl Round<'_> {
         loop {
             (self.tell)(Step::Saying);
             let (has_more, is_going) = if std::mem::take(&mut waits) {
-                let problems = say::seal(side, &self.options.statement)?;
-                problems.into_iter().for_each(|problem| self.problem(problem));
+                let made = say::seal(side, &self.options.statement)?;
+                self.took(Said { problems: made.problems, merged: made.merged, ..Said::default() });
                 (true, true)
             } else {
                 let said = say::say(side, &self.options.statement)?;
@@ -425,6 +472,7 @@ impl Round<'_> {
         for (stream, n) in said.records {
             *self.report.said.entry(stream).or_default() += n;
         }
+        self.report.merged.extend(said.merged);
         said.problems.into_iter().for_each(|problem| self.problem(problem));
     }
 
@@ -466,10 +514,22 @@ impl Round<'_> {
 }
 
 /// Notes how one half of a round went. That somebody stopped it is no failure.
-fn note(side: &mut Side<'_>, remote: &str, way: Way, does: bool, error: Option<&RoundError>) -> Result<(), RoundError> {
-    let is_stopped = matches!(error, Some(RoundError::Remote(error)) if error.class() == Class::Cancelled);
+/// `went` says whether it moved anything, or why it did not go well.
+fn note(
+    side: &mut Side<'_>,
+    remote: &str,
+    way: Way,
+    does: bool,
+    went: Result<bool, &RoundError>,
+) -> Result<(), RoundError> {
+    let is_stopped = matches!(went, Err(RoundError::Remote(error)) if error.class() == Class::Cancelled);
     if does && !is_stopped {
-        side.store.note_round(remote, way, error.map(|error| describe(error)).as_deref(), side.clock.now())?;
+        let now = side.clock.now();
+        match went {
+            Ok(true) => side.store.note_moved(remote, way, now)?,
+            Ok(false) => side.store.note_round(remote, way, None, now)?,
+            Err(error) => side.store.note_round(remote, way, Some(&describe(error)), now)?,
+        }
     }
     Ok(())
 }

@@ -36,8 +36,10 @@ mod deliver;
 mod fault;
 mod heads;
 mod held;
+mod identity;
 mod incarnation;
 mod joint;
+mod let_go;
 mod logs;
 mod object;
 mod open;
@@ -54,23 +56,30 @@ mod sign;
 mod sizes;
 pub mod status;
 mod trust;
+mod verified;
 mod verify;
 mod ways;
 
 pub use accept::Accepted;
 pub use compact::{Compacted, FAN_IN, plan_merges};
 pub use deliver::Delivered;
+pub(crate) use heads::WAYS;
 pub use heads::{Followed, Seen};
+pub use identity::{Identity, Sign};
 pub use incarnation::{Decision, RENEWALS_MAX, RENEWALS_WINDOW, Reason, decide};
+pub use let_go::LetGo;
 pub use logs::{LogRow, LogState, UNAPPROVED_LOGS};
 pub use object::{ObjectBytes, ObjectPlace};
 pub use places::Incoming;
 pub(crate) use read::describe;
-pub use room::{Limit, Room, UNAPPROVED_BYTES, UNAPPROVED_LOG_BYTES};
+pub use room::{
+    DiskRoom, FREE_BYTES, FREE_PERCENT, Free, Limit, Room, UNAPPROVED_BYTES, UNAPPROVED_LOG_BYTES, disk_room,
+};
 pub use round::{Put, Rejected};
 pub use rounds::{RoundRow, Way, Went, look_at_rounds};
 pub(crate) use rows::{number, parsed, track};
 pub use saying::Saying;
+pub use schema::SCHEMA;
 pub use seal::{Sealed, Unsealed};
 pub use sign::Statement;
 pub use sizes::{PutTotals, Sizes};
@@ -116,11 +125,13 @@ pub struct Store {
     db: Db,
     places: places::Places,
     device: DeviceId,
+    identity: Option<Identity>,
     log: LogId,
     key: SigningKey,
     entropy: Box<dyn Entropy + Send>,
     opened: Decision,
     room: Room,
+    verified: verified::Verified,
     /// The time that was handed in last.
     now: Timestamp,
 }

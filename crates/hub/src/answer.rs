@@ -83,6 +83,7 @@ impl Refusal {
                 new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server stops").after(SOON)
             }
             RemoteError::TooLarge { .. }
+            | RemoteError::Untrusted { .. }
             | RemoteError::Denied { .. }
             | RemoteError::Local { .. }
             | RemoteError::Internal { .. } => Self::failed(&error),

@@ -28,6 +28,9 @@ use crate::rate::Rate;
 use crate::server::{self, Limits};
 use crate::tls::{self, TlsError};
 
+/// How long the end of connections is waited for when a server is killed.
+const KILLED: Duration = Duration::from_secs(1);
+
 /// Threads that answer. What reads files has others.
 const THREADS: usize = 2;
 /// How long what reads files may take after all connections are closed.
@@ -243,6 +246,7 @@ impl Running {
         self.served.abort();
         // It ends with that it was aborted; then nobody listens any more.
         let _ = self.runtime.block_on(self.served);
-        self.runtime.shutdown_background();
+        // Connections that are open answer nothing more, either. What works on files is not waited for any longer.
+        self.runtime.shutdown_timeout(KILLED);
     }
 }

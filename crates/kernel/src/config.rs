@@ -179,6 +179,7 @@ impl Resolved {
 pub struct Config {
     values: BTreeMap<&'static str, Resolved>,
     warnings: Vec<Warning>,
+    broken: Vec<Warning>,
 }
 
 impl Config {
@@ -191,6 +192,11 @@ impl Config {
     /// What was said without effect.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+    /// The files that cannot be read or parsed, so that nobody knows what they say: the place of the error in each. They are among
+    /// [`Self::warnings`], too.
+    pub fn broken(&self) -> &[Warning] {
+        &self.broken
     }
     /// All settings by name.
     pub fn iter(&self) -> impl Iterator<Item = &Resolved> {

@@ -87,6 +87,21 @@ pub enum DbError {
     Disk(#[from] DiskError),
 }
 
+/// While there is one, all reads see one state of the database, and take one lock together instead of one each. Nothing is
+/// written meanwhile.
+#[derive(Debug)]
+#[must_use = "it ends when it is dropped"]
+pub struct Snapshot<'db>(Option<&'db Connection>);
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        if let Some(conn) = self.0 {
+            // Nothing was written, so nothing can be lost. What could not be ended here ends with the connection.
+            let _ = conn.prepare_cached("COMMIT").and_then(|mut end| end.execute([]));
+        }
+    }
+}
+
 /// An open database. Not shared between threads: each opens its own.
 #[derive(Debug)]
 pub struct Db {
@@ -186,6 +201,19 @@ impl Db {
         Ok(())
     }
 
+    /// Begins to read several things at one moment. In a snapshot, or in a transaction, it is that which goes on.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn snapshot(&self) -> Result<Snapshot<'_>, DbError> {
+        if !self.conn.is_autocommit() {
+            return Ok(Snapshot(None));
+        }
+        let begun = self.conn.prepare_cached("BEGIN DEFERRED").and_then(|mut begin| begin.execute([]));
+        begun.map_err(self.failed())?;
+        Ok(Snapshot(Some(&self.conn)))
+    }
+
     /// The connection, for reading.
     pub fn conn(&self) -> &Connection {
         &self.conn
@@ -212,6 +240,10 @@ impl Db {
         // log is folded when it has grown, and read like the rest until then.
         let no_fold = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
         db.conn.set_db_config(no_fold, true).map_err(db.failed())?;
+        // Without this SQLite plans a statement anew each time a value is bound that might tell it how much there is to find.
+        // There are no statistics that it could look that up in.
+        let is_stable = rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG;
+        db.conn.set_db_config(is_stable, true).map_err(db.failed())?;
         // Foreign keys are off while migrations run, so that they can rebuild tables.
         db.batch(&format!(
             "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = OFF; PRAGMA journal_size_limit = {LOG_BYTES_KEPT};"

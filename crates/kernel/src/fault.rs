@@ -6,6 +6,7 @@
 //! `CARRY_FAULT_TRACE=FILE` appends every passage, so that a test can list the points there are.
 //! A thread can also [`arm`] itself, as the simulator does. Release builds contain none of it.
 
+use std::collections::BTreeMap;
 use std::io;
 
 /// Passes the point `name`. Returns the armed failure, or does not return at all.
@@ -60,6 +61,22 @@ pub fn arm(failure: Option<(u32, Failure)>) -> bool {
     }
 }
 
+/// Where this thread's armed failure failed, if it did since this was asked last.
+pub fn failed_at() -> Option<String> {
+    #[cfg(debug_assertions)]
+    return armed::FAILED.take();
+    #[cfg(not(debug_assertions))]
+    None
+}
+
+/// How often this thread passed each point since this was asked last. Nothing is counted before it is asked for the first time.
+pub fn passed() -> BTreeMap<String, u64> {
+    #[cfg(debug_assertions)]
+    return armed::COUNTED.replace(Some(BTreeMap::new())).unwrap_or_default();
+    #[cfg(not(debug_assertions))]
+    BTreeMap::new()
+}
+
 /// Ends the process at once, as `SIGKILL` does: no destructors, no buffers flushed.
 pub fn die() -> ! {
     // A process can always signal itself; abort is the fallback the type asks for.
@@ -69,7 +86,8 @@ pub fn die() -> ! {
 
 #[cfg(debug_assertions)]
 mod armed {
-    use std::collections::HashMap;
+    use std::cell::{Cell, RefCell};
+    use std::collections::{BTreeMap, HashMap};
     use std::io::{self, Write as _};
     use std::sync::{LazyLock, Mutex};
 
@@ -77,7 +95,11 @@ mod armed {
 
     std::thread_local! {
         /// What this thread armed for itself.
-        pub(super) static LEFT: std::cell::Cell<Option<(u32, Failure)>> = const { std::cell::Cell::new(None) };
+        pub(super) static LEFT: Cell<Option<(u32, Failure)>> = const { Cell::new(None) };
+        /// Where that failed.
+        pub(super) static FAILED: Cell<Option<String>> = const { Cell::new(None) };
+        /// What it passed, where somebody wants to know.
+        pub(super) static COUNTED: RefCell<Option<BTreeMap<String, u64>>> = const { RefCell::new(None) };
     }
 
     struct Plan {
@@ -104,10 +126,18 @@ mod armed {
 
     /// Whether the caller must tear its write.
     pub(super) fn point(name: &str) -> io::Result<bool> {
+        COUNTED.with_borrow_mut(|counted| {
+            let Some(counted) = counted else { return };
+            match counted.get_mut(name) {
+                Some(n) => *n += 1,
+                None => drop(counted.insert(name.to_owned(), 1)),
+            }
+        });
         match LEFT.get() {
             None => {}
             Some((0, failure)) => {
                 LEFT.set(None);
+                FAILED.set(Some(name.to_owned()));
                 return Err(match failure {
                     Failure::Full => io::Error::new(io::ErrorKind::StorageFull, format!("disk full at {name}")),
                     Failure::Error => io::Error::other(format!("fault armed at {name}")),

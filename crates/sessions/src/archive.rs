@@ -32,12 +32,14 @@ mod session_state;
 mod verify;
 mod weight;
 mod write;
+pub(crate) mod zip;
 
 pub use brief::Brief;
 pub use digest::{message_digest, result_digest};
 pub use outline::{OutlineRow, Snapshot};
 pub(crate) use read::stored;
 pub use read::{FindError, PREFIX_MIN, StoredMessage, StoredResult};
+pub(crate) use write::WEAK_SOURCE;
 pub use write::{Cut, UnitRow, Writer, WriterLimits, Written};
 pub(crate) use write::{ReceivedName, ReceivedSession, Receiver};
 
@@ -210,6 +212,13 @@ impl Archive {
         let found = db.conn().query_row("SELECT value FROM meta WHERE key = 'origin'", [], |row| row.get(0)).optional();
         let origin = found.map_err(db.failed())?.unwrap_or_default();
         Ok(Some(Self { db, origin }))
+    }
+
+    /// The same archive for reading, over another connection.
+    pub(crate) fn open_beside(&self) -> Result<Self, ArchiveError> {
+        let db = Db::open_read_only(self.db.path(), schema::SCHEMA)?;
+        let db = db.ok_or_else(|| ArchiveError::Damaged { what: "its file is gone".to_owned() })?;
+        Ok(Self { db, origin: self.origin.clone() })
     }
 
     /// Where its own sessions were first archived.

@@ -25,7 +25,7 @@ pub(crate) mod pending;
 
 pub use conflicts::{Conflict, ConflictValue};
 pub use deletion::{Deleted, DeletedHow, Deletion, Undeletion};
-pub use name::RegisterName;
+pub use name::{FIELDS, RegisterName};
 
 /// One edit.
 #[derive(Clone, Debug, PartialEq, Eq)]

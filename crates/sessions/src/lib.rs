@@ -10,6 +10,10 @@
 
 #![recursion_limit = "256"]
 
+// Tests of other crates take files in that name this one.
+#[cfg(test)]
+extern crate self as carry_sessions;
+
 pub mod archive;
 pub mod behind;
 pub mod curation;

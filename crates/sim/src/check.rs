@@ -1,12 +1,16 @@
 //! What must hold, judged by code that shares nothing with the program but the format's types.
 
+use carry_exchange::store::LogState;
+
+use crate::later::LATER_FAMILY;
+use crate::reached::Event;
 use crate::world::{Judged, World, Wrong, unexpected};
 
 mod registers;
 mod removals;
 mod things;
 
-pub use removals::removals;
+pub use removals::{book_unnamed, removals};
 
 /// Bytes that a home may have at most: a world's devices say far less, whatever a hostile one plants.
 const HOME_BYTES_MAX: u64 = 24 * 1024 * 1024;
@@ -21,6 +25,7 @@ pub fn all(world: &mut World) -> Judged {
     things::check(world)?;
     registers::check(world)?;
     for device in world.honest() {
+        said_once(world, device)?;
         let found = world.devices[device].running().map_err(unexpected("starting"))?.store.verify();
         let found = found.map_err(unexpected("verify"))?;
         if let Some(finding) = found.first() {
@@ -32,8 +37,10 @@ pub fn all(world: &mut World) -> Judged {
             return Err(Wrong(format!("the home of device {device} has {bytes} bytes")));
         }
     }
-    for place in &world.places {
+    for place in world.places.clone() {
         let state = place.state();
+        world.reached.add(Event::PutAgain, state.books.n_again);
+        world.reached.add(Event::Replica, state.books.n_replicas);
         if let Some(wrong) = state.books.wrong.first() {
             return Err(Wrong(wrong.clone()));
         }
@@ -44,8 +51,50 @@ pub fn all(world: &mut World) -> Judged {
     Ok(())
 }
 
+/// What is said once has one record, unless two homes said it.
+fn said_once(world: &mut World, device: usize) -> Judged {
+    let running = world.devices[device].running().map_err(unexpected("starting"))?;
+    let wrong = |e| Wrong(format!("reading what device {device} has: {e}"));
+    let mut doubled = running.registers.doubled().map_err(wrong)?;
+    doubled.extend(running.things.doubled().map_err(wrong)?);
+    let model = &world.model;
+    let family = |id: &u64| {
+        let edited = model.edits.get(id).map(|edit| edit.family);
+        edited.or_else(|| model.things.get(id).map(|said| said.family))
+    };
+    match doubled.iter().find(|id| family(id).is_none_or(|family| !model.troubled.contains(&family))) {
+        Some(id) => Err(Wrong(format!("device {device} has more than one record of {id}"))),
+        None => Ok(()),
+    }
+}
+
+/// Nobody has brought a device more than its limit.
+///
+/// # Errors
+/// [`Wrong`].
+pub fn limits(world: &mut World) -> Judged {
+    for device in world.honest() {
+        let Some(most) = world.devices[device].log_bytes_max else { continue };
+        let store = &world.devices[device].running().map_err(unexpected("starting"))?.store;
+        let own = store.log();
+        let all = store.followed().map_err(unexpected("what is followed"))?;
+        for followed in all {
+            let is_others = !matches!(followed.state, LogState::Own | LogState::Former) && followed.log != own;
+            let bytes = world.devices[device].log_bytes(followed.log).map_err(unexpected("the bytes of a log"))?;
+            if is_others && bytes > most {
+                return Err(Wrong(format!("device {device} took in {bytes} bytes of a log that may bring {most}")));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Whether something that a device lacks may be lacking: nobody can put it again, and the device says so.
 fn may_lack(world: &mut World, device: usize, family: usize) -> Judged<bool> {
+    // What a device of a later version signed since is passed on by such a device, and there is no other.
+    if family == LATER_FAMILY {
+        return Ok(world.scenario.files_vanish() || world.places.len() > 1);
+    }
     let is_frail = world.scenario.files_vanish() && world.model.troubled.contains(&family);
     if !is_frail {
         return Ok(false);

@@ -1,6 +1,6 @@
 //! A device: a home on disk with the program's own store and strands, a clock that lies, and ways to some places.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,14 @@ use carry_exchange::hash::Digest;
 use carry_exchange::name::{LogId, StreamName};
 use carry_exchange::remote::Deadline;
 use carry_exchange::round::{self, Options, Report, RoundError, Side};
-use carry_exchange::store::{Setup, Statement, Store, StoreError};
+use carry_exchange::store::{Free, Room, Setup, Statement, Store, StoreError};
 use carry_kernel::clock::Clock as _;
 use carry_kernel::home::Home;
 
 use crate::place::View;
 use crate::rng::Rng;
-use crate::strand::{Registers, Things};
+use crate::strand::{self, Registers, Things};
+use crate::template;
 use crate::time::DeviceClock;
 
 /// A way to a place: which place, and which of its trees.
@@ -56,6 +57,12 @@ pub struct Device {
     pub family: usize,
     /// Whether nobody approves it, and it means harm.
     pub is_hostile: bool,
+    /// Whether it was revoked: what it says from then on counts nowhere.
+    pub is_revoked: bool,
+    /// Whether its program is of the later version.
+    pub is_later: bool,
+    /// Bytes of segments that another may bring it, if fewer than usual.
+    pub log_bytes_max: Option<u64>,
     /// Its clocks.
     pub clock: Arc<DeviceClock>,
     /// Its ways.
@@ -75,6 +82,8 @@ pub struct Device {
     root: PathBuf,
     /// What it takes its fingerprint of.
     home_place: String,
+    /// Files of its log that show when they were written by its own clock.
+    dated: BTreeSet<PathBuf>,
     rng: Rng,
     running: Option<Running>,
 }
@@ -105,6 +114,9 @@ impl Device {
             number,
             family: number,
             is_hostile: false,
+            is_revoked: false,
+            is_later: false,
+            log_bytes_max: None,
             clock,
             ways: Vec::new(),
             online_at: 0,
@@ -115,6 +127,7 @@ impl Device {
             reports: BTreeMap::new(),
             root: root.join(format!("d{number}")),
             home_place: format!("machine {number}"),
+            dated: BTreeSet::new(),
             rng,
             running: None,
         };
@@ -131,8 +144,10 @@ impl Device {
             return Ok(());
         }
         let mut rng = self.rng.split();
-        let store = Store::open(Setup {
-            home: Home::at(&self.root),
+        let home = Home::at(&self.root);
+        template::begin(&home.database("exchange"), &strand::database(&self.root))?;
+        let mut store = Store::open(Setup {
+            home,
             device: format!("device{}-00c0ffee", self.number).parse().expect("it is the id of a device"),
             fingerprint: Digest::of(&[self.home_place.as_bytes()]),
             entropy: Box::new(move |bytes: &mut [u8]| {
@@ -141,8 +156,11 @@ impl Device {
             }),
             now: self.clock.now(),
         })?;
+        // How full this machine's disk is must make no difference.
+        let room = Room { free: Free::Bytes(0), ..Room::default() };
+        store.set_room(Room { log_bytes: self.log_bytes_max.unwrap_or(room.log_bytes), ..room });
         let registers = Registers::open(&self.root, registers_stream())?;
-        let things = Things::open(&self.root, things_stream())?;
+        let things = Things::open(&self.root, things_stream(), self.is_later)?;
         self.running = Some(Running { store, registers, things });
         self.note_log();
         Ok(())
@@ -151,6 +169,11 @@ impl Device {
     /// Ends the program, wherever it is.
     pub fn stop(&mut self) {
         self.running = None;
+    }
+
+    /// Whether what it says counts.
+    pub fn counts(&self) -> bool {
+        !self.is_hostile && !self.is_revoked
     }
 
     /// Whether the program runs.
@@ -196,7 +219,9 @@ impl Device {
         let Some(running) = &mut self.running else { return Ok(Report::default()) };
         let Running { store, registers, things } = running;
         let mut side = Side { store, strands: vec![registers, things], clock: &*clock };
-        round::exchange(&mut side, view, options, &Deadline::NONE, &mut |_| {})
+        let done = round::exchange(&mut side, view, options, &Deadline::NONE, &mut |_| {});
+        self.date_files().map_err(StoreError::from)?;
+        done
     }
 
     /// Says what there is to say, without any place.
@@ -209,7 +234,28 @@ impl Device {
         let Some(running) = &mut self.running else { return Ok(round::Said::default()) };
         let Running { store, registers, things } = running;
         let mut side = Side { store, strands: vec![registers, things], clock: &*clock };
-        round::say(&mut side, statement)
+        let done = round::say(&mut side, statement);
+        self.date_files()?;
+        done
+    }
+
+    /// Lets new files of its log show its own time: the machine's would differ from run to run.
+    fn date_files(&mut self) -> io::Result<()> {
+        let (Some(log), now) = (self.logs.last(), self.clock.now()) else { return Ok(()) };
+        let dir = self.root.join("data/exchange").join(log.to_string());
+        let entries = match fs::read_dir(&dir) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let path = entry?.path();
+            if !self.dated.contains(&path) {
+                let at = std::time::UNIX_EPOCH + std::time::Duration::from_millis(now.as_millis().unsigned_abs());
+                fs::File::options().write(true).open(&path)?.set_modified(at)?;
+                self.dated.insert(path);
+            }
+        }
+        Ok(())
     }
 
     /// Keeps the state of the home.
@@ -234,6 +280,7 @@ impl Device {
         self.stop();
         remove(&self.root)?;
         copy(&saved.root, &self.root)?;
+        self.dated.clear();
         self.said = saved.said;
         Ok(true)
     }
@@ -251,6 +298,9 @@ impl Device {
             number,
             family: self.family,
             is_hostile: false,
+            is_revoked: false,
+            is_later: self.is_later,
+            log_bytes_max: self.log_bytes_max,
             clock,
             ways: Vec::new(),
             online_at: 0,
@@ -261,6 +311,7 @@ impl Device {
             reports: BTreeMap::new(),
             root,
             home_place,
+            dated: BTreeSet::new(),
             rng: self.rng.split(),
             running: None,
         })
@@ -272,6 +323,17 @@ impl Device {
     /// What looking fails with.
     pub fn home_bytes(&self) -> io::Result<u64> {
         bytes_below(&self.root)
+    }
+
+    /// Bytes of the files of a log that the home has.
+    ///
+    /// # Errors
+    /// [`io::Error`].
+    pub fn log_bytes(&self, log: LogId) -> io::Result<u64> {
+        match bytes_below(&self.root.join("data/exchange").join(log.to_string())) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(0),
+            found => found,
+        }
     }
 }
 

@@ -14,12 +14,15 @@ use carry_kernel::hlc::Hlc;
 use ed25519_dalek::{Signer as _, SigningKey};
 
 use crate::device::things_stream;
+use crate::later::sign_later;
 use crate::model::HOSTILE;
 use crate::place::State;
 use crate::rng::Rng;
 
 /// Bytes that a bomb unpacks to.
 const BOMB_BYTES: usize = 96 * 1024 * 1024;
+/// Kinds of attack in worlds without a mood.
+pub const PLAIN_ATTACKS: usize = 10;
 /// Latest time that a stamp can say.
 const FAR_FUTURE_MS: u64 = 8_999_999_999_999;
 
@@ -31,13 +34,16 @@ pub struct Hostile {
     /// Heads of others that it kept, to show them again.
     kept: BTreeMap<String, Arc<[u8]>>,
     n: u64,
+    /// How many of the kinds of attack it knows.
+    n_attacks: usize,
+    n_floods: usize,
 }
 
 impl Hostile {
-    /// One that draws from `rng`.
-    pub fn new(mut rng: Rng) -> Self {
+    /// One that draws from `rng` and knows so many kinds of attack.
+    pub fn new(mut rng: Rng, n_attacks: usize) -> Self {
         let key = Self::draw_key(&mut rng);
-        Self { rng, key, kept: BTreeMap::new(), n: 0 }
+        Self { rng, key, kept: BTreeMap::new(), n: 0, n_attacks, n_floods: 0 }
     }
 
     fn draw_key(rng: &mut Rng) -> SigningKey {
@@ -62,7 +68,7 @@ impl Hostile {
         };
         let some_head = heads.get(self.rng.below(heads.len())).cloned();
         let read = some_head.as_ref().and_then(|(path, bytes)| SignedHead::read(&path.parse().ok()?, bytes).ok());
-        match self.rng.below(10) {
+        match self.rng.below(self.n_attacks) {
             0 => {
                 let log = read.map_or_else(|| self.any_log(), |head| head.head().log());
                 for _ in 0..=self.rng.below(4) {
@@ -122,13 +128,22 @@ impl Hostile {
                 self.put_head(state, tree, self.n, &segment, from);
                 "a forged word of another log"
             }
-            _ => {
-                for _ in 0..70 {
+            9 => {
+                // One flood more than that adds nothing but time.
+                self.n_floods += 1;
+                let is_plain = self.n_attacks == PLAIN_ATTACKS;
+                let n = if is_plain || (self.n_floods == 1 && self.rng.chance(40)) { 70 } else { 5 };
+                for _ in 0..n {
                     self.key = Self::draw_key(&mut self.rng);
                     self.n = 0;
                     self.publish(state, tree, 1);
                 }
                 "a flood of logs"
+            }
+            _ => {
+                self.n += 1;
+                self.later(state, tree);
+                "a head of a later version"
             }
         }
     }
@@ -143,6 +158,43 @@ impl Hostile {
         let mut bytes = [0; 32];
         self.rng.fill(&mut bytes);
         Digest::from_bytes(bytes)
+    }
+
+    /// A head of its own that none of the devices can read.
+    fn later(&mut self, state: &mut State, tree: usize) {
+        let segment = self.segment(1);
+        let (last, chain) = (segment.reference.last, segment.chain);
+        let tail = StreamState { last, chain, relay: Relay::Any, tail: vec![segment.reference] };
+        let prev = (self.n > 1).then(|| self.any_digest());
+        let head = self.head(self.n, prev, BTreeMap::from([(things_stream(), tail)]), None);
+        let (name, bytes) = sign_later(&head, &self.key);
+        state.plant(tree, &name.path(), bytes.into());
+    }
+
+    fn head(
+        &self,
+        n: u64,
+        prev: Option<Digest>,
+        streams: BTreeMap<carry_exchange::name::StreamName, StreamState>,
+        from: Option<Vouch>,
+    ) -> Head {
+        Head {
+            key: self.key.verifying_key().to_bytes(),
+            n,
+            prev,
+            at: Hlc { wall_ms: FAR_FUTURE_MS, counter: 1 },
+            device: "device0-00c0ffee".parse().expect("it is the id of a device"),
+            from,
+            epoch: 0,
+            roster: None,
+            grace_s: 0,
+            list: None::<ListRef>,
+            streams,
+            holds: BTreeMap::new(),
+            wants: Vec::new(),
+            serves: Vec::new(),
+            author: None,
+        }
     }
 
     /// Takes replica names of another's object with spoilt bytes.
@@ -216,22 +268,7 @@ impl Hostile {
     ) {
         let tail = StreamState { last, chain, relay: Relay::Any, tail: vec![reference] };
         let prev = (n > 1).then(|| self.any_digest());
-        let head = Head {
-            key: self.key.verifying_key().to_bytes(),
-            n,
-            prev,
-            at: Hlc { wall_ms: FAR_FUTURE_MS, counter: 1 },
-            device: "device0-00c0ffee".parse().expect("it is the id of a device"),
-            from,
-            epoch: 0,
-            roster: None,
-            grace_s: 0,
-            list: None::<ListRef>,
-            streams: BTreeMap::from([(things_stream(), tail)]),
-            holds: BTreeMap::new(),
-            wants: Vec::new(),
-            serves: Vec::new(),
-        };
+        let head = self.head(n, prev, BTreeMap::from([(things_stream(), tail)]), from);
         let key = self.key.clone();
         // One that our own code would not sign is no attack that it would have to meet.
         if let Ok(signed) = head.sign(&|message| key.sign(message).to_bytes()) {
@@ -241,20 +278,23 @@ impl Hostile {
 
     /// A small file that unpacks to very much and says that it is little.
     fn bomb(&mut self, state: &mut State, tree: usize) -> &'static str {
-        let mut compressor = zstd::bulk::Compressor::new(1).expect("a level that there is");
-        compressor.include_checksum(true).expect("a frame may have a checksum");
-        let Ok(block) = compressor.compress(&vec![0; BOMB_BYTES]) else { return "nothing" };
+        static BLOCK: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| {
+            let mut compressor = zstd::bulk::Compressor::new(1).expect("a level that there is");
+            compressor.include_checksum(true).expect("a frame may have a checksum");
+            compressor.compress(&vec![0; BOMB_BYTES]).expect("zeros can be compressed")
+        });
+        let block = &*BLOCK;
         let log = LogId::of_key(self.key.verifying_key().as_bytes());
         let (base, end) = (chain_start(log, &things_stream()), self.any_digest());
         let header = serde_json::json!({
             "v": 1, "log": log.to_string(), "stream": "sessions", "first": 1, "last": 1,
             "base": base.to_text(), "chain": end.to_text(), "dict": 0,
-            "blocks": [[block.len(), Digest::of(&[&block]).to_text(), "r", 100, 1, 1, base.to_text()]], "attach": [],
+            "blocks": [[block.len(), Digest::of(&[block]).to_text(), "r", 100, 1, 1, base.to_text()]], "attach": [],
         });
         let header = header.to_string();
         let head = format!("carry-seg 1 {:010}\n{header}", header.len());
         let digest = Digest::of(&[head.as_bytes()]);
-        let file = [head.as_bytes(), &block].concat();
+        let file = [head.as_bytes(), block].concat();
         let reference = SegmentRef { first: 1, last: 1, bytes: file.len() as u64, digest };
         let id = ObjectId::of(digest);
         let name = ObjectName::Segment { log, stream: things_stream(), first: 1, last: 1, id };

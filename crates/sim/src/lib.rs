@@ -17,10 +17,14 @@ pub mod trace;
 
 pub mod place;
 pub mod strand;
+mod template;
 
 pub mod device;
 pub mod hostile;
+pub mod later;
 pub mod model;
+pub mod mood;
+pub mod reached;
 pub mod scenario;
 pub mod world;
 

@@ -2,18 +2,20 @@
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use carry_sim::reached::Sum;
 use carry_sim::run;
 use carry_sim::trace::Show;
 
 const HELP: &str = "\
-Usage: carry-sim [--seeds N] [--from SEED] [--threads N] [--no-kept]
+Usage: carry-sim [--seeds N] [--from SEED] [--threads N] [--no-kept] [--fail-fast]
        carry-sim --seed SEED [--trace]
 
-Runs the seeds that are kept because they failed once, then N seeds (1000) from SEED (1). Prints those that fail.
+Runs the seeds that are kept because they failed once, then N seeds (1000) from SEED (1). Prints those that fail,
+and what all of them reached: a check proves nothing of what never happened. With --fail-fast the first failure ends it.
 With --trace each event of a single seed is one line.";
 
 /// Seeds that failed once.
@@ -26,6 +28,7 @@ struct Asked {
     from: u64,
     threads: usize,
     with_kept: bool,
+    fail_fast: bool,
     seed: Option<u64>,
     trace: bool,
 }
@@ -52,7 +55,8 @@ fn main() -> ExitCode {
 
 fn read(args: &[String]) -> Option<Asked> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut asked = Asked { seeds: 1000, from: 1, threads, with_kept: true, seed: None, trace: false };
+    let mut asked =
+        Asked { seeds: 1000, from: 1, threads, with_kept: true, fail_fast: false, seed: None, trace: false };
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         let mut number = || args.next()?.parse::<u64>().ok();
@@ -61,6 +65,7 @@ fn read(args: &[String]) -> Option<Asked> {
             "--from" => asked.from = number()?,
             "--threads" => asked.threads = usize::try_from(number()?).ok()?.max(1),
             "--seed" => asked.seed = Some(number()?),
+            "--fail-fast" => asked.fail_fast = true,
             "--no-kept" => asked.with_kept = false,
             "--trace" => asked.trace = true,
             _ => return None,
@@ -88,12 +93,18 @@ fn one(seed: u64, trace: bool) -> io::Result<bool> {
 fn many(asked: &Asked) -> io::Result<bool> {
     let mut seeds = if asked.with_kept { run::kept(KEPT) } else { Vec::new() };
     seeds.extend(asked.from..asked.from.saturating_add(asked.seeds));
-    let (next, failed, begun) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Instant::now());
+    let (next, n_failed, begun) = (AtomicUsize::new(0), AtomicUsize::new(0), Instant::now());
+    let sum = Mutex::new(Sum::default());
     let work = || -> io::Result<()> {
         while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Some(wrong) = run::seed(seed, None)?.wrong {
+            if asked.fail_fast && n_failed.load(Ordering::Relaxed) > 0 {
+                break;
+            }
+            let outcome = run::seed(seed, None)?;
+            sum.lock().unwrap_or_else(PoisonError::into_inner).add(&outcome.reached);
+            if let Some(wrong) = outcome.wrong {
                 line(&format!("seed {seed} fails: {wrong}\n    cargo xtask sim --seed {seed} --trace"));
-                failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(seed);
+                n_failed.fetch_add(1, Ordering::Relaxed);
             }
         }
         Ok(())
@@ -102,13 +113,15 @@ fn many(asked: &Asked) -> io::Result<bool> {
         let all: Vec<_> = (0..asked.threads).map(|_| scope.spawn(work)).collect();
         all.into_iter().try_for_each(|one| one.join().unwrap_or_else(|_| Err(io::Error::other("a thread died"))))
     })?;
-    let failed = failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let ms = begun.elapsed().as_millis();
+    let (n_failed, ms) = (n_failed.into_inner(), begun.elapsed().as_millis());
+    let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
+    sum.lines().iter().for_each(|reached| line(reached));
+    let n = seeds.len().min(next.into_inner());
     line(&format!(
         "{} seeds, {} failed, {} ms a seed and core",
-        seeds.len(),
-        failed.len(),
-        ms * asked.threads as u128 / (seeds.len() as u128).max(1)
+        n,
+        n_failed,
+        ms * asked.threads as u128 / (n as u128).max(1)
     ));
-    Ok(failed.is_empty())
+    Ok(n_failed == 0)
 }

@@ -46,6 +46,8 @@ pub struct Model {
     /// Families of which a home was copied or put back, or went on in a new log: what they say may be shown beside what it
     /// would supersede.
     pub troubled: BTreeSet<usize>,
+    /// What a device said after it was revoked, or so late that nobody had taken it in by then: it counts nowhere.
+    pub void: BTreeSet<u64>,
     last_id: u64,
     last_hostile: u64,
 }
@@ -83,10 +85,25 @@ impl Model {
         self.things.insert(thing.id, Said { thing: thing.clone(), before, family });
     }
 
+    /// Notes that a family was revoked, and what counts of what it said.
+    pub fn revoke(&mut self, family: usize, counts: &BTreeSet<u64>) {
+        let edits = self.edits.iter().map(|(id, edit)| (*id, edit.family));
+        let all = edits.chain(self.things.iter().map(|(id, said)| (*id, said.family)));
+        let void = all.filter(|(id, of)| *of == family && !counts.contains(id)).map(|(id, _)| id);
+        let void: Vec<u64> = void.collect();
+        self.void.extend(void);
+    }
+
+    /// Whether its author may have dropped it for the sake of something that does not count any more.
+    pub fn was_dropped(&self, id: u64) -> bool {
+        self.is_replaced(id, &self.void) || self.is_superseded(id, &self.void)
+    }
+
     /// What must be there in the end.
     pub fn required(&self) -> BTreeSet<u64> {
         let all = self.edits.keys().chain(self.things.keys()).copied();
-        all.filter(|id| *id < HOSTILE && !self.may_be_lost.contains(id)).collect()
+        let may_lack = |id: &u64| self.may_be_lost.contains(id) || self.void.contains(id) || self.was_dropped(*id);
+        all.filter(|id| *id < HOSTILE && !may_lack(id)).collect()
     }
 
     /// The edits of a register, among those that are there, that no other of them knew.

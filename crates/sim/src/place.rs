@@ -65,6 +65,8 @@ pub struct Tree {
     pub is_unmounted: bool,
     /// An earlier state, to go back to.
     saved: Option<BTreeMap<String, Stored>>,
+    /// The state when the disk that it is on was kept.
+    kept: Option<BTreeMap<String, Stored>>,
 }
 
 /// A file that a device removed.
@@ -85,6 +87,10 @@ pub struct Removed {
 pub struct Books {
     /// The devices that put a file of this path, or may have.
     pub putters: BTreeMap<String, BTreeSet<usize>>,
+    /// Rounds of each device.
+    pub n_rounds: BTreeMap<usize, u64>,
+    /// The round of a device after which a file of one of its logs first was named by no newest head.
+    pub unnamed_since: BTreeMap<(usize, String), u64>,
     /// What devices removed since somebody looked.
     pub removed: Vec<Removed>,
     /// Writes of devices: puts that had an effect, and removals.
@@ -95,6 +101,10 @@ pub struct Books {
     pub n_gets: u64,
     /// Attempts to put what had its name already.
     pub n_puts: u64,
+    /// Puts of a path that had been put before and was gone.
+    pub n_again: u64,
+    /// Puts beside a file that has the object's own name.
+    pub n_replicas: u64,
     /// The most bytes that one call handed over.
     pub bytes_max: u64,
     /// Calls that no place should ever see.
@@ -223,6 +233,22 @@ impl State {
     pub fn plant(&mut self, tree: usize, path: &str, bytes: Arc<[u8]>) {
         self.write(tree, path, bytes.clone());
         self.carry_on(tree, path, Some(bytes));
+    }
+
+    /// Keeps the state of a tree, with the disk that it is on.
+    pub fn keep(&mut self, tree: usize) {
+        if let Some(tree) = self.trees.get_mut(tree) {
+            tree.kept = Some(tree.files.clone());
+        }
+    }
+
+    /// Puts a tree back to what was kept with its disk.
+    pub fn go_back(&mut self, tree: usize) {
+        if let Some(tree) = self.trees.get_mut(tree)
+            && let Some(kept) = &tree.kept
+        {
+            tree.files.clone_from(kept);
+        }
     }
 
     /// All contents that lie under a path in any tree.

@@ -4,6 +4,9 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use carry_kernel::fault;
+
+use crate::reached::Reached;
 use crate::trace::{Show, Trace};
 use crate::world::World;
 
@@ -16,6 +19,8 @@ pub struct Outcome {
     pub digest: String,
     /// How many events there were.
     pub n_events: usize,
+    /// What the run reached.
+    pub reached: Reached,
 }
 
 /// Runs one seed in a folder of its own, in memory where there is a file system for that. Each event goes to `show`.
@@ -27,19 +32,21 @@ pub fn seed(seed: u64, show: Option<Show>) -> io::Result<Outcome> {
     let mut builder = tempfile::Builder::new();
     let builder = builder.prefix("carry-sim-");
     let dir = if memory.is_dir() { builder.tempdir_in(memory)? } else { builder.tempdir()? };
+    fault::passed();
     // A panic is one of the things that must not happen; the other seeds go on.
     let done = catch_unwind(AssertUnwindSafe(|| match World::new(seed, dir.path(), Trace::new(show)) {
-        Ok(mut world) => (world.run().err(), world.trace),
-        Err(wrong) => (Some(wrong), Trace::new(None)),
+        Ok(mut world) => (world.run().err(), world.trace, world.reached),
+        Err(wrong) => (Some(wrong), Trace::new(None), Reached::default()),
     }));
-    carry_kernel::fault::arm(None);
-    let (wrong, trace) = match done {
-        Ok((wrong, trace)) => {
-            (wrong.map(|wrong| wrong.to_string().replace(&*dir.path().to_string_lossy(), "~")), trace)
+    fault::arm(None);
+    let (wrong, trace, mut reached) = match done {
+        Ok((wrong, trace, reached)) => {
+            (wrong.map(|wrong| wrong.to_string().replace(&*dir.path().to_string_lossy(), "~")), trace, reached)
         }
-        Err(panic) => (Some(format!("it panicked: {}", said(&*panic))), Trace::new(None)),
+        Err(panic) => (Some(format!("it panicked: {}", said(&*panic))), Trace::new(None), Reached::default()),
     };
-    Ok(Outcome { wrong, digest: trace.digest(), n_events: trace.n_lines() })
+    reached.pass(fault::passed());
+    Ok(Outcome { wrong, digest: trace.digest(), n_events: trace.n_lines(), reached })
 }
 
 /// What a panic said.

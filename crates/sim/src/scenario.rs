@@ -9,6 +9,7 @@ use carry_exchange::round::{Collect, Direction, Options};
 use carry_exchange::store::Statement;
 
 use crate::device::{registers_stream, things_stream};
+use crate::mood::Mood;
 use crate::place::{Faults, Kind, Mischief};
 use crate::rng::Rng;
 
@@ -41,11 +42,25 @@ pub struct Scenario {
     pub approves_at_once: bool,
     /// How many steps are taken before everything heals.
     pub n_steps: usize,
+    /// What the world is made to show.
+    pub mood: Mood,
+    /// Of all steps, in percent, those that belong to the mood.
+    pub special_percent: u8,
+    /// Points that are passed at most before an armed one fails.
+    pub crash_points: usize,
+    /// Whether a device is revoked.
+    pub revokes: bool,
+    /// Whether all programs are of the later version in the end.
+    pub upgrades_all: bool,
+    /// Whether a device of a version later than all says something.
+    pub later_head: bool,
+    /// Bytes of segments that another may bring before everything heals, if fewer than usual.
+    pub log_bytes_max: Option<u64>,
 }
 
 impl Scenario {
-    /// Draws one.
-    pub fn draw(rng: &mut Rng) -> Self {
+    /// Draws one of this mood.
+    pub fn draw(rng: &mut Rng, mood: Mood) -> Self {
         let n_devices = rng.between(2, 4) as usize;
         let all: Vec<usize> = (0..n_devices).collect();
         let kind = |rng: &mut Rng| if rng.chance(60) { Kind::Folder } else { Kind::Bucket };
@@ -86,7 +101,7 @@ impl Scenario {
             Mischief::Flip,
         ];
         let mischief: Vec<Mischief> = all_mischief.into_iter().filter(|_| !is_calm && rng.chance(40)).collect();
-        Self {
+        let mut drawn = Self {
             n_devices,
             places,
             faults,
@@ -100,7 +115,16 @@ impl Scenario {
             hostile: !is_calm && rng.chance(25),
             approves_at_once: rng.chance(75),
             n_steps: rng.between(20, 60) as usize,
-        }
+            mood,
+            special_percent: 0,
+            crash_points: 60,
+            revokes: false,
+            upgrades_all: false,
+            later_head: false,
+            log_bytes_max: None,
+        };
+        mood.shape(&mut drawn, rng);
+        drawn
     }
 
     /// How a device exchanges.
@@ -116,6 +140,12 @@ impl Scenario {
             0 => Collect::Nothing,
             1 => Collect::AfterGrace,
             _ => Collect::After(Duration::from_secs(rng.pick(&[0, 60, 24 * 3600]).unwrap_or(60))),
+        };
+        // Where there is much to collect, it is: soon, so that it is seen while the world lasts, or as by itself.
+        let collect = match self.mood {
+            Mood::Compacting if rng.chance(60) => Collect::After(Duration::from_secs(60)),
+            Mood::Compacting => Collect::AfterGrace,
+            _ => collect,
         };
         let objects = if rng.chance(20) { 3 } else { 4096 };
         Options {
@@ -133,6 +163,8 @@ impl Scenario {
     /// Whether what nobody can put again may be gone for good.
     pub fn files_vanish(&self) -> bool {
         let gone = [Mischief::Clean, Mischief::GoBack, Mischief::Cut, Mischief::Flip];
-        self.mischief_percent > 0 && self.mischief.iter().any(|one| gone.contains(one))
+        // Where whole disks are put back, so is what lies in their folders.
+        let is_put_back = self.mood == Mood::Restoring;
+        is_put_back || self.mischief_percent > 0 && self.mischief.iter().any(|one| gone.contains(one))
     }
 }

@@ -4,7 +4,7 @@
 //! the rows each time, so that nothing but the rows has to be right.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use carry_exchange::name::{LogId, StreamName};
 use carry_exchange::ranges::Ranges;
@@ -21,7 +21,7 @@ mod things;
 pub use registers::{REGISTERS, Registers, State};
 pub use things::{Thing, Things, attachment_bytes};
 
-const SCHEMA: Schema = Schema {
+pub(crate) const SCHEMA: Schema = Schema {
     application_id: 0x5349_4d31,
     migrations: &[
         outbox::SQL,
@@ -39,8 +39,13 @@ const SCHEMA: Schema = Schema {
     ],
 };
 
+/// Where the strands of a home keep their things.
+pub(crate) fn database(root: &Path) -> PathBuf {
+    root.join("data/sim.db")
+}
+
 fn open(root: &Path) -> Result<Db, DbError> {
-    Db::open(&root.join("data/sim.db"), SCHEMA)
+    Db::open(&database(root), SCHEMA)
 }
 
 /// One record that is folded, or that this device said and whose place it knows.
@@ -106,7 +111,7 @@ fn fold(db: &mut Db, batch: &Batch<'_>) -> Result<(), StrandError> {
             let (parent, parent_r4) = branch_columns(branch.parent);
             let sql = "INSERT OR REPLACE INTO branches VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
             let row = rusqlite::params![stream, log, int(branch.first), branch.r4, parent, parent_r4, branch.parent_r4];
-            tx.execute(sql, row)?;
+            tx.prepare_cached(sql)?.execute(row)?;
         }
         outbox::cover(tx, batch.origin, batch.covers)?;
         carry_kernel::fault::point("sim.strand.folded")?;
@@ -119,7 +124,7 @@ fn fold(db: &mut Db, batch: &Batch<'_>) -> Result<(), StrandError> {
 fn retract(db: &mut Db, origin: &Origin, after: u64) -> Result<(), StrandError> {
     db.write(|tx| {
         let sql = "DELETE FROM rows WHERE stream = ?1 AND log = ?2 AND track = ?3 AND seq > ?4";
-        tx.execute(sql, (origin.stream.as_str(), origin.log.to_string(), origin.track, int(after)))?;
+        tx.prepare_cached(sql)?.execute((origin.stream.as_str(), origin.log.to_string(), origin.track, int(after)))?;
         outbox::uncover(tx, origin, after)?;
         carry_kernel::fault::point("sim.strand.retracted")?;
         Ok::<_, StoreError>(())
@@ -196,13 +201,32 @@ fn branches(db: &Db, stream: &StreamName) -> Result<Vec<(LogId, Branch)>, Strand
 
 /// The ids of all that is folded, placed, or waits in the outbox.
 fn ids(db: &Db, stream: &StreamName) -> Result<BTreeSet<u64>, StrandError> {
-    let sql = "SELECT payload FROM rows WHERE stream = ?1 UNION ALL SELECT payload FROM outbox WHERE stream = ?1";
+    let sql = "SELECT payload, NULL FROM rows WHERE stream = ?1
+               UNION ALL SELECT payload, plain_bytes FROM outbox WHERE stream = ?1";
     let mut rows = db.conn().prepare_cached(sql)?;
     let rows = rows.query_map([stream.as_str()], |row| {
-        let payload: serde_json::Value = serde_json::from_slice(row.get_ref(0)?.as_blob()?).map_err(|_| wrong(0))?;
+        let payload = outbox::unpacked(row.get(0)?, row.get(1)?).map_err(|_| wrong(0))?;
+        let payload: serde_json::Value = serde_json::from_slice(&payload).map_err(|_| wrong(0))?;
         Ok(payload["id"].as_u64().unwrap_or(0))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The ids that more than one record has.
+fn doubled(db: &Db, stream: &StreamName) -> Result<BTreeSet<u64>, StrandError> {
+    let (mut once, mut twice) = (BTreeSet::new(), BTreeSet::new());
+    for row in rows(db, stream)? {
+        if let Some(id) = row.payload["id"].as_u64().filter(|id| !once.insert(*id)) {
+            twice.insert(id);
+        }
+    }
+    Ok(twice)
+}
+
+/// The ids of the records of a log up to one of them.
+fn ids_to(db: &Db, stream: &StreamName, log: LogId, last: u64) -> Result<BTreeSet<u64>, StrandError> {
+    let rows = rows(db, stream)?.into_iter().filter(|row| row.log == log && row.seq <= last);
+    Ok(rows.filter_map(|row| row.payload["id"].as_u64()).collect())
 }
 
 /// One line a row, for whoever looks for the cause of a failure.

@@ -1,16 +1,22 @@
 //! The world: devices, places, time, and what was said. A run takes random steps, lets everything heal, and judges.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use carry_exchange::hash::Digest;
+use carry_exchange::name::{LogId, StreamName};
 use carry_exchange::store::StoreError;
 use carry_kernel::clock::Clock as _;
 use carry_kernel::fault;
 
 use crate::device::Device;
 use crate::hostile::Hostile;
+use crate::later::Later;
 use crate::model::Model;
+use crate::mood::Mood;
 use crate::place::Place;
+use crate::reached::Reached;
 use crate::rng::Rng;
 use crate::scenario::Scenario;
 use crate::time::{DeviceClock, Time};
@@ -19,6 +25,7 @@ use crate::trace::Trace;
 mod calm;
 mod dump;
 mod exchange;
+mod special;
 mod steps;
 
 /// Devices at most, those that join later included.
@@ -40,8 +47,19 @@ pub struct World {
     pub(crate) time: Time,
     pub(crate) rng: Rng,
     pub(crate) hostile: Hostile,
+    /// A device whose program is of a later version than any.
+    pub(crate) later: Option<Later>,
+    /// Which log was revoked, and how far it counts.
+    pub(crate) revoked: Option<(LogId, Positions)>,
+    /// What the run reached.
+    pub reached: Reached,
+    /// What went wrong where, so that it is counted once.
+    pub(crate) met: BTreeSet<(usize, String)>,
     root: PathBuf,
 }
+
+/// The last record of each stream that counts, and the chain after it.
+pub(crate) type Positions = BTreeMap<StreamName, (u64, Digest)>;
 
 /// What is wrong, in words.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +96,8 @@ impl World {
     pub fn new(seed: u64, root: &Path, trace: Trace) -> Judged<Self> {
         fault::arm(None);
         let mut rng = Rng::new(seed);
-        let scenario = Scenario::draw(&mut rng);
+        let mood = Mood::of(seed);
+        let scenario = Scenario::draw(&mut rng, mood);
         let time = Time::default();
         let mut world = Self {
             devices: Vec::new(),
@@ -86,7 +105,11 @@ impl World {
             model: Model::default(),
             trace,
             time: time.clone(),
-            hostile: Hostile::new(rng.split()),
+            hostile: Hostile::new(rng.split(), mood.n_attacks()),
+            later: scenario.later_head.then(|| Later::new(&mut rng)),
+            revoked: None,
+            reached: Reached::default(),
+            met: BTreeSet::new(),
             rng,
             root: root.to_owned(),
             scenario,
@@ -135,6 +158,14 @@ impl World {
         let device = Device::new(number, &self.root, clock, options, rng);
         let mut device = device.map_err(unexpected("a new device"))?;
         device.is_hostile = is_hostile;
+        device.log_bytes_max = self.scenario.log_bytes_max;
+        if self.scenario.mood == Mood::Changing {
+            device.is_later = self.rng.chance(40);
+        }
+        if device.is_later || device.log_bytes_max.is_some() {
+            device.stop();
+            device.start().map_err(unexpected("starting"))?;
+        }
         self.devices.push(device);
         for place in places {
             self.join(number, place);
@@ -150,9 +181,10 @@ impl World {
         self.devices[device].ways.push(crate::device::Way { place, tree });
     }
 
-    /// The honest devices.
+    /// The honest devices that were not revoked.
     pub fn honest(&self) -> Vec<usize> {
-        (0..self.devices.len()).filter(|device| !self.devices[*device].is_hostile).collect()
+        let counts = |device: &Device| !device.is_hostile && !device.is_revoked;
+        (0..self.devices.len()).filter(|device| counts(&self.devices[*device])).collect()
     }
 
     /// Lets every honest device approve every log that an honest device has written.
@@ -161,6 +193,9 @@ impl World {
             for other in self.honest() {
                 self.approve(device, other)?;
             }
+            if let Some(log) = self.later.as_ref().map(Later::log) {
+                self.approve_log(device, log)?;
+            }
         }
         Ok(())
     }
@@ -168,13 +203,15 @@ impl World {
     /// Lets a device approve the logs of another.
     pub(crate) fn approve(&mut self, device: usize, other: usize) -> Judged {
         let logs = self.devices[other].logs.clone();
+        logs.into_iter().try_for_each(|log| self.approve_log(device, log))
+    }
+
+    fn approve_log(&mut self, device: usize, log: LogId) -> Judged {
         let now = self.devices[device].clock.now();
         let store = &mut self.devices[device].running().map_err(unexpected("starting"))?.store;
-        for log in logs {
-            let state = store.state(log).map_err(unexpected("the state of a log"))?;
-            if state.is_none_or(|state| !state.counts()) {
-                store.approve(log, now).map_err(unexpected("approving"))?;
-            }
+        let state = store.state(log).map_err(unexpected("the state of a log"))?;
+        if state.is_none_or(|state| !state.counts()) {
+            store.approve(log, now).map_err(unexpected("approving"))?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@
 //! Reading what the team has shared ([`reader`]) is apart from all this and needs no more than the right to read.
 
 #[cfg(test)]
+#[path = "../../sessions/src/mask/pieces/fixture.rs"]
 pub(crate) mod fixture;
 pub mod memory;
 pub mod plan;

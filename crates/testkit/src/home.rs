@@ -3,11 +3,10 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::git;
+use crate::{git, patience};
 
 /// A home (`CARRY_HOME`) in a temporary folder, and the program that lives there. A daemon that a test started is stopped
 /// when this value goes.
@@ -86,18 +85,10 @@ impl TestHome {
         ran.stdout
     }
 
-    /// Asks again and again until `done` says so. Panics after half a minute with what was waited for: a test must not hang.
+    /// Asks again and again until `done` says so; see [`patience::until`].
     #[track_caller]
-    pub fn wait_until(&self, what: &str, mut done: impl FnMut() -> bool) {
-        // Polling at this rate is not a sleep that a test relies on: it ends as soon as the answer is yes.
-        const PAUSE: Duration = Duration::from_millis(20);
-        for _ in 0..1500 {
-            if done() {
-                return;
-            }
-            std::thread::sleep(PAUSE);
-        }
-        panic!("waited half a minute in vain until {what}");
+    pub fn wait_until(&self, what: &str, done: impl FnMut() -> bool) {
+        patience::until(what, done);
     }
 }
 

@@ -8,7 +8,7 @@
 //! devices that share a remote, [`pulsar::Pulsar`] does what git-pulsar does.
 //!
 //! [`agentsview`] runs the real agentsview, [`postgres::Server`] a real PostgreSQL, [`wire::Proxy`] is a connection that can be cut.
-//! With the feature `s3` there is `s3::S3`, a bucket.
+//! [`patience`] waits for what nobody tells. With the feature `s3` there is `s3::S3`, a bucket.
 //!
 //! Everything here panics when it cannot do its work: a test that cannot be set up has failed.
 //!
@@ -24,12 +24,16 @@
 //! ```
 
 pub mod agentsview;
+pub mod apache;
+#[cfg(feature = "dav")]
+pub mod dav;
 pub mod fingerprint;
 pub mod fleet;
 pub mod git;
 pub mod git_tree;
 pub mod home;
 pub mod http_git;
+pub mod patience;
 pub mod postgres;
 pub mod pulsar;
 pub mod repo;

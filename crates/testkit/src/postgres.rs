@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::git::{run, succeed};
+use crate::patience;
 use crate::repo::write_file;
 
 mod certificates;
@@ -38,9 +38,6 @@ pub const CERTIFIED: &str = "certified";
 
 /// Tries to find a port that nobody takes meanwhile.
 const TRIES: usize = 20;
-/// Pauses while waiting for it to start or to end, half a minute together.
-const PAUSES: usize = 1500;
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Ends the server once nothing can come through standard input any more. A line means that the folder is still needed.
 const GUARD: &str = r#"
@@ -198,15 +195,14 @@ impl Server {
             .expect("the shell says what it started");
         let server = line.trim().parse().expect("a number of a process");
         self.guard = Some(Guard { shell, server });
-        // Polling, as it does not say when it is ready.
-        for _ in 0..PAUSES {
-            if self.is_ready() {
-                return true;
-            }
-            if !processes::is_running(server) {
-                break;
-            }
-            std::thread::sleep(PAUSE);
+        let mut is_ready = false;
+        // It does not say when it is ready.
+        patience::comes(|| {
+            is_ready = self.is_ready();
+            is_ready || !processes::is_running(server)
+        });
+        if is_ready {
+            return true;
         }
         self.stop();
         false

@@ -18,6 +18,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -25,10 +26,12 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::postgres::Authority;
 
+mod flushed;
 mod store;
 #[cfg(test)]
 mod tests;
 
+use flushed::Flushed;
 use store::Store;
 
 /// The one bucket.
@@ -226,7 +229,9 @@ async fn converse<S>(stream: S, service: S3Service, shared: Arc<Shared>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let serve = hyper::service::service_fn(|request| answer(request, service.clone(), shared.clone()));
+    let flushed = Arc::new(Notify::new());
+    let stream = Flushed::new(stream, flushed.clone());
+    let serve = hyper::service::service_fn(|request| answer(request, service.clone(), shared.clone(), flushed.clone()));
     let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
     // A connection that was cut on purpose is an error here.
     let _ = server.serve_connection(TokioIo::new(stream), serve).await;
@@ -246,7 +251,12 @@ impl std::error::Error for IsCut {}
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
-async fn answer(request: Request<Incoming>, service: S3Service, shared: Arc<Shared>) -> Result<Response<Body>, Failed> {
+async fn answer(
+    request: Request<Incoming>,
+    service: S3Service,
+    shared: Arc<Shared>,
+    flushed: Arc<Notify>,
+) -> Result<Response<Body>, Failed> {
     let is_conditional = request.headers().contains_key("if-none-match");
     let line = format!("{} {}{}", request.method(), request.uri(), if is_conditional { " *" } else { "" });
     let fault = shared.meet(&line);
@@ -258,7 +268,7 @@ async fn answer(request: Request<Incoming>, service: S3Service, shared: Arc<Shar
             call.await?;
             Err(IsCut.into())
         }
-        Some(Fault::CutBody(bytes)) => cut(call.await?, bytes).await,
+        Some(Fault::CutBody(bytes)) => cut(call.await?, bytes, flushed).await,
         Some(Fault::Silence) => std::future::pending().await,
         Some(Fault::Body(text)) => Ok(Response::new(Body::from(text.to_owned()))),
         Some(Fault::Answer(status, code, headers)) => {
@@ -273,19 +283,21 @@ async fn answer(request: Request<Incoming>, service: S3Service, shared: Arc<Shar
 }
 
 /// The same answer, with a body that ends early.
-async fn cut(response: Response<Body>, bytes: usize) -> Result<Response<Body>, Failed> {
+async fn cut(response: Response<Body>, bytes: usize, flushed: Arc<Notify>) -> Result<Response<Body>, Failed> {
     let (mut parts, body) = response.into_parts();
     let whole = body.collect().await?.to_bytes();
     parts.headers.insert("content-length", whole.len().into());
     let first: Result<_, Failed> = Ok(Frame::data(whole.slice(..bytes.min(whole.len()))));
-    // In one go the server would not send the first piece before it sees the failure.
-    let pieces = futures_util::stream::unfold(Some(first), |next| async {
-        tokio::task::yield_now().await;
-        match next {
-            Some(first) => Some((first, None)),
-            None => {
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-                Some((Err(IsCut.into()), None))
+    // In one go the server would not send the first piece before it sees the failure: it flushes when it must wait for the next.
+    let pieces = futures_util::stream::unfold(Some(first), move |next| {
+        let flushed = flushed.clone();
+        async move {
+            match next {
+                Some(first) => Some((first, None)),
+                None => {
+                    flushed.notified().await;
+                    Some((Err(IsCut.into()), None))
+                }
             }
         }
     });

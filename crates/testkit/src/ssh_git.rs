@@ -5,11 +5,11 @@
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::git::succeed;
+use crate::patience;
 use crate::repo::write_file;
 
 /// Where it is on Debian, whose search path for users does not hold it.
@@ -116,17 +116,14 @@ fn free_port() -> u16 {
 
 /// Waits until it listens; `false` when it ended instead.
 fn answers(server: &mut Child, port: u16) -> bool {
-    // Polling, as it does not say when it is ready; half a minute at most.
-    for _ in 0..1500 {
-        if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return server.try_wait().is_ok_and(|ended| ended.is_none());
-        }
-        if !server.try_wait().is_ok_and(|ended| ended.is_none()) {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    false
+    let mut runs = true;
+    // It does not say when it is ready.
+    let answers = patience::comes(|| {
+        let answers = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+        runs = server.try_wait().is_ok_and(|ended| ended.is_none());
+        answers || !runs
+    });
+    answers && runs
 }
 
 #[cfg(test)]

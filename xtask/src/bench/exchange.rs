@@ -7,10 +7,8 @@
 //! Ours verifies signatures, masks what it says and asks once for approval on the second device, which is counted in; the other
 //! does none of that.
 
-use std::path::PathBuf;
-
-use super::sessions::{Set, generator, install_agentsview, make, set_named};
-use crate::run::{cargo, shown, target};
+use super::options::{Choice, Options};
+use super::sessions::{Set, generator, make, set_named};
 use crate::{Outcome, out};
 
 mod subject;
@@ -92,11 +90,28 @@ enum Scenario {
     Append,
     /// That turn comes to the second device.
     ImportAppend,
+    /// The same session has gone on by one message.
+    Message,
+    /// That message comes to the second device.
+    ImportMessage,
 }
 
 impl Scenario {
-    const ALL: [Self; 6] =
-        [Self::Publish, Self::Import, Self::Unchanged, Self::UnchangedThere, Self::Append, Self::ImportAppend];
+    const ALL: [Self; 8] = [
+        Self::Publish,
+        Self::Import,
+        Self::Unchanged,
+        Self::UnchangedThere,
+        Self::Append,
+        Self::ImportAppend,
+        Self::Message,
+        Self::ImportMessage,
+    ];
+
+    /// Whether the second device makes the exchange.
+    fn is_there(self) -> bool {
+        matches!(self, Self::Import | Self::UnchangedThere | Self::ImportAppend | Self::ImportMessage)
+    }
 
     /// For the table.
     fn name(self) -> &'static str {
@@ -107,6 +122,8 @@ impl Scenario {
             Self::UnchangedThere => "nothing changed, importer",
             Self::Append => "one turn appended",
             Self::ImportAppend => "that turn imported",
+            Self::Message => "one message appended",
+            Self::ImportMessage => "that message imported",
         }
     }
 }
@@ -121,34 +138,10 @@ struct Exchanges {
     is_void: [bool; 2],
 }
 
-/// What is to be measured.
-#[derive(Debug)]
-struct Plan {
-    sets: Vec<Set>,
-    rounds: usize,
-    /// Where everything is made; it must be on a real disk, since a tmpfs syncs for nothing.
-    dir: PathBuf,
-    /// The program, when it is not to be built.
-    program: Option<PathBuf>,
-    /// agentsview, when it is not to be installed.
-    agentsview: Option<PathBuf>,
-}
-
 /// Runs the bench.
 pub(super) fn run(args: &[String]) -> Outcome {
     let plan = parse(args)?;
-    let program = match &plan.program {
-        Some(program) => program.clone(),
-        None => {
-            shown(&mut cargo(&["build", "--release", "--locked", "--package", "carry"]))?;
-            target()?.join("release/carry")
-        }
-    };
-    std::fs::create_dir_all(&plan.dir)?;
-    let agentsview = match &plan.agentsview {
-        Some(program) => program.clone(),
-        None => install_agentsview(&plan.dir)?,
-    };
+    let (program, agentsview) = plan.programs()?;
     out::line(&super::report::machine(plan.rounds));
     for set in &plan.sets {
         measure_one(set, &plan, &program, &agentsview)?;
@@ -156,7 +149,7 @@ pub(super) fn run(args: &[String]) -> Outcome {
     Ok(())
 }
 
-fn measure_one(set: &Set, plan: &Plan, program: &std::path::Path, agentsview: &std::path::Path) -> Outcome {
+fn measure_one(set: &Set, plan: &Options, program: &std::path::Path, agentsview: &std::path::Path) -> Outcome {
     let made = make(set, &plan.dir)?;
     let expected = super::sessions::expected(&made)?;
     let dir = tempfile::Builder::new().prefix("exchange-").tempdir_in(&plan.dir)?;
@@ -173,9 +166,10 @@ fn measure_one(set: &Set, plan: &Plan, program: &std::path::Path, agentsview: &s
                 match scenario {
                     Scenario::Publish => pair.begin_anew()?,
                     Scenario::Append => pair.append(&mut generator())?,
+                    Scenario::Message => pair.append_message()?,
                     _ => {}
                 }
-                let is_there = matches!(scenario, Scenario::Import | Scenario::UnchangedThere | Scenario::ImportAppend);
+                let is_there = scenario.is_there();
                 exchanges.costs[at].push(pair.exchange(is_there, *scenario == Scenario::Import)?);
                 exchanges.counts[at] = pair.counts()?;
                 exchanges.is_void[at] |= is_there && !exchanges.counts[at].agree(expected);
@@ -184,37 +178,13 @@ fn measure_one(set: &Set, plan: &Plan, program: &std::path::Path, agentsview: &s
     }
     out::line(&table::exchanges(set, &rows, pairs.len()));
     out::line(&table::rates(&rows));
+    out::line(&table::share(&rows, super::sessions::bytes(&made)?));
     Ok(())
 }
 
-fn parse(args: &[String]) -> Outcome<Plan> {
-    let mut plan = Plan {
-        sets: vec![SETS[0], named("S1")?, SETS[1]],
-        rounds: 3,
-        dir: target()?.join("bench"),
-        program: None,
-        agentsview: None,
-    };
-    let mut words = args.iter();
-    while let Some(word) = words.next() {
-        if word == "--quick" {
-            (plan.sets, plan.rounds) = (vec![named("quick")?], 1);
-            continue;
-        }
-        let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
-        match word.as_str() {
-            "--sets" => plan.sets = value.split(',').map(named).collect::<Outcome<_>>()?,
-            "--rounds" => plan.rounds = value.parse()?,
-            "--dir" => plan.dir = std::path::absolute(value)?,
-            "--program" => plan.program = Some(PathBuf::from(value).canonicalize()?),
-            "--agentsview" => plan.agentsview = Some(std::path::absolute(value)?),
-            other => return Err(format!("there is no option {other}").into()),
-        }
-    }
-    if plan.rounds == 0 {
-        return Err("--rounds must be 1 or more".into());
-    }
-    Ok(plan)
+fn parse(args: &[String]) -> Outcome<Options> {
+    let usual = vec![SETS[0], named("S1")?, SETS[1]];
+    Options::parse(args, Choice { usual, quick: Some(named("quick")?), takes_many: true, named })
 }
 
 fn named(name: &str) -> Outcome<Set> {

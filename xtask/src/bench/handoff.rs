@@ -12,7 +12,7 @@ use carry_testkit::rng::Rng;
 use super::measure::settle_disk;
 use super::report;
 use super::subject::thousands;
-use crate::run::{cargo, shown, target};
+use crate::run::target;
 use crate::{Outcome, out};
 
 mod pair;
@@ -64,13 +64,7 @@ struct Row {
 /// Runs the bench.
 pub(super) fn run(args: &[String]) -> Outcome {
     let plan = parse(args)?;
-    let program = match &plan.program {
-        Some(program) => program.clone(),
-        None => {
-            shown(&mut cargo(&["build", "--release", "--locked", "--package", "carry"]))?;
-            target()?.join("release/carry")
-        }
-    };
+    let program = super::options::program(plan.program.as_deref())?;
     std::fs::create_dir_all(&plan.dir)?;
     let dir = tempfile::Builder::new().prefix("handoff-").tempdir_in(&plan.dir)?;
     out::line(&report::machine(plan.rounds));

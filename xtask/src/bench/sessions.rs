@@ -6,14 +6,15 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::run::{captured, cargo, root, shown, target};
+use super::options::{Choice, Options};
+use crate::run::{captured, root, shown};
 use crate::{Outcome, out};
 
 mod subject;
 mod table;
 
 use subject::Subject;
-pub(super) use subject::{Cost, counts_in, expected, measured};
+pub(super) use subject::{Cost, bytes, counts_in, expected, measured};
 
 /// The version we compare with.
 const AGENTSVIEW: &str = "0.46.1";
@@ -90,34 +91,10 @@ impl Scenario {
     }
 }
 
-/// What is to be measured.
-#[derive(Debug)]
-struct Plan {
-    sets: Vec<Set>,
-    rounds: usize,
-    /// Where everything is made.
-    dir: PathBuf,
-    /// The program, when it is not to be built.
-    program: Option<PathBuf>,
-    /// agentsview, when it is not to be installed.
-    agentsview: Option<PathBuf>,
-}
-
 /// Runs the bench.
 pub(super) fn run(args: &[String]) -> Outcome {
     let plan = parse(args)?;
-    let program = match &plan.program {
-        Some(program) => program.clone(),
-        None => {
-            shown(&mut cargo(&["build", "--release", "--locked", "--package", "carry"]))?;
-            target()?.join("release/carry")
-        }
-    };
-    std::fs::create_dir_all(&plan.dir)?;
-    let agentsview = match &plan.agentsview {
-        Some(program) => program.clone(),
-        None => install_agentsview(&plan.dir)?,
-    };
+    let (program, agentsview) = plan.programs()?;
     let dir = tempfile::Builder::new().prefix("sessions-").tempdir_in(&plan.dir)?;
     out::line(&super::report::machine(plan.rounds));
     for set in &plan.sets {
@@ -127,25 +104,8 @@ pub(super) fn run(args: &[String]) -> Outcome {
     Ok(())
 }
 
-fn parse(args: &[String]) -> Outcome<Plan> {
-    let mut plan =
-        Plan { sets: SETS.to_vec(), rounds: 3, dir: target()?.join("bench"), program: None, agentsview: None };
-    let mut words = args.iter();
-    while let Some(word) = words.next() {
-        let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
-        match word.as_str() {
-            "--sets" => plan.sets = value.split(',').map(set_named).collect::<Outcome<_>>()?,
-            "--rounds" => plan.rounds = value.parse()?,
-            "--dir" => plan.dir = PathBuf::from(value),
-            "--program" => plan.program = Some(PathBuf::from(value).canonicalize()?),
-            "--agentsview" => plan.agentsview = Some(std::path::absolute(value)?),
-            other => return Err(format!("there is no option {other}").into()),
-        }
-    }
-    if plan.rounds == 0 {
-        return Err("--rounds must be 1 or more".into());
-    }
-    Ok(plan)
+fn parse(args: &[String]) -> Outcome<Options> {
+    Options::parse(args, Choice { usual: SETS.to_vec(), quick: None, takes_many: true, named: set_named })
 }
 
 pub(super) fn set_named(name: &str) -> Outcome<Set> {

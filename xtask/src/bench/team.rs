@@ -7,10 +7,8 @@
 //!
 //! The first push includes making the tables. Ours masks secrets, and what that takes is told apart; agentsview's looks for new sessions first, which cannot be told apart.
 
-use std::path::PathBuf;
-
-use super::sessions::{Set, generator, install_agentsview, make, set_named};
-use crate::run::{cargo, shown, target};
+use super::options::{Choice, Options};
+use super::sessions::{Set, generator, make, set_named};
 use crate::{Outcome, out};
 
 mod server;
@@ -72,36 +70,12 @@ struct Pushes {
     is_void: [bool; 2],
 }
 
-/// What is to be measured.
-#[derive(Debug)]
-struct Plan {
-    set: Set,
-    rounds: usize,
-    /// Where everything is made but the server's data, which lies in the folder for temporary files; both must be on a real
-    /// disk, since a tmpfs syncs for nothing.
-    dir: PathBuf,
-    /// The program, when it is not to be built.
-    program: Option<PathBuf>,
-    /// agentsview, when it is not to be installed.
-    agentsview: Option<PathBuf>,
-}
-
 /// Runs the bench.
 pub(super) fn run(args: &[String]) -> Outcome {
     let plan = parse(args)?;
-    let program = match &plan.program {
-        Some(program) => program.clone(),
-        None => {
-            shown(&mut cargo(&["build", "--release", "--locked", "--package", "carry"]))?;
-            target()?.join("release/carry")
-        }
-    };
-    std::fs::create_dir_all(&plan.dir)?;
-    let agentsview = match &plan.agentsview {
-        Some(program) => program.clone(),
-        None => install_agentsview(&plan.dir)?,
-    };
-    let set = make(&plan.set, &plan.dir)?;
+    let (program, agentsview) = plan.programs()?;
+    let [chosen] = &plan.sets[..] else { return Err("one set is measured".into()) };
+    let set = make(chosen, &plan.dir)?;
     let dir = tempfile::Builder::new().prefix("team-").tempdir_in(&plan.dir)?;
     let server = Server::start();
     out::line(&super::report::machine(plan.rounds));
@@ -114,7 +88,7 @@ pub(super) fn run(args: &[String]) -> Outcome {
     let mut rows = Scenario::ALL.map(|scenario| (scenario, Pushes::default()));
     for round in 0..plan.rounds {
         for (scenario, pushes) in &mut rows {
-            out::note(&format!("{}: {}, round {}", plan.set.name, scenario.name(), round + 1));
+            out::note(&format!("{}: {}, round {}", chosen.name, scenario.name(), round + 1));
             for (at, subject) in subjects.iter().enumerate() {
                 match scenario {
                     Scenario::First => subject.begin_anew(&server)?,
@@ -128,34 +102,14 @@ pub(super) fn run(args: &[String]) -> Outcome {
         }
     }
     let previews = (0..plan.rounds).map(|_| subjects[0].preview()).collect::<Outcome<Vec<_>>>()?;
-    out::line(&table::pushes(&plan.set, &rows, super::sessions::expected(&set)?));
+    out::line(&table::pushes(chosen, &rows, super::sessions::expected(&set)?));
     out::line(&table::masking(&previews, &rows[0].1));
     Ok(())
 }
 
-fn parse(args: &[String]) -> Outcome<Plan> {
-    let mut plan =
-        Plan { set: set_named("S1")?, rounds: 3, dir: target()?.join("bench"), program: None, agentsview: None };
-    let mut words = args.iter();
-    while let Some(word) = words.next() {
-        if word == "--quick" {
-            (plan.set, plan.rounds) = (QUICK, 1);
-            continue;
-        }
-        let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
-        match word.as_str() {
-            "--set" => plan.set = set_named(value)?,
-            "--rounds" => plan.rounds = value.parse()?,
-            "--dir" => plan.dir = std::path::absolute(value)?,
-            "--program" => plan.program = Some(PathBuf::from(value).canonicalize()?),
-            "--agentsview" => plan.agentsview = Some(std::path::absolute(value)?),
-            other => return Err(format!("there is no option {other}").into()),
-        }
-    }
-    if plan.rounds == 0 {
-        return Err("--rounds must be 1 or more".into());
-    }
-    Ok(plan)
+fn parse(args: &[String]) -> Outcome<Options> {
+    let usual = vec![set_named("S1")?];
+    Options::parse(args, Choice { usual, quick: Some(QUICK), takes_many: false, named: set_named })
 }
 
 #[cfg(test)]
@@ -166,9 +120,9 @@ mod tests {
     fn options_are_understood_and_unknown_ones_refused() {
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let plan = parse(&words("--set S3 --rounds 2")).expect("all are known");
-        assert_eq!((plan.set.name, plan.rounds), ("S3", 2));
+        assert_eq!((plan.sets[0].name, plan.rounds), ("S3", 2));
         let quick = parse(&words("--quick --rounds 2")).expect("all are known");
-        assert_eq!((quick.set.name, quick.rounds), ("quick", 2));
+        assert_eq!((quick.sets[0].name, quick.rounds), ("quick", 2));
         assert!(parse(&words("--sets S1")).is_err() && parse(&words("--rounds 0")).is_err());
     }
 }

@@ -11,6 +11,7 @@ use crate::output::style;
 use crate::text;
 use crate::wire::Shell;
 
+mod absent;
 mod choice;
 mod folder;
 mod make;
@@ -43,8 +44,8 @@ pub(super) struct Args {
 
 pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let candidates = choice::candidates(shell)?;
-    let Some(name) = &args.name else { return list(shell, &candidates) };
-    let candidate = choice::find(&candidates, name)?;
+    let Some(name) = &args.name else { return list(shell, &candidates.all) };
+    let candidate = choice::find(shell, &candidates, name)?;
     let line = candidate.line(args.branch.as_deref())?;
     let folder = folder::check(shell, args.folder.as_deref(), &candidate)?;
     let cloned = make::make(shell, args, &candidate, line, &folder)?;
@@ -118,12 +119,9 @@ fn list(shell: &Shell, candidates: &[Candidate]) -> Result<(), Failure> {
         return candidates.iter().try_for_each(|candidate| shell.out.json(&CandidateJson::new(candidate)));
     }
     if candidates.is_empty() {
-        if !shell.exchange().remotes.iter().any(|remote| remote.has_code) {
-            shell.out.note(
-                "Uncommitted code is exchanged with no remote; `carry remote add NAME PLACE --code` switches that on.",
-            );
-        }
-        return shell.out.say("Every repository that other devices exchanged is here.");
+        shell.out.note("There is no repository to clone.");
+        absent::reasons(shell)?.iter().for_each(|reason| shell.out.note(reason));
+        return Ok(());
     }
     for candidate in candidates {
         let named = candidates.iter().filter(|other| other.name == candidate.name).count();
@@ -141,6 +139,9 @@ fn list(shell: &Shell, candidates: &[Candidate]) -> Result<(), Failure> {
         }
     }
     shell.out.note("`carry clone NAME` makes one here.");
+    if let Some(status) = carry_exchange::store::status::look(&shell.home)? {
+        absent::unapproved(shell, &status)?.iter().for_each(|waiting| shell.out.note(waiting));
+    }
     Ok(())
 }
 

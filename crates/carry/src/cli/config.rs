@@ -107,7 +107,8 @@ fn effective(shell: &Shell) -> Config {
 
 /// Says what has no effect, each with its file and line.
 fn warn(shell: &Shell, config: &Config) {
-    for warning in config.warnings() {
+    // Of files that cannot be parsed it was said already.
+    for warning in config.warnings().iter().filter(|warning| !config.broken().contains(warning)) {
         shell.out.warn(warning);
     }
 }

@@ -14,14 +14,18 @@ use crate::text;
 use crate::wire::Shell;
 use crate::writers;
 
+/// The fields as they are written on the command line.
+const FIELDS: &str = "`name`, `star`, `trash`, `label:TEXT` and `pin:MESSAGE`";
+
 mod list;
 mod resolve;
 mod show;
 
 /// Show and settle what devices say differently about sessions
 ///
-/// Two devices that rename the same session, or put it into the trash and take it out, without having heard of each other are
-/// a conflict: the later value is shown and both are kept, until you say which it is. Without a command it lists them.
+/// What two devices say differently about one session, without having heard of each other, is a conflict: the later value is
+/// shown and both are kept, until you say which it is. It may be in each of the fields: `name` (its name), `star`, `trash`,
+/// `label:TEXT` (whether it bears this label) and `pin:MESSAGE` (the note on a pinned message). Without a command it lists them.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -56,8 +60,14 @@ fn find(shell: &Shell, archive: &Archive, session: &str, field: &str) -> Result<
             format!("It has conflicts in {}.", fields.join(", "))
         }
     };
-    let found = all.into_iter().find(|one| field_of(&one.name) == field);
-    found.ok_or_else(|| Failure::failed(format!("session {id} has no conflict in {field:?}")).hint(hint))
+    if let Some(found) = all.into_iter().find(|one| field_of(&one.name) == field) {
+        return Ok(found);
+    }
+    let failure = Failure::failed(format!("session {id} has no conflict in {field:?}")).hint(hint);
+    Err(match carry_sessions::curation::FIELDS.contains(&field.split(':').next().unwrap_or_default()) {
+        true => failure,
+        false => failure.hint(format!("The fields are {FIELDS}.")),
+    })
 }
 
 /// Calls devices in conflicts as people do: by their labels, else by the names that the user gave them here, else by their ids.

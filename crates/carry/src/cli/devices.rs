@@ -7,6 +7,8 @@ use carry_code::repo::Repo;
 use carry_code::seen::Relation;
 use carry_code::time;
 use carry_code::tips::{self, Tip, Trust, Writer};
+use carry_daemon::exchange::settings::Settings;
+use carry_exchange::store::LogState;
 use carry_exchange::store::status::{self, LogStatus, Status};
 use clap::Subcommand;
 use serde::Serialize;
@@ -24,6 +26,8 @@ mod logs;
 mod trust;
 
 use logs::LogJson;
+pub(super) use logs::waiting;
+pub(super) use trust::tell_known;
 
 /// Bytes of a key's SHA-256 that people compare.
 const FINGERPRINT_BYTES: usize = 8;
@@ -44,8 +48,8 @@ pub(super) struct Args {
 enum Command {
     /// Trust a device's work
     ///
-    /// Shows the fingerprints of its keys, to be compared with what `carry devices` shows there, and asks. Counts for what it exchanges
-    /// and for what it publishes to Git remotes.
+    /// Shows its fingerprint, to be compared with the one that `carry devices` shows there at the top, and asks. Counts for what it
+    /// exchanges and for what it publishes to Git remotes.
     Approve {
         /// Label, id or name of the device
         #[arg(required_unless_present = "all", conflicts_with = "all")]
@@ -56,14 +60,15 @@ enum Command {
     },
     /// Trust a device's work no more
     ///
-    /// What came of it before stays.
+    /// Counts for what it exchanges and for what it publishes to Git remotes, until it is approved again. What came of it before
+    /// stays. Devices that were never approved by name and count since this one spoke for them are revoked with it, and named.
     Revoke {
         /// Label, id or name of the device
         device: String,
     },
     /// Give this device another label
     ///
-    /// The id stays. Others see the label after the next push. With --device another device is named, on this one alone.
+    /// The id stays. Others see the label after the next push or exchange. With --device another device is named, on this one alone.
     Rename {
         /// The new label
         label: String,
@@ -73,7 +78,7 @@ enum Command {
     },
     /// Let go of what an unapproved device has exchanged
     ///
-    /// What comes of it again is met anew.
+    /// For 30 days nothing of it is taken in, unless it is approved by the id of its log.
     Forget {
         /// Label, id or name of the device
         device: String,
@@ -95,6 +100,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
 /// One device with what it has here.
 struct Listed {
     json: DeviceJson,
+    key: Option<[u8; 32]>,
     state: &'static str,
     tips: Vec<Beside>,
     /// Whether it is another machine under an id that this device had.
@@ -121,27 +127,26 @@ fn list(shell: &Shell) -> Result<(), Failure> {
     let this = shell.context()?.device.get();
     let mut devices = vec![Listed {
         json: DeviceJson::this(&this),
+        key: Some(this.public_key()),
         state: "this device",
         tips: beside.remove(this.id().as_str()).unwrap_or_default(),
         is_copy: false,
     }];
-    for known in registry.devices()? {
+    let all_known = registry.devices()?;
+    for known in &all_known {
         let tips = beside.remove(&known.id).unwrap_or_default();
         let is_impostor = tips.iter().any(|beside| beside.tip.trust == Trust::Impostor);
-        let state = match (is_impostor, known.approved) {
-            (true, _) => "impostor",
-            (false, Some(_)) => "approved",
-            (false, None) => "unknown",
-        };
+        let state = if is_impostor { "impostor" } else { state(known) };
         let is_copy = this.former().iter().any(|former| former.id.as_str() == known.id);
-        devices.push(Listed { json: DeviceJson::known(&known), state, tips, is_copy });
-        registry_shows(shell, &known)?;
+        devices.push(Listed { json: DeviceJson::known(known), key: known.key, state, tips, is_copy });
+        registry_shows(shell, known)?;
     }
     // What lies here without ever having come through a fetch of ours, as git-pulsar's own streams.
     for (id, tips) in beside {
         let Some(first) = tips.first() else { continue };
         devices.push(Listed {
             json: DeviceJson::of(&first.tip, &id),
+            key: None,
             state: writers::trust(first.tip.trust),
             is_copy: writers::is_copy(&first.tip, this.id()),
             tips,
@@ -149,34 +154,54 @@ fn list(shell: &Shell) -> Result<(), Failure> {
     }
     let status = status::look(&shell.home)?;
     if let Some(status) = &status {
-        add_logs(&mut devices, status);
+        add_logs(&mut devices, status, &all_known, &this, &shell.exchange());
     }
+    let print = fingerprint(&this.public_key());
+    shell.out.note(format_args!(
+        "The fingerprint of this device: {}. Compare it where another device shows it before you approve this one there.",
+        shell.out.paint(style::ID, print)
+    ));
     show(shell, &devices)?;
     warn_of_namesakes(shell, &devices);
     if let Some(status) = status.filter(|_| !shell.out.is_json()) {
-        logs::show(shell, &status)?;
+        logs::show(shell, &status, &all_known)?;
     }
     Ok(())
 }
 
 /// Adds what is exchanged to the devices that it is of, and those that are known from there alone.
-fn add_logs(devices: &mut Vec<Listed>, status: &Status) {
+fn add_logs(
+    devices: &mut Vec<Listed>,
+    status: &Status,
+    known: &[KnownDevice],
+    this: &carry_kernel::device::Device,
+    settings: &Settings,
+) {
     for log in &status.logs {
-        let json = logs::LogJson::new(log, status);
-        let id = log.device.as_ref().map(|device| device.as_str().to_owned());
+        let json = logs::LogJson::new(log, status, known, settings);
+        let key = log.device_key();
         // Whoever calls itself as this device is not it for that.
         let others = devices.iter_mut().skip(1);
         let place = match log.is_ours() {
             true => devices.first_mut(),
-            false => others.into_iter().find(|listed| Some(&listed.json.id) == id.as_ref()),
+            false => others.into_iter().find(|listed| key.is_some() && listed.key == key),
         };
         match place {
-            Some(listed) => listed.json.exchange.push(json),
+            Some(listed) => {
+                let is_revoked = log.row.state == LogState::Revoked && log.row.revoked_by.is_none();
+                if is_revoked && matches!(listed.state, "approved" | "unknown") {
+                    listed.state = "revoked";
+                }
+                listed.json.exchange.push(json);
+            }
             None => devices.push(Listed {
-                state: logs::state(log.row.state),
-                json: DeviceJson::of_log(log, json),
+                state: logs::state(log, known),
+                json: DeviceJson::of_log(log, json, known),
+                key,
                 tips: Vec::new(),
-                is_copy: false,
+                is_copy: key.is_some_and(|key| {
+                    key == this.public_key() || this.former().iter().any(|former| former.public_key == key)
+                }),
             }),
         }
     }
@@ -272,9 +297,6 @@ fn show(shell: &Shell, devices: &[Listed]) -> Result<(), Failure> {
         }
     }
     shell.out.line(table.trim_fmt())?;
-    if let Some(key) = devices.first().and_then(|this| this.json.fingerprint.as_ref()) {
-        shell.out.note(format_args!("The fingerprint of this device's key: {}", shell.out.paint(style::ID, key)));
-    }
     if devices.iter().any(|listed| listed.state == "unknown") {
         shell.out.note("Work of unknown devices is not offered by itself; `carry devices approve NAME` trusts one.");
     }
@@ -300,6 +322,23 @@ fn warn_of_namesakes(shell: &Shell, devices: &[Listed]) {
                 text::line(pair[0])
             ));
         }
+    }
+}
+
+/// Whether a device is trusted, in a word.
+fn state(known: &KnownDevice) -> &'static str {
+    match known.approved {
+        _ if known.is_revoked => "revoked",
+        Some(_) => "approved",
+        None => "unknown",
+    }
+}
+
+/// What people compare before they approve a device that exchanges, as a sentence.
+pub(super) fn fingerprint_of(log: &LogStatus) -> String {
+    match log.device_key() {
+        Some(key) => format!("Its fingerprint: {}", fingerprint(&key)),
+        None => format!("It does not say which device it is. Its log: {}", log.row.log),
     }
 }
 
@@ -357,7 +396,7 @@ impl DeviceJson {
             id: device.id.clone(),
             label: device.label.clone(),
             kind: if device.id.starts_with("pulsar/") { "git-pulsar" } else { "carry" },
-            state: if device.approved.is_some() { "approved" } else { "unknown" },
+            state: state(device),
             fingerprint: device.key.as_ref().map(fingerprint),
             first_seen: Some(device.first_seen.to_rfc3339()),
             approved: device.approved.map(|at| at.to_rfc3339()),
@@ -367,14 +406,14 @@ impl DeviceJson {
     }
 
     /// One that is known from the exchange alone.
-    fn of_log(log: &LogStatus, json: LogJson) -> Self {
+    fn of_log(log: &LogStatus, json: LogJson, known: &[KnownDevice]) -> Self {
         let name = log.device.as_ref().map_or(log.row.alias.as_str(), |device| device.as_str());
         Self {
             id: name.to_owned(),
-            label: name.to_owned(),
+            label: log.label().unwrap_or(name).to_owned(),
             kind: "carry",
-            state: logs::state(log.row.state),
-            fingerprint: None,
+            state: logs::state(log, known),
+            fingerprint: log.device_key().as_ref().map(fingerprint),
             first_seen: Some(log.row.since.to_rfc3339()),
             approved: None,
             lines: Vec::new(),

@@ -18,6 +18,7 @@ use crate::wire::Shell;
 
 mod code;
 mod gc;
+mod mend;
 mod names;
 mod overview;
 mod problem;
@@ -26,7 +27,7 @@ mod told;
 mod verify;
 mod watch;
 
-pub(super) use code::{is_plain, who};
+pub(super) use code::{is_plain, revoked, root_of, who};
 pub(super) use names::Names;
 pub(super) use overview::{announce, findings, show as show_overview};
 
@@ -72,6 +73,9 @@ enum Command {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
+    if let None | Some(Command::Gc(_)) = args.command {
+        shell.check_config(None)?;
+    }
     match &args.command {
         Some(Command::Verify(args)) => return verify::run(shell, args),
         Some(Command::Gc(args)) => return gc::run(shell, args),
@@ -214,6 +218,10 @@ fn show_step(progress: &Progress, remote: &RemoteSettings, step: &Step) {
         Step::Pushing { n_objects, n_total, bytes } => {
             let what = format!("{name}: putting, {}", text::size(*bytes));
             progress.show(&what, number(n_objects), number(n_total));
+        }
+        Step::Checking { n_objects, bytes } => {
+            let what = format!("{name}: reading what is there, {}", text::size(*bytes));
+            progress.show(&what, number(n_objects), 0);
         }
         Step::Collecting => progress.show(&format!("{name}: removing what is not needed any more"), 0, 0),
     }

@@ -10,6 +10,7 @@ use carry_code::publish::Options;
 use carry_code::registry::Consent;
 use carry_code::snapshot::Snapshot;
 use carry_code::time;
+use carry_code::tips::Trust;
 
 use super::finalize_json::{FinalizePlanJson, FinalizedJson};
 use super::restore;
@@ -68,8 +69,9 @@ fn finalize(shell: &Shell, here: &Here, target: &Branch, args: &Args) -> Result<
     let mut plan = finalize::plan(&here.ctx, &here.repo, &here.tree, &current, &here.branch, target, false)?;
     show(shell, here, &plan)?;
     for row in plan.rows.iter().filter(|row| row.left_out) {
+        let why = if row.tip.trust == Trust::Revoked { "is revoked" } else { "is not approved" };
         shell.out.note(format_args!(
-            "{} is not approved and left out; `carry devices approve {}` takes its work in.",
+            "{} {why} and left out; `carry devices approve {}` takes its work in.",
             text::line(&writers::name(shell, &row.tip)),
             writers::word(&row.tip)
         ));

@@ -1,5 +1,7 @@
 //! `carry remote`: the places that devices exchange through.
 
+use std::path::Path;
+
 use carry_daemon::exchange::settings::{RemoteSettings, Settings};
 use carry_exchange::location::Location;
 use carry_exchange::store::{self, RoundRow, Went};
@@ -19,8 +21,8 @@ mod test;
 
 /// Add, list and test the places that devices exchange through
 ///
-/// A place is a folder that a sync tool carries from device to device, on a network drive or a stick, a bucket, or another device of
-/// yours. Every device that is to take part adds the same place.
+/// A place is a folder that a sync tool carries from device to device, on a network drive or a stick, a bucket, a folder over WebDAV, or
+/// another device of yours. Every device that is to take part adds the same place.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -36,6 +38,9 @@ enum Command {
 }
 
 pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
+    if let Command::List(_) | Command::Test(_) = args.command {
+        shell.check_config(None)?;
+    }
     match &args.command {
         Command::Add(args) => add::run(shell, args),
         Command::List(args) => list::run(shell, args),
@@ -48,7 +53,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
 pub(super) fn meant(settings: &Settings, name: Option<&str>) -> Result<Vec<RemoteSettings>, Failure> {
     if settings.remotes.is_empty() {
         let failure = Failure::failed("no remote is configured").hint(
-            "`carry remote add NAME PLACE` adds one: a folder that a sync tool carries, an s3:// or an https:// address.",
+            "`carry remote add NAME PLACE` adds one: a folder that a sync tool carries, an s3://, a dav+https:// or an https:// address.",
         );
         // One that is there, but not understood, is not "none".
         return Err(settings.warnings.iter().fold(failure, |failure, warning| failure.hint(text::line(warning))));
@@ -90,6 +95,16 @@ fn set_code(shell: &Shell, name: &str, has_code: bool) -> Result<bool, Failure> 
     })
 }
 
+/// Whether an item `name=…` of a list speaks of the remote of this name.
+fn is_of(name: &str, item: &str) -> bool {
+    item.split_once('=').is_some_and(|(of, _)| of.trim() == name)
+}
+
+/// A place as a word of a command that can be pasted.
+pub(super) fn place_word(location: &Location) -> String {
+    text::line(&text::shell_word(Path::new(&location.to_string())))
+}
+
 /// A place for people.
 pub(super) fn place(shell: &Shell, location: &Location) -> String {
     match location {
@@ -103,6 +118,7 @@ fn kind(location: &Location) -> &'static str {
     match location {
         Location::Folder(_) => "folder",
         Location::Bucket(_) => "bucket",
+        Location::WebDav { .. } => "webdav",
         Location::Peer { .. } => "peer",
     }
 }

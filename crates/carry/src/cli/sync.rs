@@ -6,12 +6,14 @@ use carry_code::handoff::{self, Handoff};
 use carry_code::line::Branch;
 use carry_code::merge::Choice;
 use carry_code::refs;
+use carry_code::registry::KnownDevice;
 use carry_code::restore::Plan;
 use carry_code::seen::Relation;
 use carry_code::snapshot::Snapshot;
 use carry_code::time;
 use carry_code::tips::{self, Tip, Trust, Writer};
 
+use super::devices;
 use super::settle::{self, Flags};
 use super::sync_json::{SyncPlanJson, SyncedJson};
 use super::takeover::{self, Carried};
@@ -33,7 +35,7 @@ const HINT: &str = "--yes takes it over, --dry-run shows what would be done.";
 /// is merged. `carry undo` brings everything back.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Take over this device's work, whether or not it is approved
+    /// Take over this device's work, though it is not approved yet
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
     /// Check this branch out and take over the work on it
@@ -94,13 +96,25 @@ fn sync(shell: &Shell, here: &Here, branch: &Branch, args: &Args) -> Result<(), 
         return Ok(());
     }
     let size = Size::of_steps(&here.repo, &handoff.merged, current.tree, &files.steps)?;
-    let question = format!("Take over {} ({size})?", chosen.name);
+    let stranger = stranger(shell, &chosen)?;
+    let question = match &stranger {
+        Some(known) => {
+            devices::tell_known(shell, &chosen.name, known);
+            format!("Trust the work of {} from now on, and take it over ({size})?", chosen.name)
+        }
+        None => format!("Take over {} ({size})?", chosen.name),
+    };
     if !prompt::confirm(shell, &question, HINT)? {
         return Err(prompt::cancelled());
     }
     restore::index_is_free(&here.repo)?;
-    if chosen.tip.trust == Trust::Unknown {
-        shell.registry()?.approve_device(&chosen.tip.writer.id(), shell.now())?;
+    if let Some(known) = &stranger {
+        if !shell.registry()?.approve_unless_revoked(&known.id, shell.now())? {
+            return Err(Failure::failed(format!("{} was revoked meanwhile", chosen.name)).hint(format!(
+                "Nothing was taken over. `carry devices approve {}` trusts it again.",
+                writers::word(&chosen.tip)
+            )));
+        }
         shell.out.note(format_args!("{} is approved from now on.", chosen.name));
     }
     let carried = takeover::carry_out(shell, here, &handoff, &files, &format!("sync with {}", chosen.name))?;
@@ -108,6 +122,26 @@ fn sync(shell: &Shell, here: &Here, branch: &Branch, args: &Args) -> Result<(), 
         shell.out.warn(format_args!("{} holds both sides; edit it before you commit", text::path(path.as_ref())));
     }
     report(shell, here, &chosen, &current, &carried)
+}
+
+/// The device whose work is to be taken over, where nobody approved it yet, noted as it is.
+fn stranger(shell: &Shell, chosen: &Chosen) -> Result<Option<KnownDevice>, Failure> {
+    let tip = &chosen.tip;
+    if tip.trust != Trust::Unknown {
+        return Ok(None);
+    }
+    let (id, mut registry) = (tip.writer.id(), shell.registry()?);
+    let key = match &tip.writer {
+        Writer::Carry { key, .. } => *key,
+        Writer::Pulsar { .. } => None,
+    };
+    // What lies here without having come through a fetch of ours is not noted yet.
+    registry.note_device(&id, key, tip.writer.name(), shell.now())?;
+    match registry.device(&id)? {
+        Some(known) if known.key == key => Ok(Some(known)),
+        _ => Err(Failure::failed(format!("{} is known under another key", text::line(&id)))
+            .hint("Its work is not taken over; look at `carry devices`.")),
+    }
 }
 
 /// Whose work is taken over, and whose is not yet.
@@ -127,6 +161,7 @@ fn choose(shell: &Shell, here: &Here, branch: &Branch, args: &Args) -> Result<Op
     let chosen = |tip: &Tip, others| Chosen { name: writers::name(shell, tip), tip: tip.clone(), others };
     if let Some(name) = &args.device {
         let tip = writers::find(&others, name, branch)?;
+        writers::refuse_revoked(tip)?;
         if tip.trust == Trust::Impostor {
             return Err(Failure::failed(format!("{name} has the id of a known device, but another key")).hint(
                 "Its work is not taken over. If that device was set up anew, it has a new id; look at `carry devices`.",

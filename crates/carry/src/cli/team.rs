@@ -25,6 +25,7 @@ mod stand;
 mod status;
 mod store;
 mod totals;
+mod unit;
 mod unshare;
 mod verify;
 

@@ -18,6 +18,7 @@ pub(super) type Snapshots = Box<dyn Iterator<Item = Result<Snapshot, HistoryErro
 /// each branch.
 pub(super) fn snapshots(shell: &Shell, repo: &Repo, name: &str) -> Result<Snapshots, Failure> {
     let tips = meant(shell, repo, name)?;
+    tips.iter().try_for_each(writers::refuse_revoked)?;
     let device = tips.iter().find_map(|tip| match &tip.writer {
         Writer::Carry { line, .. } => Some(line.device.clone()),
         Writer::Pulsar { .. } => None,
@@ -70,6 +71,7 @@ pub(super) fn snapshot(
     }
     let others = tips::others(&shell.context()?, repo, own, &branch)?;
     let tip = writers::find(&others, name, &branch)?;
+    writers::refuse_revoked(tip)?;
     match (from, &tip.writer) {
         (None, _) => Ok(tip.snapshot(repo)?),
         (Some(spec), Writer::Carry { line, .. }) => shell.find(repo, &line.tree, spec),

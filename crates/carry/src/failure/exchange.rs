@@ -2,7 +2,7 @@
 
 use carry_daemon::exchange::{ConnectError, ExchangeError, GroundError};
 use carry_exchange::location::LocationError;
-use carry_exchange::remote::{Class, RemoteError};
+use carry_exchange::remote::{Class, PlaceKind, RemoteError};
 use carry_exchange::round::RoundError;
 use carry_exchange::store::StoreError;
 
@@ -10,24 +10,39 @@ use super::{Failure, Kind};
 
 impl From<RemoteError> for Failure {
     fn from(error: RemoteError) -> Self {
-        let hint = hint_of(error.class());
+        let hint = hint_of(error.class(), error.kind());
         Self::new(Kind::Failed, error).with(hint)
     }
 }
 
-/// What to do about failures of a class that does not say so itself.
-fn hint_of(class: Class) -> Option<&'static str> {
-    match class {
-        Class::NotThere => Some("The sync tool may still be bringing it. `carry exchange` tries again."),
-        Class::NoMarker | Class::WrongFormat | Class::Full | Class::Foreign => None,
-        Class::Unreachable => Some("Nothing is lost: what waits goes out as soon as it can be reached."),
-        Class::Denied => {
-            Some("A folder must be yours to read and write. For an address, the token or key may have run out.")
+/// What to do about failures of a class that does not say so itself, at a place of this kind.
+fn hint_of(class: Class, kind: PlaceKind) -> Option<&'static str> {
+    match (class, kind) {
+        (Class::NotThere, PlaceKind::Folder) => {
+            Some("The sync tool may still be bringing it. `carry exchange` tries again.")
         }
-        Class::Changing | Class::Busy => Some("`carry exchange` tries again."),
-        Class::Cancelled => Some("Nothing is lost: the next exchange goes on where this one ended."),
-        Class::Local => Some("`carry exchange verify` looks at what is kept here."),
-        Class::InvalidName | Class::TooLarge | Class::Internal => None,
+        (Class::NotThere | Class::Changing | Class::Busy, _) => Some("`carry exchange` tries again."),
+        (Class::NoMarker | Class::WrongFormat | Class::Full | Class::Foreign, _) => None,
+        (Class::Unreachable, _) => Some("Nothing is lost: what waits goes out as soon as it can be reached."),
+        (Class::Untrusted, PlaceKind::Server | PlaceKind::WebDav) => Some(
+            "If the server signed its certificate itself, copy that here and name it: `carry remote add NAME PLACE --ca-file FILE`.",
+        ),
+        (Class::Untrusted, _) => {
+            Some("If the server has an authority of its own, AWS_CA_BUNDLE names the file (PEM) with its certificate.")
+        }
+        (Class::Denied, PlaceKind::Folder) => {
+            Some("A folder must be yours to read and write; `ls -ld` says whose it is.")
+        }
+        (Class::Denied, PlaceKind::Server) => Some(
+            "Put the token into a file for you alone and name that: `carry remote add NAME PLACE --token-file FILE`.",
+        ),
+        (Class::Denied, PlaceKind::WebDav) => Some(
+            "Put user:password into a file for you alone (chmod 600) and name that: `carry remote add NAME PLACE --token-file FILE`.",
+        ),
+        (Class::Denied, _) => None,
+        (Class::Cancelled, _) => Some("Nothing is lost: the next exchange goes on where this one ended."),
+        (Class::Local, _) => Some("`carry exchange verify` looks at what is kept here."),
+        (Class::InvalidName | Class::TooLarge | Class::Internal, _) => None,
     }
 }
 
@@ -72,7 +87,8 @@ impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         let hint = match &error {
             ConnectError::Token { .. } => Some(
-                "`carry config set exchange.token_files` names the file with the token, which must be yours alone (0600).",
+                "`carry serve token NAME` on the server prints one; it goes into a file for you alone (chmod 600) that `carry remote add \
+                 NAME PLACE --token-file FILE` names. For WebDAV the file holds user:password.",
             ),
             _ => None,
         };
@@ -97,11 +113,30 @@ impl From<LocationError> for Failure {
     fn from(error: LocationError) -> Self {
         let hint = match &error {
             LocationError::Credentials => Some(
-                "The token for an https:// address comes from CARRY_REMOTE_TOKEN_NAME or exchange.token_files; keys for a bucket \
-                 from AWS_ACCESS_KEY_ID and its kin.",
+                "The token for an https:// address, or user:password for a dav+https:// one, comes from CARRY_REMOTE_TOKEN_NAME or \
+                 exchange.token_files; keys for a bucket from AWS_ACCESS_KEY_ID and its kin.",
             ),
             _ => None,
         };
         Self::new(Kind::Usage, error).with(hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_is_not_known_is_named_where_the_place_takes_it() {
+        for (place, way) in [
+            ("https://hub.example.org", "--ca-file"),
+            ("dav+https://cloud.example.org/x", "--ca-file"),
+            ("s3://bucket/prefix", "AWS_CA_BUNDLE"),
+        ] {
+            let hint = hint_of(Class::Untrusted, PlaceKind::of(place)).expect("a hint");
+            assert!(hint.contains(way), "{place}: {hint}");
+        }
+        let hint = hint_of(Class::Denied, PlaceKind::of("dav+https://cloud.example.org/x")).expect("a hint");
+        assert!(hint.contains("user:password") && hint.contains("--token-file"), "{hint}");
     }
 }

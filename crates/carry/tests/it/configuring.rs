@@ -1,5 +1,16 @@
 //! `config`, `ignore`, `prune`, `doctor`, `completions`, `man`.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use carry_code::capture::{CaptureError, Capturer, Look, Outcome, Request};
+use carry_code::context::Context;
+use carry_code::registry::Registry;
+use carry_kernel::clock::SystemClock;
+use carry_kernel::config::Sources;
+use carry_kernel::device::Device;
+use carry_kernel::home::Home;
+
 use crate::world::{World, field};
 
 #[test]
@@ -36,6 +47,107 @@ fn what_a_file_says_without_effect_is_named_with_its_line() {
     world.file("carry.toml", "\n[core]\nremote_name = \"evil\"\n");
     let ran = world.ok(&["config", "show"]);
     assert!(ran.stderr.contains("carry.toml:3: "), "{ran:?}");
+}
+
+#[test]
+fn a_file_that_cannot_be_parsed_is_named_and_nothing_is_captured_by_what_is_left() {
+    let world = World::with_commit();
+    world.ok(&["now"]);
+    let config = world.root().join("carry/config/config.toml");
+    let sound = format!(
+        "[files]\nignore = [\"*.key\"]\n[exchange]\nremotes = [\"nas={}\"]\n",
+        world.root().join("nas").display()
+    );
+    std::fs::create_dir_all(config.parent().expect("a folder")).expect("a folder");
+    carry_testkit::repo::write_file(&config, sound.as_bytes());
+    assert!(world.ok(&["remote", "list"]).stdout.contains("nas"));
+    world.file("secret.key", "x\n");
+    world.file("other.txt", "x\n");
+    carry_testkit::repo::write_file(&config, format!("{sound}oops = = 1\n").as_bytes());
+
+    let said = "config.toml:5: The file has no effect: it is not valid TOML";
+    for command in [&["exchange"][..], &["exchange", "--dry-run"], &["remote", "list"], &["remote", "test"], &["now"]] {
+        let ran = world.carry(command);
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
+        assert!(ran.stderr.contains("Error: ") && ran.stderr.contains(said), "{ran:?}");
+        assert!(ran.stderr.contains("until it is mended"), "{ran:?}");
+        assert!(!ran.stderr.contains("no remote"), "{ran:?}");
+    }
+    let ran = world.ok(&["log"]);
+    assert_eq!(ran.stdout.lines().filter(|line| !line.is_empty()).count(), 1, "nothing was captured: {ran:?}");
+    assert_eq!(world.carry_in(&world.home(), &["now"]).code, 1, "outside of it, too");
+    let ran = world.ok(&["status"]);
+    assert!(ran.stdout.contains("attention") && ran.stdout.contains(said), "{ran:?}");
+    assert_eq!(ran.stderr.matches(said).count(), 1, "{ran:?}");
+    let json: Vec<serde_json::Value> =
+        (world.ok(&["status", "--json"]).raw.lines()).map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let problems = json.iter().find_map(|object| object.get("problems")).expect("a repository").to_string();
+    assert!(problems.contains(said), "{problems}");
+    assert_eq!(world.ok(&["config", "show"]).stderr.matches(said).count(), 1);
+
+    carry_testkit::repo::write_file(&config, sound.as_bytes());
+    let ran = world.ok(&["now"]);
+    assert!(ran.stdout.starts_with("captured") && ran.stderr.is_empty(), "{ran:?}");
+    let ran = world.ok(&["show"]);
+    assert!(ran.stdout.contains("other.txt"), "{ran:?}");
+    assert!(!ran.stdout.contains("secret.key"), "{ran:?}");
+}
+
+/// As a daemon keeps one for a working tree.
+fn capturer(world: &World) -> Capturer {
+    let home = Home::at(world.root().join("carry"));
+    let device = Device::load_or_create(&home, "here").expect("an identity");
+    let sources = Sources { user: Some(home.config_file()), ..Sources::default() };
+    let registry = Registry::open(&home).expect("the registry");
+    let tree = registry.by_root(&world.repo()).expect("the registry").expect("it is registered");
+    Capturer::new(Context { home, device: device.into(), clock: Arc::new(SystemClock), sources }, tree)
+}
+
+#[test]
+fn whoever_captures_all_the_time_keeps_to_the_last_settings_that_could_be_parsed() {
+    let world = World::with_commit();
+    world.ok(&["now"]);
+    let config = world.root().join("carry/config/config.toml");
+    std::fs::create_dir_all(config.parent().expect("a folder")).expect("a folder");
+    carry_testkit::repo::write_file(&config, "[files]\nignore = [\"*.key\"]\n".as_bytes());
+    let capture = |capturer: &mut Capturer| {
+        let (look, cancel) = (Look::Everything, AtomicBool::new(false));
+        capturer.capture(&Request {
+            look,
+            may_commit: &|| true,
+            cancel: &cancel,
+            progress: &|_, _, _| {},
+            force: false,
+        })
+    };
+    let mut known = capturer(&world);
+    capture(&mut known).expect("a capture");
+    carry_testkit::repo::write_file(&config, "[files]\nignore = [\"*.key\"\n".as_bytes());
+    world.file("secret.key", "x\n");
+    world.file("other.txt", "x\n");
+    let fresh = capture(&mut capturer(&world));
+    assert!(
+        matches!(&fresh, Err(CaptureError::Configuration { problem }) if problem.contains("config.toml:")),
+        "{fresh:?}"
+    );
+    let report = capture(&mut known).expect("a capture");
+    assert!(matches!(report.outcome, Outcome::Captured(_)), "{report:?}");
+    let shown = world.ok(&["show"]);
+    assert!(shown.stdout.contains("other.txt") && !shown.stdout.contains("secret.key"), "{shown:?}");
+}
+
+#[test]
+fn a_repositorys_file_that_cannot_be_parsed_stops_captures_and_a_shared_one_without_our_part_does_not() {
+    let world = World::with_commit();
+    world.file("pyproject.toml", "[tool.other]\nname = = \"carry\"\n");
+    assert_eq!(world.ok(&["now"]).code, 0);
+    world.file("carry.toml", "[files]\nignore = [\"*.key\"\n");
+    world.file("secret.key", "x\n");
+    let ran = world.carry(&["now"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("carry.toml:") && ran.stderr.contains("not valid TOML"), "{ran:?}");
+    world.file("carry.toml", "[files]\nignore = [\"*.key\"]\n");
+    assert!(world.ok(&["now"]).stdout.starts_with("captured"));
 }
 
 #[test]

@@ -36,15 +36,55 @@ fn others_are_unknown_until_approved_and_again_when_revoked() {
     let ran = two.ok(&["devices", "approve", "desktop", "--yes"]);
     assert!(ran.stdout.ends_with("Approved desktop.\n"), "{ran:?}");
     let theirs = field(&one.ok(&["devices", "--json"]).raw, "fingerprint");
-    assert!(ran.stderr.contains(&format!("The fingerprint of its key: {theirs}\n")), "{ran:?}");
+    assert!(ran.stderr.contains(&format!("Its fingerprint: {theirs}\n")), "{ran:?}");
     assert_eq!(state(&two), "approved");
     let ran = two.ok(&["devices"]);
     assert!(ran.stdout.contains("fetched from origin <AGE>"), "{ran:?}");
     let row = ran.stdout.lines().find(|line| line.starts_with("desktop")).expect("a row");
     assert!(row.contains(" approved ") && row.contains(" diverged "), "{row}");
     two.ok(&["devices", "revoke", "desktop"]);
-    assert_eq!(state(&two), "unknown");
+    assert_eq!(state(&two), "revoked");
+    // It is not offered again, and not taken over by the way.
+    let ran = two.ok(&["sync", "--dry-run", "--yes"]);
+    assert!(ran.stdout.starts_with("Up to date") && !ran.stderr.contains("desktop"), "{ran:?}");
+    for arguments in [&["sync", "--device", "desktop", "--yes"][..], &["log", "--device", "desktop"]] {
+        let ran = two.carry(arguments);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(
+            ran.stderr.contains(" was revoked\n") && ran.stderr.contains("`carry devices approve desktop`"),
+            "{ran:?}"
+        );
+    }
+    let ran = two.ok(&["devices", "approve", "--all", "--yes"]);
+    assert_eq!(
+        (ran.stderr.as_str(), state(&two).as_str()),
+        ("Every device that was seen is approved or revoked.\n", "revoked")
+    );
+    let ran = two.ok(&["devices", "approve", "desktop", "--yes"]);
+    assert!(ran.stderr.contains("desktop was revoked.\n"), "{ran:?}");
+    assert_eq!(state(&two), "approved");
     assert_eq!(two.carry(&["devices", "revoke", "nobody"]).code, 1);
+}
+
+#[test]
+fn this_device_is_not_approved_or_revoked_but_named() {
+    let world = World::with_commit();
+    world.ok(&["devices", "rename", "desk"]);
+    let ran = world.ok(&["devices"]);
+    let object = world.ok(&["devices", "--json"]);
+    let (id, print) = (field(&object.raw, "id"), field(&object.raw, "fingerprint"));
+    assert!(ran.stderr.starts_with(&format!("The fingerprint of this device: {print}. ")), "{ran:?}");
+    for name in ["desk", &id, &id[..id.len() - 2]] {
+        for act in ["approve", "revoke", "forget"] {
+            let ran = world.carry(&["devices", act, name, "--yes"]);
+            assert_eq!(ran.code, 1, "{ran:?}");
+            assert!(ran.stderr.starts_with(&format!("Error: {name} is this device\n")), "{ran:?}");
+            let elsewhere = if act == "approve" { "approve" } else { "revoke" };
+            assert!(ran.stderr.contains(&format!("`carry devices {elsewhere} {id}`")), "{ran:?}");
+        }
+    }
+    let ran = world.carry(&["devices", "rename", "other", "--device", "desk"]);
+    assert!(ran.code == 1 && ran.stderr.contains("without --device"), "{ran:?}");
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+
+use carry_testkit::dav;
 
 use crate::world::{Ran, World, field};
 
@@ -20,6 +22,7 @@ fn path(folder: &tempfile::TempDir) -> String {
 /// A home that exchanges through the folder under the name `nas`.
 fn device(folder: &tempfile::TempDir) -> World {
     let world = World::new();
+    world.roomy();
     world.ok(&["remote", "add", "nas", &path(folder), "--yes"]);
     world
 }
@@ -71,10 +74,7 @@ fn two_devices_meet_in_a_folder_and_approve_each_other() {
     assert!(ran.stdout.starts_with("nas: taken in 1 head, "), "{ran:?}");
     // What two says of one is what one says of itself.
     let print = own_log(&one)["fingerprint"].as_str().expect("it has a key").to_owned();
-    assert!(
-        ran.stderr.contains(&format!(" is not approved yet. The fingerprint of its exchange key: {print}\n")),
-        "{ran:?}"
-    );
+    assert!(ran.stderr.contains(&format!(" is not approved yet. Its fingerprint: {print}\n")), "{ran:?}");
     assert_eq!(other_log(&two)["fingerprint"], print);
     assert_eq!(other_log(&two)["state"], "unapproved");
     let ran = two.ok(&["devices"]);
@@ -85,13 +85,13 @@ fn two_devices_meet_in_a_folder_and_approve_each_other() {
     let ran = two.carry(&["devices", "approve", &name]);
     assert_eq!((ran.code, other_log(&two)["state"].as_str()), (1, Some("unapproved")), "{ran:?}");
     let ran = two.ok(&["devices", "approve", &name, "--yes"]);
-    assert!(ran.stderr.contains(&format!("The fingerprint of its exchange key: {print}\n")), "{ran:?}");
+    assert!(ran.stderr.contains(&format!("Its fingerprint: {print}\n")), "{ran:?}");
     assert_eq!(other_log(&two)["state"], "approved");
     one.ok(&["exchange"]);
     one.ok(&["devices", "approve", "--all", "--yes"]);
     one.ok(&["exchange"]);
     let ran = one.ok(&["devices", "approve", "--all"]);
-    assert_eq!(ran.stderr, "Every device that was seen is approved.\n");
+    assert_eq!(ran.stderr, "Every device that was seen is approved or revoked.\n");
 
     // Nothing new: nothing is said, and nothing written.
     let before = files(folder.path());
@@ -150,7 +150,7 @@ fn each_mistake_in_adding_a_remote_has_words_of_its_own() {
     let at = |name: &str| world.root().join(name).to_str().expect("a plain path").to_owned();
     let place = path(&folder);
     let before = fs::read(config(&world)).expect("it is there");
-    let cases: [(&str, &str, i32, &str); 14] = [
+    let cases: [(&str, &str, i32, &str); 16] = [
         ("Nas", &at("other"), 2, "\"Nas\" cannot be the name of a remote"),
         ("gc", &at("other"), 2, "\"gc\" cannot be the name of a remote"),
         ("nas", &at("other"), 1, "nas is "),
@@ -163,6 +163,8 @@ fn each_mistake_in_adding_a_remote_has_words_of_its_own() {
         ("two", &at("home/repo/src"), 1, "~/repo/src would mix with ~/repo, a captured working tree"),
         ("two", &at("home/.claude/projects"), 1, "~/.claude/projects would mix with "),
         ("two", "https://me:hunter2@example.org/", 2, "the address holds credentials"),
+        ("two", "dav+https://me:hunter2@example.org/", 2, "the address holds credentials"),
+        ("two", "dav+http://nas.local/x", 2, "http:// sends everything unencrypted"),
         ("two", "http://example.org/", 2, "http:// sends everything unencrypted"),
         ("two", "ftp://example.org/", 2, "ftp:// is not known"),
     ];
@@ -295,7 +297,8 @@ fn a_device_is_named_revoked_and_forgotten_here_alone() {
     assert_eq!(objects(&two.ok(&["devices", "--json"]), "device").len(), 1);
     two.ok(&["exchange"]);
     assert_eq!(objects(&two.ok(&["devices", "--json"]), "device").len(), 1, "it does not come back by itself");
-    assert_eq!(two.carry(&["devices", "approve", &name, "--yes"]).code, 1);
+    let ran = two.carry(&["devices", "approve", &name, "--yes"]);
+    assert_eq!((ran.code, ran.stderr.contains("One that was forgotten is approved by the id")), (1, true), "{ran:?}");
     two.ok(&["devices", "approve", &log, "--yes"]);
     assert_eq!(other_log(&two)["name"], name.as_str());
     let ran = two.carry(&["devices", "forget", &name]);
@@ -315,6 +318,7 @@ fn a_stranger_who_takes_a_devices_name_is_told_apart_from_it() {
     one.ok(&["exchange"]);
     // The stranger has another key, and says that it is the same device.
     let stranger = World::new();
+    stranger.roomy();
     stranger.ok(&["remote", "add", "nas", &path(&folder), "--yes"]);
     let id = field(&one.ok(&["devices", "--json"]).raw, "id");
     let identity = |world: &World| world.root().join("carry/data/device.toml");
@@ -367,6 +371,88 @@ fn watching_exchanges_and_ends_on_an_interrupt() {
     assert!(killed.success());
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
     assert_eq!(files(folder.path()).len(), 2, "the marker and one head");
+}
+
+/// `exchange --watch` of a home, with what it says: its results and its notes.
+fn watch(world: &World) -> (Child, Lines<BufReader<ChildStdout>>, Lines<BufReader<ChildStderr>>) {
+    let mut command = world.command(Path::new(env!("CARGO_BIN_EXE_carry")), &world.home());
+    command.args(["exchange", "--watch"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let said = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let noted = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    (child, said, noted)
+}
+
+/// Reads lines until one holds `part`; gives all of them.
+#[track_caller]
+fn until(lines: impl Iterator<Item = std::io::Result<String>>, part: &str) -> Vec<String> {
+    let mut read = Vec::new();
+    for line in lines {
+        read.push(line.expect("text"));
+        if read.last().is_some_and(|line| line.contains(part)) {
+            return read;
+        }
+    }
+    panic!("{part:?} is not in {read:?}");
+}
+
+#[test]
+fn what_is_under_way_to_a_remote_ends_when_it_is_removed() {
+    let server = dav::Dav::start();
+    server.set(dav::Quirks { is_open: true, ..dav::Quirks::default() });
+    server.plant("/dav/keep", b"");
+    let world = World::new();
+    world.roomy();
+    world.ok(&["remote", "add", "cloud", &format!("dav+http://{}/dav/e", server.address()), "--no-code", "--yes"]);
+    // Longer than it could be silent before the call fails.
+    server.fail("/dav/e/carry/l", u32::MAX, dav::Fault::Silence);
+    let (mut child, _said, mut noted) = watch(&world);
+    carry_testkit::patience::until("a request of the round hangs", || server.count("/dav/e/carry/l") > 0);
+    world.ok(&["remote", "remove", "cloud"]);
+    until(&mut noted, "The remote cloud was removed");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    let more: Vec<String> = noted.map(|line| line.expect("text")).collect();
+    assert!(more.is_empty(), "the round was cancelled and did not fail: {more:?}");
+    assert!(server.count("/dav/e/carry/l") == 1, "{:?}", server.requests());
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_ends_no_watch_and_a_changed_one_does() {
+    let folder = shared();
+    let world = device(&folder);
+    let file = world.root().join("carry/config/config.toml");
+    let before = fs::read_to_string(&file).expect("a file");
+    let (mut child, mut said, mut noted) = watch(&world);
+    until(&mut said, "nas: put 1 head, ");
+    carry_testkit::repo::write_file(&file, format!("{before}[exchange\n").as_bytes());
+    let lines = until(&mut noted, "not gone by until that is mended: The file has no effect: it is not valid TOML");
+    assert!(!lines.iter().any(|line| line.contains("was removed")), "{lines:?}");
+    carry_testkit::repo::write_file(&file, before.as_bytes());
+    // What masking lets through changes, and nothing of the remote itself.
+    world.ok(&["config", "set", "sessions.allow", "[\"example\"]"]);
+    let lines = until(&mut noted, "The settings of the remote nas changed");
+    assert_eq!(lines.len(), 1, "it was said once: {lines:?}");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
+fn another_file_of_a_known_remote_takes_the_place_of_the_one_before() {
+    let server = dav::Dav::start();
+    server.set(dav::Quirks { is_open: true, ..dav::Quirks::default() });
+    let place = format!("dav+http://{}/x", server.address());
+    let world = World::new();
+    let files = ["before", "after"].map(|name| {
+        let file = world.root().join(name);
+        carry_kernel::disk::write_atomic(&file, dav::LOGIN.as_bytes()).expect("room on the disk");
+        file.to_str().expect("a plain path").to_owned()
+    });
+    let add = |file: &str| world.ok(&["remote", "add", "cloud", &place, "--no-code", "--yes", "--token-file", file]);
+    add(&files[0]);
+    assert!(add(&files[0]).stdout.contains(" already."));
+    let ran = add(&files[1]);
+    assert_eq!(ran.stdout, "The remote cloud goes by the file that was named from now on.\n", "{ran:?}");
+    let said = fs::read_to_string(world.root().join("carry/config/config.toml")).expect("a file");
+    assert!(said.contains(&format!("cloud={}", files[1])) && !said.contains(&files[0]), "{said}");
 }
 
 #[test]

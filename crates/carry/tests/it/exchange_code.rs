@@ -18,6 +18,7 @@ pub(super) fn shared() -> tempfile::TempDir {
 pub(super) fn joins(world: &World, folder: &tempfile::TempDir) {
     let place = folder.path().canonicalize().expect("it is there");
     let place = place.to_str().expect("a plain path");
+    world.roomy();
     let ran = world.carry_in(&world.home(), &["remote", "add", "nas", place, "--code", "--yes"]);
     assert_eq!(ran.code, 0, "{ran:?}");
 }
@@ -216,4 +217,36 @@ fn code_that_is_switched_on_later_goes_out_at_once() {
     world.ok(&["remote", "add", "nas", &place, "--yes", "--code"]);
     world.ok(&["exchange", "nas"]);
     assert!(n_code() > 0);
+}
+
+#[test]
+fn watching_says_of_code_what_one_exchange_says_and_says_it_once() {
+    use std::io::{BufRead as _, BufReader};
+    let (folder, one) = (shared(), World::with_commit());
+    let two = beside(&one, false);
+    one.ok(&["devices", "rename", "laptop"]);
+    joins(&one, &folder);
+    joins(&two, &folder);
+    work(&one);
+    meet(&one, &two);
+    exchange(&one);
+    let ran = exchange(&two);
+    let note = "repo of laptop is not here: `carry clone repo` brings it.";
+    assert_eq!(ran.stderr, format!("{note}\n"), "{ran:?}");
+    let mut command = two.command(Path::new(env!("CARGO_BIN_EXE_carry")), &two.home());
+    command.args(["exchange", "--watch"]).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines().map(|line| line.expect("text"));
+    let begun = lines.next().expect("a line");
+    assert!(begun.starts_with("Exchanging with nas whenever something is new"), "{begun}");
+    assert_eq!(lines.next().as_deref(), Some(note));
+    // Something new of that device brings about another exchange; the same note is not said again.
+    one.file("a.txt", "more\n");
+    one.ok(&["now"]);
+    exchange(&one);
+    let ran = two.carry_in(&two.home(), &["remote", "remove", "nas"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(rest, ["The remote nas was removed, and is not exchanged with any more."]);
+    assert_eq!(child.wait().expect("it ends by itself").code(), Some(0));
 }

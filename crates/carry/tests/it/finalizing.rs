@@ -140,7 +140,7 @@ fn work_of_a_device_that_is_not_approved_stays_out_whatever_is_agreed_to() {
     let (one, two) = pair();
     one.ok(&["devices", "revoke", "laptop", "--yes"]);
     let ran = one.ok(&["finalize", "--commit", "-m", "mine", "--yes"]);
-    assert!(ran.stderr.contains("laptop is not approved and left out; `carry devices approve laptop`"), "{ran:?}");
+    assert!(ran.stderr.contains("laptop is revoked and left out; `carry devices approve laptop`"), "{ran:?}");
     assert_eq!(one.git(&["show", "--name-only", "--format="]), "one.txt\n");
     assert_eq!(two.read("two.txt").as_deref(), Some("two\n"));
 }

@@ -93,10 +93,11 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use carry_testkit::fingerprint::Fingerprint;
 use carry_testkit::git_tree::git_tree_of;
+use carry_testkit::patience;
 use serde_json::Value;
 
 use crate::world::{Ran, World};
@@ -336,14 +337,10 @@ fn script(path: &Path, body: &str) {
     assert!(child.wait().expect("it was started").success());
 }
 
-/// Asks again and again. No test relies on the pause: it ends as soon as the answer is yes.
+/// Asks again and again until the answer is yes.
 #[track_caller]
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + DEADLINE;
-    while !holds() {
-        assert!(Instant::now() < end, "waited in vain until {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+fn until(what: &str, holds: impl FnMut() -> bool) {
+    patience::within(DEADLINE, what, holds);
 }
 
 #[test]

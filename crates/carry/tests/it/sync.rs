@@ -237,6 +237,9 @@ fn going_over_to_another_branch_says_where_the_work_here_goes() {
     let ran = one.ok(&["sync", "--branch", "feature", "--device", "laptop", "--yes"]);
     assert!(ran.stderr.contains("What is not committed on main is put away: snapshot <ID> holds it"), "{ran:?}");
     assert!(ran.stderr.contains("laptop is approved from now on.\n"), "{ran:?}");
+    let print = crate::world::field(&two.ok(&["devices", "--json"]).raw, "fingerprint");
+    assert!(ran.stderr.contains(&format!("Its fingerprint: {print}\n")), "{ran:?}");
+    assert!(ran.stderr.contains("What it calls itself proves nothing: compare the fingerprint"), "{ran:?}");
     assert_eq!(one.read("local.txt"), None);
     one.ok(&["undo"]);
     assert_eq!(one.read("local.txt").as_deref(), Some("only here\n"));

@@ -5,31 +5,20 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use carry_testkit::patience::until;
 use carry_testkit::rng::Rng;
-use carry_testkit::s3;
+use carry_testkit::{dav, s3};
 use serde_json::Value;
 
 use crate::sessions::{A, fixtures, json};
 use crate::world::{World, field};
 
-/// Longer than anything takes, shorter than anyone waits.
-const DEADLINE: Duration = Duration::from_secs(120);
-/// How often it is looked whether something holds.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-
-#[track_caller]
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + DEADLINE;
-    while !holds() {
-        assert!(Instant::now() < until, "in vain: {what}");
-        std::thread::sleep(LOOK_EVERY);
-    }
-}
+/// How often the sync tool has a go: with no pause at all it would leave the machine to nobody else.
+const SYNC_EVERY: Duration = Duration::from_millis(20);
 
 /// A session of an agent, in the home of `world`; `n` tells one from another.
 fn talk(world: &World, n: u32) -> String {
@@ -80,28 +69,27 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// Copies files between folders as a sync tool does: in any order, late, and now and then at first in part.
 struct SyncTool {
-    stop: Arc<AtomicBool>,
+    /// The tool ends when this does.
+    running: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl SyncTool {
     fn start(folders: Vec<PathBuf>, seed: u64) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let ends = stop.clone();
+        let (running, ended) = channel();
         let thread = std::thread::spawn(move || {
             let mut rng = Rng::new(seed);
-            while !ends.load(Ordering::Relaxed) {
+            while ended.recv_timeout(SYNC_EVERY) == Err(RecvTimeoutError::Timeout) {
                 copy_some(&folders, &mut rng);
-                std::thread::sleep(Duration::from_millis(20));
             }
         });
-        Self { stop, thread: Some(thread) }
+        Self { running: Some(running), thread: Some(thread) }
     }
 }
 
 impl Drop for SyncTool {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        drop(self.running.take());
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
@@ -136,6 +124,7 @@ fn three_daemons_converge_over_a_folder_that_is_copied_between_them() {
         world.ok(&["config", "set", "daemon.min_battery_percent", "0"]);
         world.ok(&["config", "set", "exchange.quiet", "100ms"]);
         world.ok(&["config", "set", "exchange.poll", "2s"]);
+        world.ok(&["config", "set", "exchange.free_min", "0"]);
         world.ok(&["remote", "add", "shared", replica.to_str().expect("a plain path"), "--yes", "--no-code"]);
     }
     let tool = SyncTool::start(replicas.clone(), 7);
@@ -197,6 +186,7 @@ struct Device {
 impl Device {
     fn new(place: &str, environment: Vec<(&'static str, String)>, more: &[&str]) -> Self {
         let device = Self { world: World::new(), environment };
+        device.world.roomy();
         device.ok(&[&["remote", "add", "there", place, "--yes", "--no-code"], more].concat());
         device
     }
@@ -246,6 +236,46 @@ fn two_devices_meet_in_a_bucket_and_send_nothing_twice() {
     }
     assert_eq!((put(&one.world), put(&two.world)), (before.0, before.1));
     assert_eq!(server.files(), before.2);
+}
+
+#[test]
+fn two_devices_meet_in_a_folder_over_webdav_and_send_nothing_twice() {
+    let server = dav::Dav::start();
+    let place = format!("dav+http://{}/x/", server.address());
+    // One is told the login by a variable, the other by a file.
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let login = here.path().join("login");
+    carry_kernel::disk::write_atomic(&login, dav::LOGIN.as_bytes()).expect("room on the disk");
+    let login = login.to_str().expect("a plain path");
+    let one = Device::new(&place, vec![("CARRY_REMOTE_TOKEN_THERE", dav::LOGIN.to_owned())], &[]);
+    let two = Device::new(&place, Vec::new(), &["--token-file", login]);
+    meet(&one, &two);
+    one.ok(&["exchange"]);
+    two.ok(&["exchange"]);
+    let before = (put(&one.world), put(&two.world), server.files("/"), server.requests().len());
+    for _ in 0..2 {
+        one.ok(&["exchange"]);
+        two.ok(&["exchange"]);
+    }
+    assert_eq!((put(&one.world), put(&two.world)), (before.0, before.1));
+    assert_eq!(server.files("/"), before.2);
+    let asked = server.requests()[before.3..].to_vec();
+    assert_eq!(asked.len(), 8, "a round without news asks for the marker and the heads: {asked:?}");
+    let ran = two.ok(&["remote", "test", "--json"]);
+    let tested: Value = serde_json::from_str(ran.trim()).expect("JSON");
+    assert_eq!((&tested["ok"], &tested["own_head"]), (&true.into(), &true.into()), "{ran}");
+    assert_eq!(json(&two.world, &["remote", "list"])[0]["kind"], "webdav");
+    // Without a login, and with a wrong one, it is said what is missing.
+    for (environment, said) in [(None, "wants a user and a password"), (Some("ada:wrong"), "does not accept")] {
+        let world = World::new();
+        let mut command = world.command(Path::new(env!("CARGO_BIN_EXE_carry")), &world.repo());
+        command.args(["remote", "add", "there", &place, "--yes"]);
+        command.envs(environment.map(|login| ("CARRY_REMOTE_TOKEN_THERE", login)));
+        let ran = world.run(&mut command);
+        assert!(ran.code == 1 && ran.stderr.contains(said) && !ran.stderr.contains("wrong"), "{ran:?}");
+    }
+    let stored = fs::read_to_string(one.world.root().join("carry/config/config.toml")).expect("it is there");
+    assert!(stored.contains("dav+http://") && !stored.contains("sesame"), "{stored}");
 }
 
 /// A server, killed when the test ends.

@@ -63,6 +63,12 @@ impl World {
         world
     }
 
+    /// However full the disk is that tests run on, what other devices bring is taken in.
+    pub(crate) fn roomy(&self) {
+        let ran = self.carry_in(&self.home(), &["config", "set", "exchange.free_min", "0"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+
     /// The bare repository.
     pub(crate) fn remote(&self) -> PathBuf {
         self.root().join("remote.git")

@@ -32,7 +32,8 @@ pub(super) fn examine(ctx: &Context, registry: &Registry, findings: &mut Vec<Fin
             return;
         }
     };
-    let unapproved: Vec<String> = devices.iter().filter(|device| device.approved.is_none()).map(named).collect();
+    let unapproved: Vec<String> =
+        devices.iter().filter(|device| device.approved.is_none() && !device.is_revoked).map(named).collect();
     if !unapproved.is_empty() {
         let (shown, more) = unapproved.split_at(unapproved.len().min(NAMED_MAX));
         let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };

@@ -43,13 +43,22 @@ pub(super) fn own_tip(ctx: &Context, ours: &Snapshot) -> Tip {
 /// The tips that are to be gathered: first those that no other has seen, then the rest, which by then is contained.
 pub(super) fn in_order(tips: Vec<Tip>, gathered: &Gathered, accept_unknown: bool) -> Vec<Tip> {
     let tips: Vec<Tip> = tips.into_iter().filter(|tip| !tip.finished && tip.trust != Trust::Impostor).collect();
-    let comes_in = |tip: &Tip| tip.trust != Trust::Unknown || accept_unknown;
+    let comes_in = |tip: &Tip| is_taken(tip.trust, accept_unknown);
     let is_covered = |tip: &Tip| {
         gathered.tip.seen.has_seen(&tip.seen)
             || tips.iter().any(|other| comes_in(other) && other.seen.compare(&tip.seen) == Relation::Newer)
     };
     let (covered, latest): (Vec<Tip>, Vec<Tip>) = tips.iter().cloned().partition(is_covered);
     latest.into_iter().chain(covered).collect()
+}
+
+/// Whether the work of a device that is trusted so is gathered. That of others is named and left out.
+fn is_taken(trust: Trust, accept_unknown: bool) -> bool {
+    match trust {
+        Trust::Own | Trust::Approved => true,
+        Trust::Unknown => accept_unknown,
+        Trust::Revoked | Trust::Impostor => false,
+    }
 }
 
 impl Gathered {
@@ -73,7 +82,7 @@ impl Gathered {
             return Ok(());
         }
         let device = theirs.writer.name().to_owned();
-        if theirs.trust == Trust::Unknown && !accept_unknown {
+        if !is_taken(theirs.trust, accept_unknown) {
             row.left_out = true;
             return Ok(());
         }

@@ -22,7 +22,7 @@ pub(super) fn tips(ctx: &Context, repo: &Repo, branch: Option<&Branch>) -> Resul
         Some(open) => open.devices().map_err(registry)?,
         None => Vec::new(),
     };
-    let approved = |id: &str| devices.iter().any(|device| device.id == id && device.approved.is_some());
+    let known = |id: &str| devices.iter().find(|device| device.id == id);
     let mut tips = Vec::new();
     for (stream, found) in streams(repo)? {
         if branch.is_some_and(|branch| *branch != stream.branch) {
@@ -31,8 +31,10 @@ pub(super) fn tips(ctx: &Context, repo: &Repo, branch: Option<&Branch>) -> Resul
         match tip(ctx, repo, &stream, &found) {
             Ok(None) => {}
             Ok(Some(mut tip)) => {
-                if approved(&tip.writer.id()) {
-                    tip.trust = Trust::Approved;
+                match known(&tip.writer.id()) {
+                    Some(device) if device.is_revoked => tip.trust = Trust::Revoked,
+                    Some(device) if device.approved.is_some() => tip.trust = Trust::Approved,
+                    _ => {}
                 }
                 tips.push(tip);
             }

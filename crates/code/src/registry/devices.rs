@@ -1,9 +1,10 @@
-//! Devices whose lines were seen, and whether the user approved them.
+//! Devices whose lines were seen or that exchange, and whether the user approved or revoked them.
 
+use carry_exchange::name::LogId;
 use carry_kernel::clock::Timestamp;
 use carry_kernel::db::DbError;
 use carry_kernel::db::rusqlite::types::Type;
-use carry_kernel::db::rusqlite::{Error, OptionalExtension as _, Params, Row};
+use carry_kernel::db::rusqlite::{Error, OptionalExtension as _, Params, Row, Transaction};
 
 use super::Registry;
 
@@ -11,7 +12,8 @@ use super::Registry;
 mod tests;
 
 /// What is read of a device.
-const COLUMNS: &str = "id, key, label, first_seen, approved, shown";
+const COLUMNS: &str =
+    "id, key, label, first_seen, approved, shown, revoked, (SELECT log FROM vouched WHERE vouched.device = devices.id)";
 
 /// A device that is not this one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,45 @@ pub struct KnownDevice {
     pub approved: Option<Timestamp>,
     /// Whether the user was told that it is unknown.
     pub shown: bool,
+    /// Whether the user revoked it: it is trusted again only when it is approved by name.
+    pub is_revoked: bool,
+    /// The log for whose sake it was approved, where no person approved it by name since.
+    pub vouched_by: Option<LogId>,
+}
+
+impl KnownDevice {
+    /// Whether something is left to say of it when a log that introduces it is approved or revoked: see
+    /// [`Registry::follow_log`].
+    pub fn is_moved_by(&self, word: Word, device: &Introduced<'_>) -> bool {
+        let is_open = self.approved.is_none() && !self.is_revoked;
+        let is_vouched = word == Word::Approved && self.vouched_by.is_some();
+        self.id == device.id && self.key == Some(device.key) && (self.label != device.label || is_open && !is_vouched)
+    }
+
+    /// Whether a person approved it, and not a log that speaks for it.
+    pub fn is_approved_by_name(&self) -> bool {
+        self.approved.is_some() && self.vouched_by.is_none()
+    }
+}
+
+/// A device as a log that it writes introduces it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Introduced<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its public key, which signed the log's.
+    pub key: [u8; 32],
+    /// What it calls itself.
+    pub label: &'a str,
+}
+
+/// What the user said of the log that introduces a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// It counts.
+    Approved,
+    /// It counts no more.
+    Revoked,
 }
 
 impl Registry {
@@ -83,20 +124,107 @@ impl Registry {
         })
     }
 
-    /// Approves one; `false` when it is not known. One that is approved already stays so since when it was.
+    /// What was said of a log holds for the device that it introduces, if nothing was said of that; says whether it does now. A
+    /// device that is known under another key is another one. An approval counts once: whoever takes it back means it.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn follow_log(
+        &mut self,
+        log: LogId,
+        word: Word,
+        device: &Introduced<'_>,
+        now: Timestamp,
+    ) -> Result<bool, DbError> {
+        let known = self.device(device.id)?;
+        if !known.is_none_or(|known| known.is_moved_by(word, device)) {
+            return Ok(false);
+        }
+        self.follow_known(log, word, device, now)
+    }
+
+    /// The same, whatever was read before.
+    fn follow_known(
+        &mut self,
+        log: LogId,
+        word: Word,
+        device: &Introduced<'_>,
+        now: Timestamp,
+    ) -> Result<bool, DbError> {
+        let failed = self.db.failed();
+        // Judged again where nobody else writes: the user may say something of the device just now.
+        self.db.write(|tx| {
+            note(tx, device, now).map_err(&failed)?;
+            let at = now.as_millis();
+            let done = match word {
+                Word::Approved => {
+                    let sql = "INSERT OR IGNORE INTO vouched (device, log)
+                               SELECT id, ?3 FROM devices WHERE id = ?1 AND key = ?2 AND approved IS NULL AND revoked = 0";
+                    let is_first = tx.execute(sql, (device.id, device.key, log.to_string())).map_err(&failed)? > 0;
+                    let sql = "UPDATE devices SET approved = ?3
+                               WHERE id = ?1 AND key = ?2 AND approved IS NULL AND revoked = 0";
+                    is_first && tx.execute(sql, (device.id, device.key, at)).map_err(&failed)? > 0
+                }
+                Word::Revoked => {
+                    let sql = "UPDATE devices SET revoked = 1
+                               WHERE id = ?1 AND key = ?2 AND approved IS NULL AND revoked = 0";
+                    tx.execute(sql, (device.id, device.key)).map_err(&failed)? > 0
+                }
+            };
+            Ok(done)
+        })
+    }
+
+    /// Approves one by name, also one that was revoked, and one that counted for the sake of a log: from then on it does by
+    /// itself. `false` when it is not known. One that is approved already stays so since when it was.
     ///
     /// # Errors
     /// [`DbError`].
     pub fn approve_device(&mut self, id: &str, now: Timestamp) -> Result<bool, DbError> {
-        self.change_device("UPDATE devices SET approved = COALESCE(approved, ?) WHERE id = ?", (now.as_millis(), id))
+        self.approve_where(id, now, "1")
     }
 
-    /// Takes the approval back; `false` when it is not known.
+    /// The same, but for one that is revoked: that stays so, and it is `false`.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn approve_unless_revoked(&mut self, id: &str, now: Timestamp) -> Result<bool, DbError> {
+        self.approve_where(id, now, "revoked = 0")
+    }
+
+    fn approve_where(&mut self, id: &str, now: Timestamp, condition: &str) -> Result<bool, DbError> {
+        let failed = self.db.failed();
+        self.db.write(|tx| {
+            let sql = format!(
+                "UPDATE devices SET approved = COALESCE(approved, ?2), revoked = 0 WHERE id = ?1 AND {condition}"
+            );
+            let is_done = tx.execute(&sql, (id, now.as_millis())).map_err(&failed)? > 0;
+            if is_done {
+                tx.execute("DELETE FROM vouched WHERE device = ?", [id]).map_err(&failed)?;
+            }
+            Ok(is_done)
+        })
+    }
+
+    /// Takes the approval back that a device has for the sake of this log; `false` when it has none, as since a person approved
+    /// it by name.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn revoke_vouched(&mut self, id: &str, log: LogId) -> Result<bool, DbError> {
+        self.change_device(
+            "UPDATE devices SET approved = NULL, revoked = 1 WHERE id = ?1 AND revoked = 0
+                 AND EXISTS (SELECT 1 FROM vouched WHERE vouched.device = ?1 AND log = ?2)",
+            (id, log.to_string()),
+        )
+    }
+
+    /// Takes the approval back, and what might give it one by itself; `false` when it is not known.
     ///
     /// # Errors
     /// [`DbError`].
     pub fn revoke_device(&mut self, id: &str) -> Result<bool, DbError> {
-        self.change_device("UPDATE devices SET approved = NULL WHERE id = ?", [id])
+        self.change_device("UPDATE devices SET approved = NULL, revoked = 1 WHERE id = ?", [id])
     }
 
     /// Notes that the user was told of it.
@@ -113,7 +241,16 @@ impl Registry {
     }
 }
 
+/// Notes a device, or what it calls itself now; never another key.
+fn note(tx: &Transaction<'_>, device: &Introduced<'_>, now: Timestamp) -> Result<(), Error> {
+    let sql = "INSERT INTO devices (id, key, label, first_seen) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (id) DO UPDATE SET label = excluded.label WHERE key IS excluded.key AND label <> excluded.label";
+    tx.execute(sql, (device.id, device.key, device.label, now.as_millis())).map(drop)
+}
+
 fn device(row: &Row<'_>) -> Result<KnownDevice, Error> {
+    let wrong = |_| Error::InvalidColumnType(7, "log".to_owned(), Type::Text);
+    let vouched_by = row.get::<_, Option<String>>(7)?.map(|log| log.parse().map_err(wrong)).transpose()?;
     let key: Option<Vec<u8>> = row.get(1)?;
     let key = key.map(|key| key.try_into()).transpose();
     Ok(KnownDevice {
@@ -123,5 +260,7 @@ fn device(row: &Row<'_>) -> Result<KnownDevice, Error> {
         first_seen: Timestamp::from_millis(row.get(3)?),
         approved: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_millis),
         shown: row.get(5)?,
+        is_revoked: row.get(6)?,
+        vouched_by,
     })
 }

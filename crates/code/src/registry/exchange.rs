@@ -277,13 +277,6 @@ impl Registry {
         })
     }
 
-    /// Whether nobody vouched for a device before; from now on this log does.
-    pub(crate) fn vouch_once(&mut self, device: &str, log: LogId) -> Result<bool, DbError> {
-        let failed = self.db.failed();
-        let sql = "INSERT OR IGNORE INTO vouched (device, log) VALUES (?1, ?2)";
-        self.db.write(|tx| tx.execute(sql, (device, log.to_string())).map(|n| n > 0).map_err(&failed))
-    }
-
     /// Lines that stayed though their log does not count any more.
     pub(crate) fn left_lines(&self) -> Result<Vec<Left>, DbError> {
         let mut rows = self

@@ -151,6 +151,9 @@ CREATE TABLE left_out (
 ";
 
 const VERSION_5: &str = "
+-- Whether the user took the trust back that a device had, or might have had.
+ALTER TABLE devices ADD COLUMN revoked INTEGER NOT NULL DEFAULT 0;
+
 -- A repository as it is called in the exchange (null until something was said of it), and the roots of its history as they
 -- were found when its HEADs were at these commits. Lists are separated by blanks.
 CREATE TABLE exchange_repositories (
@@ -221,7 +224,8 @@ CREATE TABLE bound (
     log TEXT NOT NULL, id TEXT NOT NULL, common_dir BLOB NOT NULL, PRIMARY KEY (log, id, common_dir)
 ) STRICT, WITHOUT ROWID;
 
--- Devices that were approved since an approved log speaks for them. Once: who takes the approval back means it.
+-- Devices that were approved since an approved log speaks for them. Once: who takes the approval back means it. One that is
+-- approved by name has none.
 CREATE TABLE vouched (device TEXT PRIMARY KEY, log TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
 -- Lines of a log that does not count any more which stayed, and why.

@@ -20,7 +20,7 @@ use crate::keeper::keeper_bytes;
 use crate::line::LineName;
 use crate::pack::{Batch as Objects, Kind};
 use crate::refs;
-use crate::registry::{self, Came, CamePlace};
+use crate::registry::{self, Came, CamePlace, Introduced, Word};
 use crate::remote::Quarantine;
 use crate::repo::Repo;
 use crate::seal::Seal;
@@ -199,11 +199,8 @@ fn rebuild(repo: &Repo, line: &LinePayload, quarantine: &Quarantine) -> Result<R
 
 /// An approved log speaks for the devices whose seals it carries. Once: an approval that was taken back stays so.
 fn vouch(strand: &mut CodeStrand, log: LogId, seal: &Seal) -> Result<(), StreamError> {
-    let (id, now) = (seal.line.device.as_str(), strand.ctx.clock.now());
-    strand.registry.note_device(id, Some(seal.key), &seal.label, now)?;
-    if strand.registry.vouch_once(id, log)? {
-        strand.registry.approve_device(id, now)?;
-    }
+    let device = Introduced { id: seal.line.device.as_str(), key: seal.key, label: &seal.label };
+    strand.registry.follow_log(log, Word::Approved, &device, strand.ctx.clock.now())?;
     Ok(())
 }
 

@@ -80,6 +80,7 @@ impl Reader {
         };
         Ok(Some(match known {
             Some(known) if known.key.is_some_and(|pinned| pinned != seal.key) => Trust::Impostor,
+            Some(known) if known.is_revoked => Trust::Revoked,
             Some(known) if known.key.is_some() && known.approved.is_some() => Trust::Approved,
             _ => Trust::Unknown,
         }))

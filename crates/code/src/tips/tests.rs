@@ -53,7 +53,7 @@ fn trust_is_in_the_key_that_is_known() {
     approve(&world, &desk);
     assert_eq!(trust(), Trust::Approved);
     registry(&world).revoke_device(desk.id.as_str()).unwrap();
-    assert_eq!(trust(), Trust::Unknown);
+    assert_eq!(trust(), Trust::Revoked);
 }
 
 #[test]

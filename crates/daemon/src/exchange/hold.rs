@@ -18,18 +18,21 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 /// How often the keeper looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Does `work` under the lease `name`. The flag that `work` gets is set when the lease was lost, or when `cancel` is. `waits`
+/// What ends work: any of these flags.
+pub(super) type Cancel<'a> = &'a [&'a AtomicBool];
+
+/// Does `work` under the lease `name`. The flag that `work` gets is set when the lease was lost, or when one of `cancel` is. `waits`
 /// is told once who has it, when that takes longer than a moment.
 pub(super) fn hold<T>(
     ctx: &Context,
     name: &str,
-    cancel: &AtomicBool,
+    cancel: Cancel<'_>,
     waits: &mut dyn FnMut(&Owner),
     work: impl FnOnce(&AtomicBool) -> Result<T, ExchangeError>,
 ) -> Result<T, ExchangeError> {
     let mut lease = Lease::open(&ctx.home, Owner::this_process()).map_err(ExchangeError::Lease)?;
     let held = acquire(ctx, &mut lease, name, cancel, waits)?;
-    let stop = AtomicBool::new(cancel.load(Ordering::Relaxed));
+    let stop = AtomicBool::new(is_set(cancel));
     std::thread::scope(|scope| {
         // Dropping it, also when the work panics, ends the thread.
         let (end, ended) = channel::<()>();
@@ -47,7 +50,7 @@ fn acquire(
     ctx: &Context,
     lease: &mut Lease,
     name: &str,
-    cancel: &AtomicBool,
+    cancel: Cancel<'_>,
     waits: &mut dyn FnMut(&Owner),
 ) -> Result<Held, ExchangeError> {
     let since = ctx.clock.steady();
@@ -58,7 +61,7 @@ fn acquire(
             Outcome::Granted(held) => return Ok(held),
             Outcome::Refused { owner, .. } => {
                 let waited = now.since(since);
-                if waited >= WAIT_MAX || cancel.load(Ordering::Relaxed) {
+                if waited >= WAIT_MAX || is_set(cancel) {
                     return Err(ExchangeError::Busy { pid: owner.pid, host: owner.host });
                 }
                 if !was_told && waited >= Duration::from_secs(1) {
@@ -71,11 +74,15 @@ fn acquire(
     }
 }
 
+fn is_set(cancel: Cancel<'_>) -> bool {
+    cancel.iter().any(|flag| flag.load(Ordering::Relaxed))
+}
+
 /// Renews the lease until `ended` hangs up, then gives it back.
-fn keep(ctx: &Context, mut lease: Lease, mut held: Held, ended: &Receiver<()>, cancel: &AtomicBool, stop: &AtomicBool) {
+fn keep(ctx: &Context, mut lease: Lease, mut held: Held, ended: &Receiver<()>, cancel: Cancel<'_>, stop: &AtomicBool) {
     let mut renewed = ctx.clock.steady();
     while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
-        if cancel.load(Ordering::Relaxed) {
+        if is_set(cancel) {
             stop.store(true, Ordering::Relaxed);
         }
         let now = ctx.clock.steady();

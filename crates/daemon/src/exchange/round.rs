@@ -8,8 +8,9 @@ use carry_exchange::store::{Store, Way};
 use carry_exchange::strand::Strand;
 use carry_kernel::db::DbError;
 
+use super::hold::Cancel;
 use super::settings::RemoteSettings;
-use super::{ConnectError, Ground, GroundError, How, hold, sum};
+use super::{ConnectError, Ground, GroundError, How, accord, hold, sum};
 
 /// Rounds that one exchange makes at most: what then is left is said, and another goes on.
 const ROUNDS_MAX: usize = 10_000;
@@ -92,7 +93,7 @@ pub fn once(
     cancel: &AtomicBool,
     tell: &mut dyn FnMut(Step),
 ) -> Result<Report, ExchangeError> {
-    run(ground, remote, how, cancel, &mut |what| {
+    run(ground, remote, how, &[cancel], &mut |what| {
         if let Meanwhile::Step(step) = what {
             tell(step);
         }
@@ -103,7 +104,7 @@ pub(super) fn run(
     ground: &Ground,
     remote: &RemoteSettings,
     how: &How,
-    cancel: &AtomicBool,
+    cancel: Cancel<'_>,
     tell: &mut dyn FnMut(Meanwhile<'_>),
 ) -> Result<Report, ExchangeError> {
     // It may be called otherwise since the daemon started.
@@ -145,11 +146,16 @@ fn rounds(
     let failed = std::mem::take(&mut strands.failed).into_iter();
     let unopened: Vec<Problem> =
         failed.filter_map(|(name, error)| Some(Problem::Strand(name.parse().ok()?, error.to_string()))).collect();
+    if !how.is_dry_run {
+        settle(ground, store);
+    }
     for _ in 0..ROUNDS_MAX {
         let strands = strands.open.iter_mut().map(|strand| &mut **strand as &mut (dyn Strand + '_));
         let mut side = Side { store, strands: strands.collect(), clock: &*ground.ctx.clock };
         let report = round::exchange(&mut side, &*place, &options, &deadline, tell)?;
-        let (goes_on, moved) = (report.has_more, sum::has_moved(&report));
+        // What was met may be of a device of which something was said before.
+        let counts = report.pulled.n_heads > 0 && !how.is_dry_run && settle(ground, store);
+        let (goes_on, moved) = (report.has_more || counts, sum::has_moved(&report));
         sum::add(&mut all, report);
         // A round that moved nothing is followed by none that does.
         if !goes_on || !moved || how.is_dry_run || stop.load(Ordering::Relaxed) {
@@ -158,6 +164,14 @@ fn rounds(
     }
     all.problems.extend(unopened);
     Ok(all)
+}
+
+/// See [`accord::settle`]; says whether a log counts now that did not. What cannot be had holds up no exchange.
+fn settle(ground: &Ground, store: &mut Store) -> bool {
+    accord::settle(store, &ground.ctx.home, ground.ctx.clock.now()).unwrap_or_else(|error| {
+        tracing::warn!("who is trusted at Git remotes and in the exchange cannot be compared: {error}");
+        false
+    })
 }
 
 /// Plans what is to be removed at a remote, and unless it is a dry run removes it.
@@ -171,7 +185,7 @@ pub fn collect(
     cancel: &AtomicBool,
 ) -> Result<Collection, ExchangeError> {
     let mut store = ground.store()?;
-    hold::hold(&ground.ctx, &lease_name(&remote.name), cancel, &mut |_| {}, |stop| {
+    hold::hold(&ground.ctx, &lease_name(&remote.name), &[cancel], &mut |_| {}, |stop| {
         let place = ground.connect(remote, store.log())?;
         let (options, deadline) = (ground.options(remote, how), Deadline::NONE.on(stop));
         Ok(round::collect(&mut store, &*place, &options, &*ground.ctx.clock, &deadline)?)

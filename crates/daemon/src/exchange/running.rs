@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use carry_exchange::round::{Report, Step};
 
+use super::hold::Cancel;
 use super::round::{self, ExchangeError, Meanwhile};
 use super::settings::RemoteSettings;
 use super::{Ground, How};
@@ -54,7 +55,7 @@ pub fn start(ground: &Ground, remotes: &[RemoteSettings], how: How, cancel: &Arc
     for (at, remote) in remotes.iter().enumerate() {
         let (ground, remote, cancel, teller) = (ground.clone(), remote.clone(), Arc::clone(cancel), tell.clone());
         let work = move || {
-            let done = guarded(&ground, &remote, &how, &cancel, at, &teller);
+            let done = guarded(&ground, &remote, &how, &[&cancel], at, &teller);
             // Whoever asked may be gone.
             let _ = teller.send((at, Event::Done(Box::new(done))));
         };
@@ -71,7 +72,7 @@ pub(super) fn guarded(
     ground: &Ground,
     remote: &RemoteSettings,
     how: &How,
-    cancel: &AtomicBool,
+    cancel: Cancel<'_>,
     at: usize,
     tell: &Sender<(usize, Event)>,
 ) -> Result<Report, ExchangeError> {

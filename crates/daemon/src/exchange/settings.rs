@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use carry_exchange::head::Relay;
 use carry_exchange::location::Location;
+use carry_exchange::name::StreamName;
+use carry_exchange::store::Free;
 use carry_kernel::config::{Config, Key, Kind, RepoRule};
 
 mod read;
@@ -24,7 +26,7 @@ pub const KEYS: &[Key] = &[
         default: "[]",
         repo: RepoRule::Ignored,
         is_address: true,
-        doc: "The places that devices exchange through, each as \"name=place\": a folder (nas=/mnt/nas/carry), a bucket (b=s3://bucket/prefix?endpoint=https://...) or another device (hub=https://...). `carry remote add` sets a place up and writes it here; secrets have no place here.",
+        doc: "The places that devices exchange through, each as \"name=place\": a folder (nas=/mnt/nas/carry), a bucket (b=s3://bucket/prefix?endpoint=https://...), a folder over WebDAV (c=dav+https://...) or another device (hub=https://...). `carry remote add` sets a place up and writes it here; secrets have no place here.",
     },
     Key {
         name: "exchange.code",
@@ -60,7 +62,7 @@ pub const KEYS: &[Key] = &[
         default: "[]",
         repo: RepoRule::Ignored,
         is_address: false,
-        doc: "Files for the owner alone (0600) that hold the token for a remote at an https:// address, each as \"name=path\". CARRY_REMOTE_TOKEN_NAME in the environment comes first.",
+        doc: "Files for the owner alone (0600) that hold the token for a remote at an https:// address, or user:password for one at a dav+https:// address, each as \"name=path\". CARRY_REMOTE_TOKEN_NAME in the environment comes first.",
     },
     Key {
         name: "exchange.ca_files",
@@ -69,7 +71,7 @@ pub const KEYS: &[Key] = &[
         default: "[]",
         repo: RepoRule::Ignored,
         is_address: false,
-        doc: "Files (PEM) with the certificate that a remote at an https:// address signs its own with, each as \"name=path\"; it counts besides those of this machine.",
+        doc: "Files (PEM) with the certificate that a remote at an https:// or dav+https:// address signs its own with, each as \"name=path\"; it counts besides those of this machine.",
     },
     Key {
         name: "exchange.quiet",
@@ -87,7 +89,7 @@ pub const KEYS: &[Key] = &[
         default: "",
         repo: RepoRule::Ignored,
         is_address: false,
-        doc: "How often a remote is asked for news that cannot tell by itself; unset: a folder every 30 s, a bucket every minute.",
+        doc: "How often a remote is asked for news that cannot tell by itself; unset: a folder every 30 s, a bucket or a folder over WebDAV every minute.",
     },
     Key {
         name: "exchange.grace",
@@ -98,6 +100,15 @@ pub const KEYS: &[Key] = &[
         is_address: false,
         doc: "How long files stay at a remote that no head names any more: a device that comes back later reads the newer ones.",
     },
+    Key {
+        name: "exchange.free_min",
+        aliases: &[],
+        kind: Kind::Size,
+        default: "",
+        repo: RepoRule::Ignored,
+        is_address: false,
+        doc: "How much of this disk must be free, so that what other devices bring is taken in; with less, only what people decided is. 0: it is never too full. Unset: 5 % of the disk, but no more than 2 GiB.",
+    },
 ];
 
 /// The defaults of `exchange.quiet` and `exchange.grace`.
@@ -105,7 +116,7 @@ const QUIET: Duration = Duration::from_secs(2);
 const GRACE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Less would take from a device what it is about to read.
 const GRACE_MIN: Duration = Duration::from_secs(60 * 60);
-/// How often a folder and a bucket are asked.
+/// How often a folder is asked, and a bucket or what is behind another server.
 const FOLDER_POLL: Duration = Duration::from_secs(30);
 const BUCKET_POLL: Duration = Duration::from_secs(60);
 /// More often no remote is asked.
@@ -117,7 +128,7 @@ pub const PLAIN: [&str; 4] = ["control", "curation", "memory", "sessions"];
 /// The beginning of the variables that hold tokens.
 pub const TOKEN_VARIABLE: &str = "CARRY_REMOTE_TOKEN_";
 
-/// Where the token for a peer comes from.
+/// Where the token for a peer, or the user and password for WebDAV, comes from.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Token {
     /// A variable of the environment said it.
@@ -146,9 +157,9 @@ pub struct RemoteSettings {
     pub has_code: bool,
     /// Whether nobody but the owner's devices can read there.
     pub is_private: bool,
-    /// Where its token comes from; only peers have one.
+    /// Where its token comes from; only peers have one, and WebDAV a user and password in its stead.
     pub token: Option<Token>,
-    /// A file with certificates that count besides those of this machine; only for peers.
+    /// A file with certificates that count besides those of this machine; only for peers and WebDAV.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -172,6 +183,8 @@ pub struct Settings {
     pub poll: Option<Duration>,
     /// How long files stay that no head names.
     pub grace: Duration,
+    /// How much of the disk stays free of what others bring.
+    pub free: Free,
     /// What masking lets through (`sessions.allow`).
     pub allow: Vec<String>,
     /// What is wrong with the settings, as full sentences.
@@ -197,6 +210,7 @@ impl Settings {
             quiet: config.duration("exchange.quiet").unwrap_or(QUIET),
             poll: config.duration("exchange.poll").map(|poll| poll.max(POLL_MIN)),
             grace: grace.max(GRACE_MIN),
+            free: config.size("exchange.free_min").map_or(Free::Usual, Free::Bytes),
             allow: config.list("sessions.allow").to_vec(),
             warnings: reading.warnings,
         }
@@ -207,6 +221,18 @@ impl Settings {
         self.remotes.iter().find(|remote| remote.name == name)
     }
 
+    /// Whether anything that exchanges with the remote of this name go by is otherwise in `after`: whoever goes by the settings from
+    /// before must not go on.
+    pub fn differ_for(&self, name: &str, after: &Self) -> bool {
+        let others = |settings: &Self| (settings.relay, settings.grace, settings.free, settings.allow.clone());
+        self.remote(name) != after.remote(name) || others(self) != others(after)
+    }
+
+    /// Whether a stream of others is taken in at all: it comes from at least one remote.
+    pub fn takes(&self, stream: &StreamName) -> bool {
+        PLAIN.contains(&stream.as_str()) || self.remotes.iter().any(|remote| remote.has_code)
+    }
+
     /// How long at the most after the first change, however much goes on.
     pub fn quiet_max(&self) -> Duration {
         self.quiet.saturating_mul(5)
@@ -215,13 +241,13 @@ impl Settings {
     /// How often this remote is asked, where it cannot tell by itself.
     pub fn poll_of(&self, remote: &RemoteSettings) -> Duration {
         self.poll.unwrap_or(match remote.location {
-            Location::Bucket(_) => BUCKET_POLL,
+            Location::Bucket(_) | Location::WebDav { .. } => BUCKET_POLL,
             Location::Folder(_) | Location::Peer { .. } => FOLDER_POLL,
         })
     }
 
     /// What of these settings a remote is given under another name, as before it is added.
-    pub fn relay_of_streams(&self) -> BTreeMap<carry_exchange::name::StreamName, Relay> {
+    pub fn relay_of_streams(&self) -> BTreeMap<StreamName, Relay> {
         let all: BTreeSet<&str> = PLAIN.into_iter().chain([CODE]).collect();
         all.into_iter().filter_map(|stream| Some((stream.parse().ok()?, self.relay))).collect()
     }

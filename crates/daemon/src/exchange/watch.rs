@@ -16,6 +16,7 @@ use carry_kernel::home::Home;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use super::hold::Cancel;
 use super::news::{Newsman, POLICY};
 use super::running::{self, Event, Next};
 use super::settings::RemoteSettings;
@@ -32,9 +33,19 @@ const INTERRUPTED: i32 = 130;
 #[derive(Debug)]
 pub struct Watching {
     heard: Receiver<(usize, Event)>,
+    /// Of each remote, whether it is left.
+    left: Vec<Arc<AtomicBool>>,
 }
 
 impl Watching {
+    /// Exchanges no more with the remote with this place in the list, not even what is still to be put: it is not to be had any
+    /// more. An exchange that is under way is cancelled.
+    pub fn leave(&self, at: usize) {
+        if let Some(left) = self.left.get(at) {
+            left.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Waits for what is next, at most so long. [`Event::Done`] comes after each exchange; [`Next::Over`] when all ended.
     pub fn next(&mut self, patience: Duration) -> Next {
         match self.heard.recv_timeout(patience) {
@@ -56,12 +67,14 @@ pub fn watch(
     cancel: &Arc<AtomicBool>,
 ) -> std::io::Result<Watching> {
     let (tell, heard) = channel();
-    for (at, remote) in remotes.iter().enumerate() {
-        let (ground, remote, cancel, tell) = (ground.clone(), remote.clone(), Arc::clone(cancel), tell.clone());
-        let work = move || One::new(ground, remote, how, cancel, at, tell).run();
+    let left: Vec<Arc<AtomicBool>> = remotes.iter().map(|_| Arc::default()).collect();
+    for (at, (remote, is_left)) in remotes.iter().zip(&left).enumerate() {
+        let (ground, remote, tell) = (ground.clone(), remote.clone(), tell.clone());
+        let ends = Ends { cancel: Arc::clone(cancel), is_left: Arc::clone(is_left) };
+        let work = move || One::new(ground, remote, how, ends, at, tell).run();
         std::thread::Builder::new().name("carry-exchange".to_owned()).spawn(work)?;
     }
-    Ok(Watching { heard })
+    Ok(Watching { heard, left })
 }
 
 /// Sets `cancel` when the process is to end; a second time it ends at once, which does no harm.
@@ -77,12 +90,26 @@ pub fn cancel_on_signals(cancel: &Arc<AtomicBool>) -> std::io::Result<()> {
     Ok(())
 }
 
+/// What ends the exchanges with a remote.
+struct Ends {
+    /// All are to end.
+    cancel: Arc<AtomicBool>,
+    /// This one is left.
+    is_left: Arc<AtomicBool>,
+}
+
+impl Ends {
+    fn is_over(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed) || self.is_left.load(Ordering::Relaxed)
+    }
+}
+
 /// One remote.
 struct One {
     ground: Ground,
     remote: RemoteSettings,
     how: How,
-    cancel: Arc<AtomicBool>,
+    ends: Ends,
     at: usize,
     tell: Sender<(usize, Event)>,
     news: Receiver<()>,
@@ -94,7 +121,7 @@ impl One {
         ground: Ground,
         remote: RemoteSettings,
         how: How,
-        cancel: Arc<AtomicBool>,
+        ends: Ends,
         at: usize,
         tell: Sender<(usize, Event)>,
     ) -> Self {
@@ -103,7 +130,7 @@ impl One {
         let newsman = Newsman::new(Arc::new(move || {
             let _ = sender.send(());
         }));
-        Self { ground, remote, how, cancel, at, tell, news, newsman }
+        Self { ground, remote, how, ends, at, tell, news, newsman }
     }
 
     fn run(mut self) {
@@ -113,7 +140,7 @@ impl One {
             if let Some(place) = &place {
                 self.newsman.watch_folders(&**place);
             }
-            let is_well = self.exchange(self.how, &self.cancel);
+            let is_well = self.exchange(self.how, &[&self.ends.cancel, &self.ends.is_left]);
             let wait = if is_well { None } else { Some(backoff.fail(None)) };
             if is_well {
                 backoff.succeed();
@@ -130,13 +157,14 @@ impl One {
         }
         // What is said last is put, however much there is to take in.
         let last = How { direction: Direction::Push, ..self.how };
-        if self.how.direction != Direction::Pull && !self.how.is_dry_run {
-            self.exchange(last, &AtomicBool::new(false));
+        let is_left = self.ends.is_left.load(Ordering::Relaxed);
+        if self.how.direction != Direction::Pull && !self.how.is_dry_run && !is_left {
+            self.exchange(last, &[&self.ends.is_left]);
         }
     }
 
     /// One exchange; says whether it went well.
-    fn exchange(&self, how: How, cancel: &AtomicBool) -> bool {
+    fn exchange(&self, how: How, cancel: Cancel<'_>) -> bool {
         let done = running::guarded(&self.ground, &self.remote, &how, cancel, self.at, &self.tell);
         let is_well = done.is_ok();
         let _ = self.tell.send((self.at, Event::Done(Box::new(done))));
@@ -155,7 +183,7 @@ impl One {
         let (since, quiet) = (clock.steady(), self.ground.settings.quiet);
         let mut changed = None;
         loop {
-            if self.cancel.load(Ordering::Relaxed) {
+            if self.ends.is_over() {
                 return false;
             }
             let now = clock.steady();
@@ -185,9 +213,9 @@ impl One {
         let since = clock.steady();
         while self.news.recv_timeout(SETTLED).is_ok()
             && clock.steady().since(since) < self.ground.settings.quiet_max()
-            && !self.cancel.load(Ordering::Relaxed)
+            && !self.ends.is_over()
         {}
-        !self.cancel.load(Ordering::Relaxed)
+        !self.ends.is_over()
     }
 }
 

@@ -59,12 +59,8 @@ impl Daemon<'_> {
                 .map(|job| (job.tree.id.as_str().to_owned(), job.status(steady).on_wall_clock(steady, wall)))
                 .collect(),
             sessions: Some(self.sessions.status().on_wall_clock(steady, wall)),
-            remotes: self.remotes.present().map(|remote| (remote.slot.row.clone(), remote.status())).collect(),
-            team: self
-                .team
-                .present()
-                .map(|store| (store.slot.row.clone(), store.status().on_wall_clock(steady, wall)))
-                .collect(),
+            remotes: self.remotes.statuses().map(|(row, status)| (row, status.on_wall_clock(steady, wall))).collect(),
+            team: self.team.statuses().map(|(row, status)| (row, status.on_wall_clock(steady, wall))).collect(),
             links: self
                 .links
                 .values()

@@ -16,10 +16,8 @@ impl Daemon<'_> {
         let status = match key {
             Key::Tree(id) => self.jobs.get(id).map(|job| job.status(now)),
             Key::Sessions => Some(self.sessions.status()),
-            Key::Remote(name) => {
-                self.remotes.get(name).filter(|remote| !remote.is_leaving).map(|remote| remote.status())
-            }
-            Key::Team(name) => self.team.get(name).filter(|store| !store.is_leaving).map(|store| store.status()),
+            Key::Remote(name) => self.remotes.status(name),
+            Key::Team(name) => self.team.status(name),
             Key::Link(..) => self.slot(key).map(|slot| slot.worker.status()),
         };
         let Some((status, slot)) = status.zip(self.slot(key)) else { return };

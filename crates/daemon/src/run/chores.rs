@@ -23,10 +23,10 @@ use super::job::Job;
 use super::link::{Link, LinkId, Role};
 use super::network::Network;
 use super::pool::{Pool, Work};
-use super::remotes::Remotes;
+use super::remotes::{Remote, Remotes};
 use super::sessions::{self, Sessions};
 use super::slot::Key;
-use super::team::Team;
+use super::team::{Store, Team};
 use super::tuning::Tuning;
 use super::watching::Watching;
 use super::{Lock, RunError, notify};
@@ -148,8 +148,8 @@ impl<'a> Daemon<'a> {
     pub(super) fn reload_all(&mut self) {
         self.reload();
         self.reload_sessions();
-        self.reload_team();
-        self.reload_remotes();
+        self.reload_named::<Store>();
+        self.reload_named::<Remote>();
     }
 
     /// Takes one event.
@@ -164,15 +164,12 @@ impl<'a> Daemon<'a> {
             Event::Ended(ended) => self.ended(*ended),
             Event::Kept(tree, done) => self.kept(&tree, *done),
             Event::Remotes { tree, found } => self.found_remotes(&tree, found),
-            Event::Exchanging { link, role, step } => self.exchanging(&link, role, step),
+            Event::Stepped { key, step } => self.stepped(&key, step),
             Event::Exchanged { link, role, outcome } => self.exchanged(&link, role, *outcome),
             Event::SessionsHeard(heard) => self.sessions_heard(heard),
             Event::SessionsArmed(armed) => self.sessions_armed(armed),
-            Event::SessionsStep(step) => self.sessions_step(step),
             Event::SessionsPassed(outcome) => self.sessions_passed(outcome),
-            Event::PushingToStore { store, step } => self.pushing_to_store(&store, step),
             Event::RemoteStirred(remote) => self.remote_stirred(&remote),
-            Event::RoundSteps { remote, step } => self.round_steps(&remote, step),
             Event::RoundEnded { remote, is_last, outcome } => self.round_ended(&remote, is_last, *outcome),
             Event::PushedToStore { store, outcome } => self.pushed_to_store(&store, *outcome),
             Event::Metered(metered) => self.metered_is(metered),
@@ -225,8 +222,8 @@ impl<'a> Daemon<'a> {
         self.arrange_links();
         self.tick_links(now);
         self.tick_sessions(now);
-        self.tick_team(now);
-        self.tick_remotes(now);
+        self.tick_named::<Store>(now);
+        self.tick_named::<Remote>(now);
         self.let_go(now);
     }
 
@@ -347,13 +344,9 @@ impl<'a> Daemon<'a> {
             }
         }
         self.drive(&Key::Sessions, Input::Stop);
-        for name in self.team.names() {
-            self.drive(&Key::Team(name), Input::Stop);
-        }
+        self.stop_named::<Store>();
         self.flush_remotes();
-        for name in self.remotes.names() {
-            self.drive(&Key::Remote(name), Input::Stop);
-        }
+        self.stop_named::<Remote>();
     }
 
     pub(super) fn is_stopping(&self) -> bool {

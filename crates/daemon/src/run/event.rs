@@ -11,6 +11,7 @@ use super::link::{Found, LinkId, Role};
 use super::pool::Ended;
 use super::remotes;
 use super::sessions;
+use super::slot::Key;
 use super::team;
 use crate::handle::{Answer, Request};
 
@@ -36,26 +37,20 @@ pub(super) enum Event {
     Kept(TreeId, Box<Result<Result<UpkeepReport, UpkeepError>, String>>),
     /// Where a tree's lines go, or why nobody can tell.
     Remotes { tree: TreeId, found: Result<Found, String> },
-    /// An exchange takes a step.
-    Exchanging { link: LinkId, role: Role, step: String },
+    /// A cycle takes a step.
+    Stepped { key: Key, step: String },
     /// An exchange ended.
     Exchanged { link: LinkId, role: Role, outcome: Box<exchange::Outcome> },
     /// Something changed where agents keep their sessions.
     SessionsHeard(sessions::Heard),
     /// How the places of sessions are watched now.
     SessionsArmed(sessions::Armed),
-    /// A pass over the sessions takes a step.
-    SessionsStep(String),
     /// A pass over the sessions ended.
     SessionsPassed(sessions::Outcome),
-    /// A push to a team store takes a step.
-    PushingToStore { store: String, step: String },
     /// A push to a team store ended.
     PushedToStore { store: String, outcome: Box<team::Outcome> },
     /// There may be news at a remote.
     RemoteStirred(String),
-    /// An exchange with a remote takes a step.
-    RoundSteps { remote: String, step: String },
     /// An exchange with a remote ended; the last one is made while the daemon stops.
     RoundEnded { remote: String, is_last: bool, outcome: Box<remotes::Outcome> },
     /// Whether the network costs money, if anybody knows.
@@ -86,16 +81,13 @@ impl Event {
             Self::Ended(_) => "ended",
             Self::Kept(..) => "kept",
             Self::Remotes { .. } => "remotes",
-            Self::Exchanging { .. } => "exchanging",
+            Self::Stepped { .. } => "stepped",
             Self::Exchanged { .. } => "exchanged",
             Self::SessionsHeard(_) => "sessions-heard",
             Self::SessionsArmed(_) => "sessions-armed",
-            Self::SessionsStep(_) => "sessions-step",
             Self::SessionsPassed(_) => "sessions-passed",
-            Self::PushingToStore { .. } => "pushing-to-store",
             Self::PushedToStore { .. } => "pushed-to-store",
             Self::RemoteStirred(_) => "remote-stirred",
-            Self::RoundSteps { .. } => "round-steps",
             Self::RoundEnded { .. } => "round-ended",
             Self::Metered(_) => "metered",
             Self::Asked { .. } => "asked",

@@ -14,8 +14,8 @@ use carry_kernel::worker::{Failure, Reason};
 
 use super::far::Far;
 use super::link::{LinkId, Role, patience};
-use super::notices;
 use super::results::sentence;
+use super::{notices, outcome};
 use crate::desktop::Desktop;
 
 /// How often a running exchange tells how far it is within a step.
@@ -35,13 +35,7 @@ pub(super) struct Exchange {
 }
 
 /// What came of it.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    Done(Done),
-    Failed(Failure),
-    Cancelled,
-    Panicked(String),
-}
+pub(super) type Outcome = outcome::Outcome<Done>;
 
 /// What an exchange found besides.
 #[derive(Debug, Default, PartialEq, Eq)]

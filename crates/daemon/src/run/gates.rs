@@ -10,8 +10,10 @@ use carry_kernel::worker::Input;
 
 use super::chores::Daemon;
 use super::event::Event;
-use super::link::{LinkId, Role};
+use super::link::{Link, Role};
+use super::remotes::Remote;
 use super::slot::Key;
+use super::team::Store;
 
 /// The gates that are shut.
 #[derive(Debug, Default)]
@@ -76,23 +78,15 @@ impl Daemon<'_> {
                 self.step(&id, Input::Gates(local.clone()));
             }
         }
-        let links: Vec<(LinkId, Reach)> = self.links.iter().map(|(id, link)| (id.clone(), link.remote.reach)).collect();
-        for (id, reach) in links {
-            let (is_new, gates) = if reach == Reach::Network { (is_new.1, &network) } else { (is_new.0, &local) };
-            for role in Role::ALL.into_iter().filter(|_| is_new) {
-                self.drive(&Key::Link(id.clone(), role), Input::Gates(gates.clone()));
-            }
-        }
-        for (name, reach) in self.team.reaches() {
+        let links = self
+            .links
+            .iter()
+            .flat_map(|(id, link)| Role::ALL.map(|role| (Key::Link(id.clone(), role), link.remote.reach)));
+        let far: Vec<(Key, Reach)> = links.chain(self.team.reaches()).chain(self.remotes.reaches()).collect();
+        for (key, reach) in far {
             let (is_new, gates) = if reach == Reach::Network { (is_new.1, &network) } else { (is_new.0, &local) };
             if is_new {
-                self.drive(&Key::Team(name), Input::Gates(gates.clone()));
-            }
-        }
-        for (name, reach) in self.remotes.reaches() {
-            let (is_new, gates) = if reach == Reach::Network { (is_new.1, &network) } else { (is_new.0, &local) };
-            if is_new {
-                self.drive(&Key::Remote(name), Input::Gates(gates.clone()));
+                self.drive(&key, Input::Gates(gates.clone()));
             }
         }
     }
@@ -138,14 +132,13 @@ impl Daemon<'_> {
         self.forget_gates();
         self.measure_gates();
         self.start_links();
-        self.start_stores();
-        self.start_remotes();
+        self.start_all_named::<Store>();
+        self.start_all_named::<Remote>();
     }
 
     /// Whether any link, team store or remote is reached over the network.
     pub(super) fn uses_network(&self) -> bool {
-        let stores = self.team.present().map(|store| store.reach());
-        let stores = stores.chain(self.remotes.present().map(|remote| remote.reach()));
-        self.links.values().map(|link| link.remote.reach).chain(stores).any(|reach| reach == Reach::Network)
+        let is_far = |link: &Link| link.remote.reach == Reach::Network;
+        self.links.values().any(is_far) || self.team.uses_network() || self.remotes.uses_network()
     }
 }

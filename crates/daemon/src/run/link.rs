@@ -5,10 +5,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use carry_code::publish;
 use carry_code::registry::Tree;
 use carry_code::remote::{Reach, Remote};
 use carry_code::settings::LinkSettings;
+use carry_code::{gather, publish};
 use carry_kernel::backoff::Policy;
 use carry_kernel::id::TreeId;
 use carry_kernel::worker::{Reason, Settings};
@@ -194,10 +194,9 @@ pub(super) fn is_row(row: &str) -> bool {
 
 /// Commands that push or fetch by themselves take the same ones.
 fn lease_of(id: &LinkId, role: Role) -> String {
-    let push = publish::lease_name(&id.common_dir, &id.url);
     match role {
-        Role::Push => push,
-        Role::Radar => push.replacen("code-push/", "code-radar/", 1),
+        Role::Push => publish::lease_name(&id.common_dir, &id.url),
+        Role::Radar => gather::lease_name(&id.common_dir, &id.url),
     }
 }
 

@@ -12,7 +12,7 @@ use carry_kernel::worker::Input;
 use super::chores::Daemon;
 use super::exchange::{Done, Exchange, Outcome};
 use super::link::{Found, Link, LinkId, Member, Role};
-use super::slot::{Key, Running, SHOW_AFTER};
+use super::slot::Key;
 
 /// What a repository's links should be: by URL, who uses it.
 type Wanted = BTreeMap<String, (Remote, BTreeMap<TreeId, Member>)>;
@@ -231,24 +231,9 @@ impl Daemon<'_> {
         let (remote, trees) = (link.remote.clone(), link.trees(role).cloned().collect());
         let slot = link.slot(role);
         let Some(held) = slot.held.clone() else { return };
-        let running = Running::new(now);
-        let cancel = running.cancel.clone();
-        slot.running = Some(running);
+        let cancel = slot.begin(now);
         tracing::debug!(worker = slot.row, "an exchange begins");
         self.network.give(Exchange { link: id.clone(), role, remote, trees, cancel, held });
-    }
-
-    /// An exchange took a step.
-    pub(super) fn exchanging(&mut self, id: &LinkId, role: Role, step: String) {
-        let now = self.now();
-        let Some(running) = self.links.get_mut(id).and_then(|link| link.slot(role).running.as_mut()) else { return };
-        (running.moved_at, running.step) = (now, step.clone());
-        let is_slow = !running.is_shown && now.since(running.since) >= SHOW_AFTER;
-        let key = Key::Link(id.clone(), role);
-        self.drive(&key, Input::Step(step));
-        if is_slow {
-            self.publish(&key, now, true);
-        }
     }
 
     /// An exchange ended.
@@ -259,21 +244,10 @@ impl Daemon<'_> {
         slot.running = None;
         let row = slot.row.clone();
         let mut found = Done::default();
-        let input = match outcome {
-            Outcome::Done(done) => {
-                found = done;
-                Input::Succeeded
-            }
-            Outcome::Failed(failure) => {
-                tracing::warn!(worker = row, reason = ?failure.reason, "{}", failure.message);
-                Input::Failed(failure)
-            }
-            Outcome::Cancelled => Input::Cancelled,
-            Outcome::Panicked(message) => {
-                tracing::error!(worker = row, "an exchange panicked: {message}");
-                Input::Panicked(message)
-            }
-        };
+        let input = outcome.settle(&row, |done| {
+            found = done;
+            Input::Succeeded
+        });
         let members: Vec<TreeId> = link.members.keys().cloned().collect();
         let next = std::mem::take(&mut link.slot(role.other()).waits);
         if next {

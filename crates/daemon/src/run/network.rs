@@ -12,6 +12,7 @@ use super::event::Event;
 use super::exchange::{Exchange, Outcome, Partner};
 use super::far::Far;
 use super::results::panic_message;
+use super::slot::Key;
 use crate::desktop::Desktop;
 
 /// The threads. They start as they are needed, and end when this is dropped and their work is done.
@@ -73,7 +74,7 @@ impl Shared {
             let Ok(work) = next else { return };
             let tell = |step: String| {
                 // Without anyone to tell, the exchange goes on.
-                let _ = self.events.send(Event::Exchanging { link: work.link.clone(), role: work.role, step });
+                let _ = self.events.send(Event::Stepped { key: Key::Link(work.link.clone(), work.role), step });
             };
             let done = catch_unwind(AssertUnwindSafe(|| self.partner.run(&work, &mut lease, &tell)));
             let outcome = done.unwrap_or_else(|payload| Outcome::Panicked(panic_message(&*payload)));

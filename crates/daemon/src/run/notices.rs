@@ -37,7 +37,10 @@ pub(super) fn of_drift(registry: &mut Registry, tree: &Tree, drift: &[Drift], no
 /// Devices that nobody approved, each once.
 pub(super) fn of_devices(registry: &mut Registry) -> Vec<Notice> {
     let unknown: Vec<KnownDevice> = match registry.devices() {
-        Ok(devices) => devices.into_iter().filter(|device| device.approved.is_none() && !device.shown).collect(),
+        Ok(devices) => devices
+            .into_iter()
+            .filter(|device| device.approved.is_none() && !device.is_revoked && !device.shown)
+            .collect(),
         Err(error) => {
             tracing::warn!("the known devices cannot be read: {}", sentence(&error));
             return Vec::new();

@@ -56,6 +56,8 @@ pub(super) fn failure(error: &CaptureError) -> Option<Failure> {
             Reason::Busy
         }
         CaptureError::Ref(_) | CaptureError::History(_) | CaptureError::Git { .. } => Reason::InvalidData,
+        // Tried again before long: nobody says when the file is mended.
+        CaptureError::Configuration { .. } => Reason::Busy,
         CaptureError::Db(_) | CaptureError::Device(_) => Reason::InternalError,
     };
     Some(Failure { reason, message: sentence(error), retry_after: None })

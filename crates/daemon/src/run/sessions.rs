@@ -8,13 +8,13 @@ use carry_code::registry::Tree;
 use carry_kernel::clock::Timestamp;
 use carry_kernel::config::Config;
 use carry_kernel::id::TreeId;
-use carry_kernel::worker::{self, Failure, Input, Reason, Status};
+use carry_kernel::worker::{self, Input, Status};
 use carry_sessions::archive::Written;
 use carry_sessions::ingest::{LEASE, Report, TurnEnd};
 use carry_sessions::settings::Settings;
 
 use super::chores::Daemon;
-use super::slot::{Key, Running, SHOW_AFTER, Slot};
+use super::slot::{Key, Slot};
 use super::tuning::Tuning;
 
 mod pass;
@@ -140,8 +140,16 @@ impl Daemon<'_> {
     pub(super) fn reload_sessions(&mut self) {
         let keys = [carry_kernel::config::KEYS, carry_code::settings::KEYS, carry_sessions::settings::KEYS];
         let config = Config::load(&keys, &self.ctx.sources);
+        if let Some(warning) = config.broken().first() {
+            // What is not to be archived is not known; what was known last holds.
+            tracing::warn!(%warning, "sessions go by the settings known last");
+            if self.sessions.settings.is_none() {
+                self.drive(&Key::Sessions, Input::Disable(format!("Its settings cannot be read: {warning}")));
+            }
+            return;
+        }
         let variable = self.tuning.variable.clone();
-        let Some(home) = variable("HOME").filter(|home| !home.is_empty()).map(PathBuf::from) else {
+        let Some(home) = self.tuning.user_home() else {
             let why = "Nobody says where your home directory is (HOME).".to_owned();
             return self.drive(&Key::Sessions, Input::Disable(why));
         };
@@ -221,75 +229,50 @@ impl Daemon<'_> {
             let roots = sessions.roots();
             sessions.watch.arm(roots);
         }
-        let running = Running::new(now);
-        let work = pass::Work { ctx: self.ctx.clone(), settings, only: only.clone(), cancel: running.cancel.clone() };
+        let cancel = sessions.slot.begin(now);
+        let work = pass::Work { ctx: self.ctx.clone(), settings, only: only.clone(), cancel };
         sessions.looks_at = Some(only);
-        sessions.slot.running = Some(running);
-        if let Err(error) = pass::start(work, self.events.clone()) {
-            let failure = Failure {
-                reason: Reason::InternalError,
-                message: format!("No thread for the archive can be started: {error}."),
-                retry_after: None,
-            };
+        if let Err(failure) = pass::start(work, self.events.clone()) {
             self.sessions_passed(Outcome::Failed(failure));
-        }
-    }
-
-    /// A pass tells how far it is.
-    pub(super) fn sessions_step(&mut self, step: String) {
-        let now = self.now();
-        let Some(running) = &mut self.sessions.slot.running else { return };
-        running.moved_at = now;
-        running.step.clone_from(&step);
-        let is_slow = !running.is_shown && now.since(running.since) >= SHOW_AFTER;
-        self.drive(&Key::Sessions, Input::Step(step));
-        if is_slow {
-            self.publish(&Key::Sessions, now, true);
         }
     }
 
     /// A pass ended.
     pub(super) fn sessions_passed(&mut self, outcome: Outcome) {
-        let now = self.now();
+        let (now, retry) = (self.now(), self.tuning.sessions_retry);
         if self.sessions.slot.running.take().is_none() {
             return;
         }
         let looked = self.sessions.looks_at.take().unwrap_or_default();
         let (mut ends, mut has_written) = (Vec::new(), true);
-        let input = match outcome {
-            Outcome::Done(mut report) => {
-                tracing::debug!(
-                    read = report.read, unchanged = report.unchanged, missing = report.missing,
-                    failed = report.failed.len(), stopped = report.was_stopped, written = ?report.written,
-                    "sessions were archived"
-                );
-                ends = std::mem::take(&mut report.turns_ended);
-                has_written = report.written != Written::default();
-                if !report.unfinished.is_empty() {
-                    self.sessions.unfinished.append(&mut report.unfinished);
-                    self.sessions.retry_at = Some(now.after(self.tuning.sessions_retry));
-                }
-                if looked.is_none() || !report.failed.is_empty() {
-                    self.sessions.trouble = trouble(&report);
-                }
-                if report.was_stopped {
-                    self.sessions.give_back(looked);
-                    Input::Cancelled
-                } else {
-                    Input::Succeeded
-                }
+        match outcome {
+            Outcome::Done(_) => {}
+            Outcome::Cancelled | Outcome::Failed(_) => self.sessions.give_back(looked.clone()),
+            Outcome::Panicked(_) => self.sessions.look_at_everything(),
+        }
+        let sessions = &mut self.sessions;
+        let input = outcome.settle(ROW, |mut report| {
+            tracing::debug!(
+                read = report.read, unchanged = report.unchanged, missing = report.missing,
+                failed = report.failed.len(), stopped = report.was_stopped, written = ?report.written,
+                "sessions were archived"
+            );
+            ends = std::mem::take(&mut report.turns_ended);
+            has_written = report.written != Written::default();
+            if !report.unfinished.is_empty() {
+                sessions.unfinished.append(&mut report.unfinished);
+                sessions.retry_at = Some(now.after(retry));
             }
-            Outcome::Failed(failure) => {
-                tracing::warn!(reason = ?failure.reason, "sessions cannot be archived: {}", failure.message);
-                self.sessions.give_back(looked);
-                Input::Failed(failure)
+            if looked.is_none() || !report.failed.is_empty() {
+                sessions.trouble = trouble(&report);
             }
-            Outcome::Panicked(message) => {
-                tracing::error!("archiving sessions panicked: {message}");
-                self.sessions.look_at_everything();
-                Input::Panicked(message)
+            if report.was_stopped {
+                sessions.give_back(looked);
+                Input::Cancelled
+            } else {
+                Input::Succeeded
             }
-        };
+        });
         self.drive(&Key::Sessions, input);
         // One that failed may have written before.
         if has_written {

@@ -12,7 +12,9 @@ use carry_kernel::worker::{Effect, Failure, Input, Reason, Settings, Worker};
 
 use super::chores::Daemon;
 use super::link::{LinkId, Role};
+use super::remotes::Remote;
 use super::results;
+use super::team::Store;
 
 /// A cycle is shown on the board when it takes longer than this. Most captures take milliseconds, and writing that down
 /// would cost as much as they do.
@@ -91,6 +93,11 @@ impl Slot {
         self.has_stopped && self.running.is_none()
     }
 
+    /// A cycle begins; it ends early when what is returned is set.
+    pub(super) fn begin(&mut self, now: Timestamp) -> Arc<AtomicBool> {
+        self.running.insert(Running::new(now)).cancel.clone()
+    }
+
     /// Asks the running cycle to end. `true` when none has begun yet, so that nobody else will say that it ended.
     fn cancel(&mut self) -> bool {
         match &self.running {
@@ -118,8 +125,21 @@ impl Daemon<'_> {
             Key::Tree(id) => self.drop_if_left(id),
             Key::Link(id, _) => self.drop_link_if_left(id),
             Key::Sessions => {}
-            Key::Team(name) => self.drop_store_if_left(name),
-            Key::Remote(name) => self.drop_remote_if_left(name),
+            Key::Team(name) => self.drop_named_if_left::<Store>(name),
+            Key::Remote(name) => self.drop_named_if_left::<Remote>(name),
+        }
+    }
+
+    /// A cycle tells how far it is.
+    pub(super) fn stepped(&mut self, key: &Key, step: String) {
+        let now = self.now();
+        let Some(running) = self.slot(key).and_then(|slot| slot.running.as_mut()) else { return };
+        running.moved_at = now;
+        running.step.clone_from(&step);
+        let is_slow = !running.is_shown && now.since(running.since) >= SHOW_AFTER;
+        self.drive(key, Input::Step(step));
+        if is_slow {
+            self.publish(key, now, true);
         }
     }
 

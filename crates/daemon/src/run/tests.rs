@@ -10,6 +10,7 @@ use carry_kernel::clock::{Clock, SystemClock, Timestamp};
 use carry_kernel::config::Sources;
 use carry_kernel::device::Device;
 use carry_kernel::worker::{Phase, Status};
+use carry_testkit::patience;
 
 use super::*;
 use crate::control::{self, Liveness};
@@ -162,14 +163,9 @@ impl World {
     }
 
     #[track_caller]
-    fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
-        let until = Instant::now() + DEADLINE;
-        while !holds() {
-            if Instant::now() > until {
-                panic!("in vain: {what}; the daemon ended: {:?}", self.daemon.as_ref().map(JoinHandle::is_finished));
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
+    fn until(&self, what: &str, holds: impl FnMut() -> bool) {
+        let has_ended = || self.daemon.as_ref().map(JoinHandle::is_finished);
+        assert!(patience::comes(holds), "in vain: {what}; the daemon ended: {:?}", has_ended());
     }
 
     /// Waits until nothing waits or runs there.

@@ -42,7 +42,15 @@ impl Daemon<'_> {
     /// Takes up a tree, or what changed of one that is known.
     fn take_up(&mut self, tree: Tree) {
         let id = tree.id.clone();
-        let settings = Settings::new(&self.ctx.config(Some(&tree.root)));
+        let config = self.ctx.config(Some(&tree.root));
+        let settings = match (config.broken().first(), self.jobs.get(&id)) {
+            // What such a file says is not known, so that what was known last holds.
+            (Some(warning), Some(job)) => {
+                tracing::warn!(%warning, "the settings known last are kept");
+                job.settings.clone()
+            }
+            _ => Settings::new(&config),
+        };
         match self.jobs.get_mut(&id) {
             Some(job) if job.is_leaving => return,
             Some(job) => {

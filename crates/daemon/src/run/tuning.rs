@@ -1,6 +1,6 @@
 //! How often the daemon does what nobody asked for.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,6 +76,13 @@ pub(super) struct Tuning {
     pub(super) before_capture: Arc<dyn Fn(&Path) + Send + Sync>,
     /// The same before each upkeep.
     pub(super) before_upkeep: Arc<dyn Fn(&Path) + Send + Sync>,
+}
+
+impl Tuning {
+    /// The user's home directory, if the environment names one.
+    pub(super) fn user_home(&self) -> Option<PathBuf> {
+        (self.variable)("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
+    }
 }
 
 impl Default for Tuning {

@@ -1,13 +1,15 @@
 //! Reads heads, and believes nothing before the signature is verified.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use carry_kernel::hlc::Hlc;
+use carry_kernel::id::DeviceId;
 use serde_json::{Map, Value};
 
 use super::encode::{CONTEXT, VERSION};
 use super::vouch::is_signed;
-use super::{Head, HeadError, ListRef, Relay, Served, SignedHead, StreamState, Vouch, Want, tiling};
+use super::{Author, Head, HeadError, ListRef, Relay, Served, Signed, SignedHead, StreamState, Vouch, Want, tiling};
 use crate::hash::{self, Digest};
 use crate::holds;
 use crate::json::{self, ShapeError};
@@ -58,7 +60,7 @@ impl SignedHead {
         }
         let head = parse(members, key, n)?;
         tiling::check_tails(&head)?;
-        Ok(Self { head, bytes: bytes.to_vec(), digest })
+        Ok(Self(Arc::new(Signed { head, bytes: bytes.to_vec(), digest })))
     }
 }
 
@@ -95,12 +97,23 @@ fn parse(members: &Map<String, Value>, key: [u8; 32], n: u64) -> Result<Head, He
     let streams = json::object(member("streams")?, "streams", STREAMS_MAX)?.iter();
     let streams = streams.map(|(stream, state)| Ok((stream_name(stream)?, parse_state(state)?)));
     let serves = json::array(member("serves")?, "serves", SERVES_MAX)?.iter().map(parse_served);
+    let device: DeviceId = json::parsed(member("device")?, "device")?;
+    let author = match members.get("author") {
+        None | Some(Value::Null) => None,
+        Some(value) => {
+            let author = Author::from_json(value)?;
+            if !author.holds_for(&key) || !device.belongs_to(&author.key) {
+                return Err(HeadError::Author);
+            }
+            Some(author)
+        }
+    };
     Ok(Head {
         key,
         n,
         prev,
         at: parse_stamp(member("at")?)?,
-        device: json::parsed(member("device")?, "device")?,
+        device,
         from,
         epoch: json::number(member("epoch")?, "epoch", 0, JSON_NUMBER_MAX)?,
         roster: digest_or_none("roster")?,
@@ -110,6 +123,7 @@ fn parse(members: &Map<String, Value>, key: [u8; 32], n: u64) -> Result<Head, He
         holds: holds::from_json(member("holds")?)?,
         wants: parse_wants(member("wants")?)?,
         serves: serves.collect::<Result<_, _>>()?,
+        author,
     })
 }
 

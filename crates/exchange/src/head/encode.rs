@@ -34,7 +34,7 @@ impl Head {
             let SegmentRef { first, last, bytes, digest } = served.reference;
             json!([served.log.to_string(), served.stream.as_str(), first, last, bytes, digest.to_text()])
         });
-        let value = json!({
+        let mut value = json!({
             "v": VERSION,
             "min": VERSION,
             "log": self.log().to_string(),
@@ -53,6 +53,9 @@ impl Head {
             "wants": self.wants.iter().map(|want| Value::from(want.to_string())).collect::<Vec<_>>(),
             "serves": served.collect::<Vec<_>>(),
         });
+        if let (Some(author), Some(members)) = (&self.author, value.as_object_mut()) {
+            members.insert("author".to_owned(), author.to_json());
+        }
         value.to_string()
     }
 }

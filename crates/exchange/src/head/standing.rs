@@ -24,8 +24,8 @@ pub enum Standing {
     Unclear,
     /// It is later and covers less of this stream: never followed.
     Less(StreamName),
-    /// It is another of the same number, or has a smaller one and yet goes further: two copies of a home write this log,
-    /// though no chain differs where that can be told yet.
+    /// It is another of the same number, has a smaller one and yet goes further, or a greater one and goes further in one stream
+    /// and less far in another: two copies of a home write this log, though no chain differs where that can be told yet.
     Twin,
     /// Two chains of this stream differ at or before the place where both can be computed: the log was forked.
     Fork {
@@ -71,6 +71,8 @@ pub fn standing(known: &SignedHead, other: &SignedHead, mark: &dyn Fn(&StreamNam
         (Ordering::Less, _) if !is_more => Standing::Older,
         (Ordering::Less | Ordering::Equal, _) => Standing::Twin,
         (Ordering::Greater, Some(_)) if is_unclear => Standing::Unclear,
+        // It went on apart: who only went back has nothing more.
+        (Ordering::Greater, Some(_)) if is_more => Standing::Twin,
         (Ordering::Greater, Some(stream)) => Standing::Less(stream),
         (Ordering::Greater, None) => Standing::Newer { unchecked },
     }

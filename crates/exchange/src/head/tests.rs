@@ -217,6 +217,41 @@ fn a_tail_is_bounded_and_has_no_holes() {
 }
 
 #[test]
+fn a_device_says_itself_which_log_it_writes() {
+    let device = carry_kernel::id::DeviceId::new("laptop", &public(7));
+    let with = |author: Author, device: &carry_kernel::id::DeviceId| {
+        Head { author: Some(author), device: device.clone(), ..full().0 }.sign(&sign(1))
+    };
+    let author = Author::new(public(7), " Küche\u{202e} ", &public(1), &sign(7));
+    let head = with(author.clone(), &device).unwrap();
+    assert_eq!(head.head().author, Some(author));
+    assert_eq!(head.head().author.as_ref().unwrap().label.as_deref(), Some("Küche"));
+    // For another log, by another key, or under the id of another device.
+    for author in [
+        Author::new(public(7), "Küche", &public(2), &sign(7)),
+        Author::new(public(7), "Küche", &public(1), &sign(8)),
+        Author::new(public(8), "Küche", &public(1), &sign(8)),
+    ] {
+        assert!(matches!(with(author, &device), Err(HeadError::Author)));
+    }
+}
+
+#[test]
+fn a_label_that_cannot_be_shown_is_none_and_refuses_no_head() {
+    let device = carry_kernel::id::DeviceId::new("laptop", &public(7));
+    let author = Author::new(public(7), "desk", &public(1), &sign(7));
+    let head = Head { author: Some(author), device, ..full().0 }.sign(&sign(1)).unwrap();
+    let line = String::from_utf8(head.bytes().to_vec()).unwrap().lines().next().unwrap().to_owned();
+    let long = format!("\"{}\"", "x".repeat(LABEL_CHARS_MAX + 1));
+    for label in ["\"a\\u202eb\"", "\"a\\u001bb\"", "\" a\"", "\"\"", "7", "null", &long] {
+        let read = read_line(&line.replacen("\"desk\"", label, 1), 1).unwrap();
+        assert_eq!(read.head().author.as_ref().unwrap().label, None, "{label}");
+    }
+    let read = read_line(&line.replacen("\"desk\"", "\"des\\u006b 電\"", 1), 1).unwrap();
+    assert_eq!(read.head().author.as_ref().unwrap().label.as_deref(), Some("desk 電"));
+}
+
+#[test]
 fn a_want_has_one_text() {
     for want in full().0.wants {
         assert_eq!(want.to_string().parse(), Ok(want.clone()));
@@ -265,7 +300,7 @@ fn a_later_head_is_followed_when_it_covers_all_that_is_known() {
 #[test]
 fn a_head_that_covers_less_is_never_followed() {
     check_standing(&[("memory", 7)], (11, 1, &[("memory", 6)]), Standing::Less(stream("memory")));
-    check_standing(&[("memory", 7), ("code", 1)], (11, 1, &[("memory", 8)]), Standing::Less(stream("code")));
+    check_standing(&[("memory", 7), ("code", 1)], (11, 1, &[("memory", 7)]), Standing::Less(stream("code")));
     check_standing(&[("memory", 7)], (9, 1, &[("memory", 6)]), Standing::Older);
     check_standing(&[("memory", 7)], (1, 2, &[("memory", 5)]), Standing::Older);
 }
@@ -286,4 +321,7 @@ fn a_fork_is_named_whatever_the_numbers_say() {
     check_standing(&[("memory", 7)], (10, 2, &[("memory", 6)]), fork(6));
     check_standing(&[("memory", 7)], (10, 1, &[("memory", 7), ("code", 2)]), Standing::Twin);
     check_standing(&[("memory", 7)], (9, 1, &[("memory", 12)]), Standing::Twin);
+    // More of one stream and less of another: neither goes on from the other.
+    check_standing(&[("memory", 7), ("code", 1)], (11, 1, &[("memory", 8)]), Standing::Twin);
+    check_standing(&[("code", 1)], (11, 1, &[("memory", 8)]), Standing::Twin);
 }

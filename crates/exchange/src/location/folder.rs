@@ -6,6 +6,10 @@ use std::path::{Component, Path, PathBuf};
 
 use super::LocationError;
 
+/// The schemes that addresses may begin with.
+const SCHEMES: [&str; 10] =
+    ["s3", "https", "http", "file", "dav+https", "dav+http", "davs", "dav", "webdavs", "webdav"];
+
 /// Whether this is a path of Windows: a drive letter, or a share with backslashes.
 pub(super) fn is_windows(text: &str) -> bool {
     let drive = match text.as_bytes() {
@@ -23,10 +27,22 @@ pub(super) fn path(text: &str, here: &Path) -> Result<PathBuf, LocationError> {
     }
     // `host:path` is how other programs name other machines. A folder may be named so, but then it can be said otherwise.
     let first = text.split('/').next().unwrap_or_default();
+    if let Some(scheme) = meant_scheme(text) {
+        return Err(LocationError::Slashes(scheme));
+    }
     if first.contains(':') {
         return Err(LocationError::HostAndPath);
     }
     absolute(&here.join(text))
+}
+
+/// The scheme of an address whose colon or slashes are missing: `s3:/bucket`, `s3//bucket`, `https:host`.
+fn meant_scheme(text: &str) -> Option<&'static str> {
+    let rest = |scheme: &str| {
+        text.get(..scheme.len()).filter(|begin| begin.eq_ignore_ascii_case(scheme)).map(|_| &text[scheme.len()..])
+    };
+    let is_meant = |scheme: &&&str| rest(scheme).is_some_and(|rest| rest.starts_with(':') || rest.starts_with("//"));
+    SCHEMES.iter().find(is_meant).copied()
 }
 
 /// Reads what follows `file://`.
@@ -59,7 +75,8 @@ fn absolute(path: &Path) -> Result<PathBuf, LocationError> {
     Ok(path.components().filter(|part| *part != Component::CurDir).collect())
 }
 
-fn unescape(text: &str) -> Option<Vec<u8>> {
+/// Text without its percent-encoding.
+pub(super) fn unescape(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

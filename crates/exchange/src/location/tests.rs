@@ -52,6 +52,27 @@ fn peers_have_a_server_and_a_path() {
 }
 
 #[test]
+fn folders_over_webdav_have_a_server_and_a_path_with_any_names() {
+    check("dav+https://Cloud.Example.org/", "dav+https://cloud.example.org");
+    check("dav+https://c.example.org:443/dav/files/ada/Carry/", "dav+https://c.example.org/dav/files/ada/Carry");
+    check("davs://c.example.org/a@b/x y/ä%2B", "dav+https://c.example.org/a%40b/x%20y/%C3%A4%2B");
+    check("webdavs://c.example.org/%61", "dav+https://c.example.org/a");
+    check("dav+http://127.0.0.1:8080/x", "dav+http://127.0.0.1:8080/x");
+    check("dav://[::1]/x", "dav+http://[::1]/x");
+    for text in ["dav+http://nas.local/x", "dav://nas/x", "webdav://10.0.0.1"] {
+        refused(text, &LocationError::Plain);
+    }
+    for text in ["dav+https://ada:hunter2@c.example.org/x", "davs://ada@c.example.org/x"] {
+        refused(text, &LocationError::Credentials);
+    }
+    for path in ["a//b", "a/../b", "a/%2e%2e", "a%2Fb", "a%5Cb", "a\\b", "%00", "%ff", "%4", "a/./b", "?x=1", "a#b"] {
+        let error = read(&format!("dav+https://c.example.org/{path}")).unwrap_err();
+        assert!(matches!(error, LocationError::Address(_)), "{path}: {error:?}");
+    }
+    assert!(read(&format!("davs://c.example.org/{}", "ä".repeat(400))).is_err());
+}
+
+#[test]
 fn paths_of_windows_are_named_as_such() {
     for text in ["C:", "C:\\exchange", "c:/exchange", "\\\\server\\share", "file:///C:/exchange"] {
         refused(text, &LocationError::Windows);
@@ -68,6 +89,24 @@ fn what_belongs_elsewhere_is_refused_with_what_to_write() {
     refused("~/exchange", &LocationError::Tilde);
     refused("host:path", &LocationError::HostAndPath);
     refused("git@host:path/x", &LocationError::HostAndPath);
+    for (text, scheme) in [
+        ("s3:/bucket/x", "s3"),
+        ("s3:bucket", "s3"),
+        ("S3//bucket/x", "s3"),
+        ("https:hub.example.org", "https"),
+        ("http:/localhost", "http"),
+        ("file:/media", "file"),
+        ("dav+https:/cloud.example.org", "dav+https"),
+        ("DAV+HTTP//127.0.0.1:8080/x", "dav+http"),
+        ("davs:cloud.example.org", "davs"),
+        ("dav:/localhost/x", "dav"),
+        ("webdavs//cloud.example.org", "webdavs"),
+        ("webdav:localhost", "webdav"),
+    ] {
+        refused(text, &LocationError::Slashes(scheme));
+    }
+    check("./s3/x", "/home/dana/s3/x");
+    check("s3/x", "/home/dana/s3/x");
     refused("sftp://host/x", &LocationError::Scheme("sftp".into()));
     refused("http://hub.example.org", &LocationError::Plain);
     refused("http://127.0.0.1.example.org", &LocationError::Plain);

@@ -38,6 +38,12 @@ pub(super) fn address(is_encrypted: bool, rest: &str) -> Result<(Origin, String)
 }
 
 fn address_of(is_encrypted: bool, rest: &str, allows_plain: bool) -> Result<(Origin, String), LocationError> {
+    let (origin, path) = split(is_encrypted, rest, allows_plain)?;
+    Ok((origin, plain_path(path)?))
+}
+
+/// Splits what follows `https://` into the server and the path, which is as it was written.
+pub(super) fn split(is_encrypted: bool, rest: &str, allows_plain: bool) -> Result<(Origin, &str), LocationError> {
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()));
     if authority.contains('@') {
         return Err(LocationError::Credentials);
@@ -46,8 +52,7 @@ fn address_of(is_encrypted: bool, rest: &str, allows_plain: bool) -> Result<(Ori
         // What stands there is often a token.
         return Err(LocationError::Address("it must end before the first ? or #"));
     }
-    let origin = Origin::read(is_encrypted, authority, allows_plain)?;
-    Ok((origin, plain_path(path)?))
+    Ok((Origin::read(is_encrypted, authority, allows_plain)?, path))
 }
 
 impl Origin {

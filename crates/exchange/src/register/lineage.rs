@@ -89,63 +89,31 @@ impl Forks {
         }
     }
 
-    /// The lineage and place that an entry of `seen` speaks of. Where it cannot be told on which branch it stands, it
-    /// counts as the last record in common: a conflict too many, never one too few. `None` when there is none in common.
-    pub fn lineage_seen(&self, log: LogId, seq: u64, r4: [u8; 4]) -> Option<(Lineage, u64, [u8; 4])> {
-        let trunk = Lineage::trunk(log);
-        let Some(tree) = self.0.get(&log) else { return Some((trunk, seq, r4)) };
-        let named = tree.places.get(&(seq, r4)).filter(|branch| tree.counted.contains(branch));
-        if let Some(branch) = named {
-            return Some((Lineage { log, branch: Some(*branch) }, seq, r4));
-        }
-        match tree.trunk_end() {
-            None => Some((trunk, seq, r4)),
-            Some(end) if seq <= end => Some((trunk, seq, r4)),
-            Some(0) => None,
-            Some(end) => Some((trunk, end, tree.trunk_end_r4()?)),
-        }
-    }
-
-    /// The place itself, and the last record in common with each lineage it comes from: who stands on a branch knows the
-    /// trunk before it.
-    pub(super) fn past(&self, lineage: Lineage, seq: u64, r4: [u8; 4]) -> Vec<(Lineage, u64, [u8; 4])> {
-        let mut past = vec![(lineage, seq, r4)];
-        let Some(tree) = self.0.get(&lineage.log) else { return past };
-        let mut at = lineage.branch;
-        // No more steps than branches, whatever was noted as whose parent.
-        for _ in 0..=tree.branches.len() {
-            let Some(name) = at else { break };
-            match tree.branches.get(&name) {
-                Some(branch) => {
-                    at = branch.parent;
-                    if branch.first > 1 {
-                        let parent = Lineage { log: lineage.log, branch: branch.parent };
-                        past.push((parent, branch.first - 1, branch.parent_r4));
-                    }
-                }
+    /// The lineages that this one comes from, each with the last record in common: who stands on a branch has seen the trunk
+    /// before it.
+    pub(super) fn comes_from(&self, lineage: Lineage) -> Vec<(Lineage, u64)> {
+        let mut past = Vec::new();
+        let (Some(tree), Some(mut at)) = (self.0.get(&lineage.log), lineage.branch) else { return past };
+        loop {
+            let Some(branch) = tree.branches.get(&at) else {
                 // A record whose branch was not noted: certainly it comes from the trunk.
-                None => {
-                    at = None;
-                    let end = tree.trunk_end().filter(|end| *end > 0);
-                    past.extend(end.zip(tree.trunk_end_r4()).map(|(end, r4)| (Lineage::trunk(lineage.log), end, r4)));
-                }
+                past.extend(tree.trunk_end().map(|end| (Lineage::trunk(lineage.log), end)));
+                return past;
+            };
+            past.push((Lineage { log: lineage.log, branch: branch.parent }, branch.first.saturating_sub(1)));
+            match branch.parent {
+                // A branch begins after the one that it leaves, so this ends, whatever was noted as whose parent.
+                Some(parent) if parent.0 < branch.first => at = parent,
+                Some(_) | None => return past,
             }
         }
-        past
     }
 }
 
 impl Tree {
-    /// The branch that leaves the trunk first.
-    fn leaves_trunk(&self) -> Option<&Branch> {
-        self.branches.values().filter(|branch| branch.parent.is_none()).min_by_key(|branch| branch.first)
-    }
-
+    /// The last record before the branch that leaves the trunk first.
     fn trunk_end(&self) -> Option<u64> {
-        self.leaves_trunk().map(|branch| branch.first - 1)
-    }
-
-    fn trunk_end_r4(&self) -> Option<[u8; 4]> {
-        self.leaves_trunk().map(|branch| branch.parent_r4)
+        let leaves = self.branches.values().filter(|branch| branch.parent.is_none()).map(|branch| branch.first).min();
+        leaves.map(|first| first.saturating_sub(1))
     }
 }

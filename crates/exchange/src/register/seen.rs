@@ -7,13 +7,13 @@ use crate::json::{self, ShapeError};
 use crate::limits::{NUMBER_MAX, SEEN_MAX};
 use crate::name::LogId;
 
-/// Places in other logs: the log, the sequence number, and the first bytes of the record's digest, which say on which
-/// branch of a forked log it stands. Ascending, none twice; more than one of a log only where that was forked.
+/// Names of edits: the log, the sequence number, and the first bytes of the record's digest. Ascending, none twice; honest
+/// devices name more than one of a log only where that was forked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen(Vec<(LogId, u64, [u8; 4])>);
 
 impl Seen {
-    /// The places.
+    /// The names.
     pub fn iter(&self) -> impl Iterator<Item = (LogId, u64, [u8; 4])> + '_ {
         self.0.iter().copied()
     }
@@ -23,7 +23,7 @@ impl Seen {
         self.0.is_empty()
     }
 
-    /// How many places there are.
+    /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -3,6 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+mod words;
+
 /// A cause, whatever a place is built on.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -18,16 +20,13 @@ pub enum RemoteError {
         file: String,
     },
     /// The place is not marked as an exchange. Nothing was written.
-    #[error(
-        "{place} is not an exchange of Carry: it has no carry/format.json. Check that the right disk is mounted and that the \
-         sync tool has finished; if this is a new place, add it with `carry remote add`"
-    )]
+    #[error("{}", words::no_marker(.place))]
     NoMarker {
         /// Where.
         place: String,
     },
     /// The place is marked otherwise.
-    #[error("{place} {}", wrong_format(*.version))]
+    #[error("{}", words::wrong_format(.place, *.version))]
     WrongFormat {
         /// Where.
         place: String,
@@ -35,15 +34,23 @@ pub enum RemoteError {
         version: Option<u64>,
     },
     /// The place cannot be reached now.
-    #[error("cannot reach {place}: check that it is connected, online and not only a placeholder")]
+    #[error("{}", words::unreachable(.place))]
     Unreachable {
         /// Where.
         place: String,
         /// Why.
         source: Cause,
     },
+    /// What answers cannot show that it is the place: its certificate is not trusted.
+    #[error("the server of {place} is not trusted, and nothing was sent to it")]
+    Untrusted {
+        /// Where.
+        place: String,
+        /// Why.
+        source: Cause,
+    },
     /// The place does not let us.
-    #[error("{place} does not allow it: check its permissions and the credentials it was added with")]
+    #[error("{}", words::denied(.place))]
     Denied {
         /// Where.
         place: String,
@@ -51,7 +58,7 @@ pub enum RemoteError {
         source: Cause,
     },
     /// The place is full.
-    #[error("{place} is full: make room there, or run `carry exchange gc`")]
+    #[error("{}", words::full(.place))]
     Full {
         /// Where.
         place: String,
@@ -138,6 +145,7 @@ pub enum Class {
     NoMarker,
     WrongFormat,
     Unreachable,
+    Untrusted,
     Denied,
     Full,
     Foreign,
@@ -148,6 +156,21 @@ pub enum Class {
     Busy,
     Local,
     Internal,
+}
+
+/// What kind of place a failure is about: each has its own way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlaceKind {
+    /// A folder.
+    Folder,
+    /// A bucket.
+    Bucket,
+    /// A server of Carry's.
+    Server,
+    /// A folder over WebDAV.
+    WebDav,
+    /// Any other.
+    Other,
 }
 
 /// Why a call was to stop.
@@ -167,6 +190,7 @@ impl RemoteError {
             Self::NoMarker { .. } => Class::NoMarker,
             Self::WrongFormat { .. } => Class::WrongFormat,
             Self::Unreachable { .. } => Class::Unreachable,
+            Self::Untrusted { .. } => Class::Untrusted,
             Self::Denied { .. } => Class::Denied,
             Self::Full { .. } => Class::Full,
             Self::Foreign { .. } => Class::Foreign,
@@ -177,6 +201,27 @@ impl RemoteError {
             Self::Busy { .. } => Class::Busy,
             Self::Local { .. } => Class::Local,
             Self::Internal { .. } => Class::Internal,
+        }
+    }
+
+    /// What kind of place it is about. A name that must not be used is about none: [`PlaceKind::Other`].
+    pub fn kind(&self) -> PlaceKind {
+        match self {
+            Self::NotThere { place, .. }
+            | Self::NoMarker { place }
+            | Self::WrongFormat { place, .. }
+            | Self::Unreachable { place, .. }
+            | Self::Untrusted { place, .. }
+            | Self::Denied { place, .. }
+            | Self::Full { place, .. }
+            | Self::Foreign { place, .. }
+            | Self::TooLarge { place, .. }
+            | Self::Changing { place, .. }
+            | Self::Cancelled { place, .. }
+            | Self::Busy { place, .. }
+            | Self::Local { place, .. }
+            | Self::Internal { place, .. } => PlaceKind::of(place),
+            Self::InvalidName { .. } => PlaceKind::Other,
         }
     }
 
@@ -208,6 +253,7 @@ impl Class {
             Self::NotThere
             | Self::NoMarker
             | Self::WrongFormat
+            | Self::Untrusted
             | Self::Denied
             | Self::Full
             | Self::Foreign
@@ -227,6 +273,7 @@ impl Class {
             Self::NoMarker => "no_marker",
             Self::WrongFormat => "wrong_format",
             Self::Unreachable => "unreachable",
+            Self::Untrusted => "untrusted",
             Self::Denied => "denied",
             Self::Full => "full",
             Self::Foreign => "foreign",
@@ -248,16 +295,5 @@ impl Stop {
             Self::Asked => "it was asked to",
             Self::Deadline => "its time was over",
         }
-    }
-}
-
-fn wrong_format(version: Option<u64>) -> String {
-    match version {
-        Some(version) => {
-            format!("has the exchange format {version}, which this program does not know: use the version of Carry that wrote it")
-        }
-        None => "has a carry/format.json that is not Carry's, or is damaged: wait until the sync tool has finished; if nothing \
-                 else owns that file, delete it and run `carry remote add` again"
-            .to_owned(),
     }
 }

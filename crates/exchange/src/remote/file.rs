@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::name::{Entry, Folder, Form, ObjectName};
+use crate::name::{Entry, Folder, Form, LogId, ObjectName};
 
 use super::error::RemoteError;
 
@@ -64,6 +64,15 @@ impl RemoteFile {
     /// The name in its folder.
     pub fn name(&self) -> &str {
         &self.path[self.name_at..]
+    }
+
+    /// The log of the object that it is; `None` of what is none.
+    pub(super) fn log(&self) -> Option<LogId> {
+        let folder = self.folder_path().parse().ok()?;
+        match Entry::read(folder, self.name()) {
+            Entry::Object(object, _) => Some(object.log()),
+            _ => None,
+        }
     }
 
     /// The path of its folder below the place, e.g. `carry/h`.

@@ -41,9 +41,10 @@ mod page;
 mod token;
 mod upload;
 
-use pace::Pace;
+pub(super) use client::{build, runtime};
+pub(super) use pace::{BYTES_PER_SECOND_MIN, Pace};
 
-pub use client::PeerError;
+pub use client::ClientError;
 pub use token::{Token, TokenError};
 
 /// Where the exchange lies at a server.
@@ -75,16 +76,16 @@ impl PeerRemote {
     /// The proxy that the environment names is asked for other machines, never for this one.
     ///
     /// # Errors
-    /// [`PeerError`].
-    pub fn new(origin: &Origin, path: &str, token: &Token, ca: Option<&Path>) -> Result<Self, PeerError> {
+    /// [`ClientError`].
+    pub fn new(origin: &Origin, path: &str, token: &Token, ca: Option<&Path>) -> Result<Self, ClientError> {
         let place = format!("{origin}{path}");
         Ok(Self {
             base: format!("{place}{BASE}"),
             place,
-            client: client::build(origin, ca)?,
+            client: client::build(origin, ca, client::IDLE)?,
             authorization: token.header(),
             runtime: client::runtime()?,
-            pace: Pace::new(call::SILENCE_MAX, pace::BYTES_PER_SECOND_MIN),
+            pace: Pace::new(call::SILENCE_MAX, BYTES_PER_SECOND_MIN),
         })
     }
 

@@ -119,6 +119,7 @@ impl Round<'_> {
     /// Plans a collection on what is known, and unless it is a dry run carries it out.
     pub(super) fn collect(&mut self, store: &mut Store, now: Timestamp) -> Result<Collection, RoundError> {
         let remote = self.options.remote.clone();
+        let at_once = store.snapshot()?;
         let puts = store.puts(&remote)?;
         if puts.is_empty() {
             return Ok(Collection::default());
@@ -126,6 +127,7 @@ impl Round<'_> {
         let closures = self.collectable(store)?;
         let named = closures.iter().map(|(log, (named, _))| (*log, named.clone())).collect();
         let (faded, hours) = (store.faded(&remote)?, store.hours(&remote)?);
+        drop(at_once);
         let mut plan = plan_collection(&puts, &named, &faded, now, hours, self.options.collect);
         let mut collection = Collection::default();
         let mut doomed = std::mem::take(&mut plan.heads);
@@ -204,6 +206,7 @@ impl Round<'_> {
     /// there before anything else goes.
     fn collectable(&self, store: &Store) -> Result<BTreeMap<LogId, (Named, Vec<Object>)>, RoundError> {
         let ours = Duration::from_secs(self.options.statement.grace_s);
+        let _at_once = store.snapshot()?;
         let mut all: BTreeMap<LogId, (Named, Vec<Object>)> = BTreeMap::new();
         if let Some((head, segments)) = store.signed_segments()? {
             let closure = Closure::of(&head, &segments, Whose::Author);

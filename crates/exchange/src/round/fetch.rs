@@ -4,15 +4,20 @@ use std::time::Duration;
 
 use carry_kernel::clock::Timestamp;
 
-use super::shelf::stamp;
+use super::shelf::{Candidate, stamp};
 use super::wants::ABSENT;
 use super::{Problem, Reached, Round, RoundError};
-use crate::name::ObjectName;
+use crate::name::{Form, ObjectName};
 use crate::remote::{Class, Got, Part, RemoteError, RemoteFile};
-use crate::store::{Store, StoreError, describe};
+use crate::store::{Store, StoreError, WAYS, describe};
 
-/// How long a file must not have changed before it is called damaged instead of arriving.
+/// How long a file that is short must not have changed before it is called damaged instead of arriving.
 const ARRIVING_FOR: Duration = Duration::from_secs(10 * 60);
+/// The same of one that has its name and its full size. Some tools give a file its size first and fill it then; but who fills it
+/// writes all the time, and each write shows as another version. One that nobody wrote to for so long is not being filled, or
+/// its line is down; then the word was wrong, and nothing else: it is read again as soon as it changes, and is not asked for
+/// before an hour. Less would not do where times are kept in steps of two seconds, and rounds follow each other at once.
+const FULL_FOR: Duration = Duration::from_secs(10);
 /// When a file that was damaged is read again though it looks the same: the reading may have been at fault.
 pub(super) const AGAIN_AFTER: Duration = Duration::from_secs(60 * 60);
 /// Candidates of one object that are tried in one round: all that we put ourselves, and some copies.
@@ -31,8 +36,8 @@ pub(super) enum Tried<T> {
 /// Why no copy of an object can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// There is no room for it.
-    Quota(Reached),
+    /// There is no room for it. With what was got.
+    Quota(Got, Reached),
     /// What is wanted has changed meanwhile: plan again.
     Stale,
     /// Its author made it so; says what is wrong. With what was got.
@@ -71,17 +76,25 @@ impl Round<'_> {
         let noted = store.rejected(&self.options.remote, own.path())?;
         // Where nothing was wrong before, the object's own name is tried without a look at its folder.
         let is_blind = noted.is_none() && !self.has_shelf(object);
-        let mut tried_own = false;
+        let (mut tried_own, mut is_unread) = (false, false);
         if is_blind {
             tried_own = true;
             match self.attempt(store, object, &own, now, attempt)? {
                 Attempt::Done(fetched) => return Ok(fetched),
                 Attempt::Next => {}
+                Attempt::Unread => is_unread = true,
             }
         }
-        let mut is_there = false;
-        for candidate in self.candidates(object)?.into_iter().take(CANDIDATES_MAX) {
-            is_there = true;
+        let candidates: Vec<_> = self.candidates(object)?.into_iter().take(CANDIDATES_MAX).collect();
+        let is_there = !candidates.is_empty();
+        // Heads are removed all the time, and the newest names itself. Where only copies are, the next round begins with them.
+        let has_own = candidates.iter().any(|candidate| candidate.name == own.name());
+        if (!is_there || (tried_own && !has_own)) && !matches!(object, ObjectName::Head { .. }) {
+            store.reject(&self.options.remote, own.path(), ABSENT, "it is not there", now)?;
+        }
+        // What its author made wrong is so in every copy: one that was read lately stands for the others.
+        let is_hopeless = self.is_hopeless(store, object, &candidates, now)?;
+        for candidate in if is_hopeless { Vec::new() } else { candidates } {
             let file = RemoteFile::new(object.folder(), &candidate.name)?;
             if tried_own && file == own {
                 continue;
@@ -90,6 +103,7 @@ impl Round<'_> {
             if let Some(known) = &known
                 && known.stamp == candidate.stamp
                 && now.since(known.last) < AGAIN_AFTER
+                && self.mend.is_none()
             {
                 continue;
             }
@@ -101,33 +115,70 @@ impl Round<'_> {
             match self.attempt(store, object, &file, now, attempt)? {
                 Attempt::Done(fetched) => return Ok(fetched),
                 Attempt::Next => {}
+                Attempt::Unread => is_unread = true,
             }
         }
         if !is_there {
-            // Heads are removed all the time, and the newest names itself.
-            if !matches!(object, ObjectName::Head { .. }) {
-                store.reject(&self.options.remote, own.path(), ABSENT, "it is not there", now)?;
-            }
             return Ok(Fetched::Absent);
         }
-        let problem = self.what_is_wrong(store, object, now)?;
+        if is_unread {
+            return Ok(Fetched::Bad);
+        }
+        let problem = self.what_is_wrong(store, object, bytes, now)?;
         self.problem(problem);
         Ok(Fetched::Bad)
     }
 
-    /// How an object of which there are candidates, none of them good, is described.
-    fn what_is_wrong(&mut self, store: &Store, object: &ObjectName, now: Timestamp) -> Result<Problem, RoundError> {
-        let mut since = None::<Timestamp>;
+    /// Whether one of these candidates was read lately and is as its author made it, and yet cannot be used. In a repair each
+    /// is read again.
+    fn is_hopeless(
+        &self,
+        store: &Store,
+        object: &ObjectName,
+        candidates: &[Candidate],
+        now: Timestamp,
+    ) -> Result<bool, RoundError> {
+        if self.mend.is_some() {
+            return Ok(false);
+        }
+        for candidate in candidates {
+            let path = format!("{}/{}", object.folder(), candidate.name);
+            let known = store.rejected(&self.options.remote, &path)?;
+            if known.is_some_and(|known| {
+                known.stamp == candidate.stamp && known.why.starts_with(AUTHOR) && now.since(known.last) < AGAIN_AFTER
+            }) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// How an object of which there are candidates, none of them good, is described: as arriving while one of them may be.
+    fn what_is_wrong(
+        &mut self,
+        store: &Store,
+        object: &ObjectName,
+        bytes: Option<u64>,
+        now: Timestamp,
+    ) -> Result<Problem, RoundError> {
+        let mut states = Vec::new();
         for candidate in self.candidates(object)?.into_iter().take(CANDIDATES_MAX) {
             let path = format!("{}/{}", object.folder(), candidate.name);
             if let Some(known) = store.rejected(&self.options.remote, &path)? {
                 if known.why.starts_with(AUTHOR) {
                     return Ok(Problem::Wrong(object.clone(), known.why));
                 }
-                since = since.max(Some(known.since));
+                if known.why == WAYS {
+                    return Ok(Problem::Quota(object.log(), store.reached(None, WAYS)?));
+                }
+                let is_full = bytes == Some(candidate.bytes) && known.stamp == candidate.stamp;
+                // A copy is made by a tool, and what it is a copy of says nothing of how far it is.
+                let is_ours = matches!(candidate.form, Form::Itself | Form::Replica(_));
+                let patience = if is_full && is_ours { FULL_FOR } else { ARRIVING_FOR };
+                states.push(now.since(known.since) >= patience);
             }
         }
-        let is_stable = since.is_some_and(|since| now.since(since) >= ARRIVING_FOR);
+        let is_stable = !states.is_empty() && states.into_iter().all(|is_stable| is_stable);
         Ok(if is_stable { Problem::Damaged(object.clone()) } else { Problem::Arriving(object.clone()) })
     }
 
@@ -140,9 +191,12 @@ impl Round<'_> {
         attempt: Get<'_, T>,
     ) -> Result<Attempt<T>, RoundError> {
         self.deadline.check(self.remote.place())?;
-        match attempt(self, store, file) {
+        match self.insist(&mut |round| attempt(round, store, file)) {
             Ok(Tried::Good(good)) => {
                 self.n_failures = 0;
+                if let Some(mend) = &mut self.mend {
+                    mend.read_last = Some(file.path().to_owned());
+                }
                 self.forget(store, object, file)?;
                 Ok(Attempt::Done(Fetched::Got(good)))
             }
@@ -158,12 +212,18 @@ impl Round<'_> {
                     store.reject(&self.options.remote, file.path(), &stamp, &why, now)?;
                     self.problem(Problem::Wrong(object.clone(), why));
                 }
+                if let Refusal::Quota(got, Reached { why: WAYS, .. }) = &refusal {
+                    // Known only once it was read: it is not read in each round.
+                    store.reject(&self.options.remote, file.path(), &stamp(got.size, &got.version), WAYS, now)?;
+                }
                 Ok(Attempt::Done(Fetched::Refused(refusal)))
             }
             Err(RoundError::Remote(error)) if error.class() == Class::NotThere => Ok(Attempt::Next),
             Err(RoundError::Remote(error)) => {
-                self.survive(object, error)?;
-                Ok(Attempt::Done(Fetched::Bad))
+                // Another copy may lie where it can be read. One that is not reached says nothing of the others.
+                let is_of_file = self.mend.is_some() || matches!(error.class(), Class::Internal | Class::Denied);
+                self.survive_unread(store, object, file, error, now)?;
+                Ok(if is_of_file { Attempt::Unread } else { Attempt::Done(Fetched::Bad) })
             }
             Err(error) => Err(error),
         }
@@ -190,7 +250,13 @@ impl Round<'_> {
                 self.n_failures < super::FAILURES_MAX
             }
             Class::NotThere | Class::Foreign | Class::TooLarge | Class::Changing | Class::InvalidName => true,
-            Class::NoMarker | Class::WrongFormat | Class::Full | Class::Cancelled | Class::Busy | Class::Local => false,
+            Class::NoMarker
+            | Class::WrongFormat
+            | Class::Untrusted
+            | Class::Full
+            | Class::Cancelled
+            | Class::Busy
+            | Class::Local => false,
         };
         if !goes_on {
             return Err(error.into());
@@ -200,6 +266,49 @@ impl Round<'_> {
             _ => Problem::Unreachable(object.clone(), describe(&error)),
         };
         self.problem(problem);
+        Ok(())
+    }
+
+    /// Reads, and in a repair once more after a failure while the place itself answers: what cannot be read is put again there.
+    pub(super) fn insist<T>(
+        &mut self,
+        read: &mut dyn FnMut(&mut Self) -> Result<T, RoundError>,
+    ) -> Result<T, RoundError> {
+        match read(self) {
+            Err(RoundError::Remote(error)) if self.is_of_one_file(&error) => read(self),
+            done => done,
+        }
+    }
+
+    /// Whether, in a repair, a failure says something of one file alone: the place itself answers.
+    fn is_of_one_file(&self, error: &RemoteError) -> bool {
+        self.mend.is_some()
+            && matches!(error.class(), Class::Unreachable | Class::Internal | Class::Denied)
+            && self.remote.check(self.deadline).is_ok()
+    }
+
+    /// Goes on after one file could not be read. In a repair it counts as damaged from then on, and no number of such files ends
+    /// the repair.
+    pub(super) fn survive_unread(
+        &mut self,
+        store: &mut Store,
+        object: &ObjectName,
+        file: &RemoteFile,
+        error: RemoteError,
+        now: Timestamp,
+    ) -> Result<(), RoundError> {
+        if !self.is_of_one_file(&error) {
+            return self.survive(object, error);
+        }
+        let why = describe(&error);
+        self.problem(Problem::Unreachable(object.clone(), why.clone()));
+        if let Some(candidate) = self.candidates(object)?.into_iter().find(|candidate| candidate.name == file.name()) {
+            let why = format!("it cannot be read: {why}");
+            store.reject(&self.options.remote, file.path(), &candidate.stamp, &why, now)?;
+            if let Some(mend) = &mut self.mend {
+                mend.add_damaged(file.path());
+            }
+        }
         Ok(())
     }
 
@@ -214,6 +323,8 @@ impl Round<'_> {
 enum Attempt<T> {
     Done(Fetched<T>),
     Next,
+    /// It cannot be read now, and the problem was noted; another may be.
+    Unread,
 }
 
 /// Sorts what the store says of fetched bytes: whether another copy may be better, or none can be, or the store itself failed.
@@ -224,7 +335,7 @@ pub(super) fn sort_out<T>(error: StoreError, got: Got) -> Result<Tried<T>, Round
         StoreError::Head(error) => error.is_damage(),
         StoreError::List(error) => error.is_damage(),
         StoreError::Full(why) => {
-            return Ok(Tried::Refused(Refusal::Quota(Reached { limit: error.limit(), why })));
+            return Ok(Tried::Refused(Refusal::Quota(got, Reached { limit: error.limit(), why, disk: None })));
         }
         StoreError::UnknownLog(_) => return Ok(Tried::Refused(Refusal::Stale)),
         _ => return Err(error.into()),

@@ -1,6 +1,6 @@
 //! Reads the heads that are new at a remote.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use carry_kernel::clock::Timestamp;
 
@@ -8,7 +8,7 @@ use super::fetch::{AGAIN_AFTER, Fetched, Refusal, Tried, sort_out};
 use super::shelf::Candidate;
 use super::{Problem, Round, RoundError, Shelf, Step};
 use crate::limits::HEAD_BYTES_MAX;
-use crate::name::{Folder, LogId, ObjectName};
+use crate::name::{Folder, LogId, ObjectId, ObjectName};
 use crate::remote::Part;
 use crate::store::{LogState, Rejected, Seen, Store};
 
@@ -18,6 +18,8 @@ const HEADS_MAX: usize = 32;
 const NO_ROOM: &str = "there is no room for its log";
 /// The same of a log that counts; tried again now and then.
 const NO_WAY: &str = "its log goes on in more ways than are followed";
+/// How the reason begins of a head of which nobody can tell yet where it belongs; what is known of its log follows.
+const UNCLEAR: &str = "where it belongs cannot be told yet: ";
 /// Heads of logs that nobody approved that are read in one round, all together.
 const STRANGERS_MAX: usize = 128;
 
@@ -110,9 +112,15 @@ impl Round<'_> {
         now: Timestamp,
     ) -> Result<BTreeMap<LogId, Vec<ObjectName>>, RoundError> {
         let mut unknown: BTreeMap<LogId, Vec<ObjectName>> = BTreeMap::new();
+        let _at_once = store.snapshot()?;
+        let mut known: BTreeMap<LogId, BTreeSet<(u64, ObjectId)>> = BTreeMap::new();
+        for (log, (first, last)) in self.shown_numbers() {
+            known.insert(log, store.known_heads(log, first, last)?);
+        }
         // Names ascend by log and number.
         for name in self.heads.objects().rev() {
-            if store.knows_head(name)? {
+            let &ObjectName::Head { log, n, id } = name else { continue };
+            if known.get(&log).is_some_and(|known| known.contains(&(n, id))) {
                 continue;
             }
             let mut is_new = false;
@@ -123,7 +131,10 @@ impl Round<'_> {
                 is_new |= may_be
                     && match known {
                         Some(known) if known.stamp == candidate.stamp => {
-                            is_for_room(&known) && is_worth_it(store, name.log(), &known, now)?
+                            (is_for_room(&known) && is_worth_it(store, name.log(), &known, now)?)
+                                || (known.why.starts_with(UNCLEAR)
+                                    && (now.since(known.last) >= AGAIN_AFTER
+                                        || known.why != unclear(store, name.log())?))
                         }
                         _ => true,
                     };
@@ -142,20 +153,39 @@ impl Round<'_> {
         Ok(unknown)
     }
 
+    /// The smallest and the largest number of the heads of each log that are there.
+    fn shown_numbers(&self) -> BTreeMap<LogId, (u64, u64)> {
+        let mut numbers: BTreeMap<LogId, (u64, u64)> = BTreeMap::new();
+        for name in self.heads.objects() {
+            if let &ObjectName::Head { log, n, .. } = name {
+                let (first, last) = numbers.entry(log).or_insert((n, n));
+                (*first, *last) = (n.min(*first), n.max(*last));
+            }
+        }
+        numbers
+    }
+
     /// Notes a head for which there is no room, so that it is not read in each round.
     fn note_no_room(&self, store: &mut Store, name: &ObjectName, now: Timestamp) -> Result<(), RoundError> {
         let why = if store.state(name.log())?.is_some_and(LogState::counts) { NO_WAY } else { NO_ROOM };
+        self.note_head(store, name, why, now)
+    }
+
+    fn note_head(&self, store: &mut Store, name: &ObjectName, why: &str, now: Timestamp) -> Result<(), RoundError> {
         for candidate in self.heads.candidates(name) {
             store.reject(&self.options.remote, &path(name, candidate), &candidate.stamp, why, now)?;
         }
         Ok(())
     }
 
-    /// Forgets that there was no room for a head: it is tried again.
+    /// Forgets that there was no room for a head, or that it was unclear: it is tried again.
     fn forget_no_room(&self, store: &mut Store, name: &ObjectName) -> Result<(), RoundError> {
         for candidate in self.heads.candidates(name) {
             let path = path(name, candidate);
-            if store.rejected(&self.options.remote, &path)?.is_some_and(|known| is_for_room(&known)) {
+            if store
+                .rejected(&self.options.remote, &path)?
+                .is_some_and(|known| is_for_room(&known) || known.why.starts_with(UNCLEAR))
+            {
                 store.forget_rejected(&self.options.remote, &path)?;
             }
         }
@@ -175,7 +205,7 @@ impl Round<'_> {
         })?;
         let (seen, bytes) = match fetched {
             Fetched::Got(got) => got,
-            Fetched::Refused(Refusal::Quota(reached)) => {
+            Fetched::Refused(Refusal::Quota(_, reached)) => {
                 self.note_no_room(store, name, now)?;
                 self.problem(Problem::Quota(log, reached));
                 return Ok(None);
@@ -187,6 +217,10 @@ impl Round<'_> {
         self.report.pulled.bytes += bytes;
         if is_new_log && store.state(log)?.is_some() {
             self.report.new_logs.push(log);
+        }
+        if seen == Seen::Unclear {
+            let why = unclear(store, log)?;
+            self.note_head(store, name, &why, now)?;
         }
         match &seen {
             Seen::Shrunk { .. } => self.problem(Problem::Shrunk(log)),
@@ -205,6 +239,16 @@ fn path(name: &ObjectName, candidate: &Candidate) -> String {
 
 fn is_for_room(known: &Rejected) -> bool {
     known.why == NO_ROOM || known.why == NO_WAY
+}
+
+/// Why a head is not clear, with what is followed and held of its log: when that changes, it is looked at again.
+fn unclear(store: &Store, log: LogId) -> Result<String, RoundError> {
+    let mut why = UNCLEAR.to_owned();
+    for followed in store.followed_of(log)? {
+        let held = store.held(log, followed.track)?.into_values().map(|held| held.count()).sum::<u64>();
+        why.push_str(&format!("{}/{held} ", followed.head.head().n));
+    }
+    Ok(why)
 }
 
 /// Whether a head for which there was no room is tried again: once there is a place for its log, and now and then.

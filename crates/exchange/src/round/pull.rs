@@ -14,7 +14,7 @@ use crate::name::{LogId, ObjectName, StreamName};
 use crate::plan::{Budget, Fetch, How, Known, Part, PullPlan, Source, plan_pull};
 use crate::remote::{Part as FilePart, RemoteFile};
 use crate::segment::{Expected, PRELUDE_BYTES, SegmentHeader, header_bytes};
-use crate::store::{Accepted, Followed, Limit, LogState, Store};
+use crate::store::{Accepted, Followed, Limit, LogState, Store, WAYS};
 
 /// Bytes that are fetched to read a header; few are larger.
 const HEADER_BYTES_AIM: u64 = 64 * 1024;
@@ -56,9 +56,9 @@ impl Round<'_> {
 
     fn fetch_all(&mut self, store: &mut Store, progress: &mut Progress, now: Timestamp) -> Result<(), RoundError> {
         for _ in 0..PLANS_MAX {
-            self.fetch_lists(store, now)?;
-            let followed = store.followed()?;
+            let followed = self.fetch_lists(store, now)?;
             let plan = self.plan(store, &followed, progress)?;
+            let given_up = (progress.failed.len(), progress.full.len());
             let pass = self.carry_out(store, &plan, progress, now)?;
             let is_retried = !pass.absent.is_empty() && self.is_worth_another_look(store, &pass, progress, now)?;
             if is_retried {
@@ -74,7 +74,9 @@ impl Round<'_> {
                 self.report.has_more = true;
                 return Ok(());
             }
-            if !pass.has_moved {
+            // What cannot be had keeps nothing else out: the next plan has others in its place.
+            let has_given_up = plan.n_left > 0 && given_up != (progress.failed.len(), progress.full.len());
+            if !pass.has_moved && !has_given_up {
                 self.report.has_more |= plan.n_left > 0;
                 return Ok(());
             }
@@ -112,9 +114,13 @@ impl Round<'_> {
         self.look_again(store, now)
     }
 
-    /// Fetches the lists that followed heads refer to.
-    fn fetch_lists(&mut self, store: &mut Store, now: Timestamp) -> Result<(), RoundError> {
-        for followed in store.followed()? {
+    /// Fetches the lists that followed heads refer to. Says what is followed then.
+    fn fetch_lists(&mut self, store: &mut Store, now: Timestamp) -> Result<Vec<Followed>, RoundError> {
+        let all = store.followed()?;
+        if all.iter().all(|followed| followed.segments.is_some()) {
+            return Ok(all);
+        }
+        for followed in all {
             let (None, Some(list)) = (&followed.segments, followed.head.head().list) else { continue };
             let name = ObjectName::list(followed.log, list.digest);
             if list.bytes > LIST_BYTES_MAX || store.has_object(&name)? {
@@ -122,7 +128,8 @@ impl Round<'_> {
             }
             if !store.may_say(followed.log, list.bytes)? {
                 let why = "logs that are not approved have said as much as they may";
-                self.problem(Problem::Quota(followed.log, Reached { limit: Some(Limit::Unapproved), why }));
+                let reached = Reached { limit: Some(Limit::Unapproved), why, disk: None };
+                self.problem(Problem::Quota(followed.log, reached));
                 continue;
             }
             let fetched = self.fetch(store, &name, Some(list.bytes), now, &mut |round, store, file| {
@@ -141,11 +148,12 @@ impl Round<'_> {
                 Fetched::Bad | Fetched::Refused(_) => {}
             }
         }
-        Ok(())
+        Ok(store.followed()?)
     }
 
     /// What to fetch now: of logs that count, then of second ways of forked logs, then of logs that nobody approved.
     fn plan(&self, store: &Store, followed: &[Followed], progress: &Progress) -> Result<PullPlan, RoundError> {
+        let _at_once = store.snapshot()?;
         let mut plan = PullPlan::default();
         let mut left = Budget {
             bytes: self.options.budget.bytes.saturating_sub(progress.bytes),
@@ -295,6 +303,9 @@ impl Round<'_> {
                     progress.n_objects += 1;
                     self.report.pulled.n_objects += 1;
                     self.report.pulled.bytes += bytes;
+                    if let Some(mend) = &mut self.mend {
+                        mend.add_came(name, bytes);
+                    }
                 }
                 Fetched::Absent => {
                     progress.failed.insert(fetch.reference.digest);
@@ -305,9 +316,14 @@ impl Round<'_> {
                     progress.failed.insert(fetch.reference.digest);
                     pass.has_moved = true;
                 }
-                Fetched::Refused(Refusal::Quota(reached)) => {
-                    progress.full.insert(place);
-                    self.problem(Problem::Quota(fetch.log, reached));
+                Fetched::Refused(Refusal::Quota(_, reached)) => {
+                    // Without a way for one, there may be one for another.
+                    if reached.why == WAYS {
+                        progress.failed.insert(fetch.reference.digest);
+                    } else {
+                        progress.full.insert(place);
+                    }
+                    self.problem(Problem::Quota(fetch.log, store.reached(reached.limit, reached.why)?));
                 }
                 Fetched::Bad | Fetched::Refused(Refusal::Author(..)) => {
                     progress.failed.insert(fetch.reference.digest);
@@ -357,6 +373,9 @@ impl Round<'_> {
             _ => {
                 let fetched = self
                     .fetch(store, name, size, now, &mut |round, store, file| round.get_whole(store, file, expected))?;
+                if let (Fetched::Got(_), Some(mend)) = (&fetched, &mut self.mend) {
+                    mend.note_whole(name);
+                }
                 Ok(self.accepted(fetch, fetched))
             }
         }
@@ -382,7 +401,7 @@ impl Round<'_> {
         }
     }
 
-    fn get_whole(
+    pub(super) fn get_whole(
         &self,
         store: &mut Store,
         file: &RemoteFile,

@@ -18,18 +18,20 @@ impl Round<'_> {
     /// Puts what is missing of the own log. Looks into its folder once a day, and when the newest head that was put is not there:
     /// between these what was put before is taken to be there.
     pub(super) fn push_own(&mut self, store: &mut Store, now: Timestamp) -> Result<(), RoundError> {
+        let at_once = store.snapshot()?;
         let Some((signed, segments)) = store.signed_segments()? else { return Ok(()) };
         let (log, n) = (signed.head().log(), signed.head().n);
         let closure = self.closure(Closure::of(&signed, &segments, Whose::Author));
         let remote = self.options.remote.clone();
+        let is_due = self.is_compare_due(store, log, now)?;
         let is_there = self.heads.has(&closure.head.name, closure.head.bytes)
             && store.published(&remote, log)? >= Some(n)
-            && !self.is_compare_due(store, log, now)?;
+            && !is_due;
+        drop(at_once);
         if is_there {
             self.report.published = Some(n);
             return Ok(());
         }
-        let is_due = self.is_compare_due(store, log, now)?;
         if is_due {
             self.read_own_head(store, &closure.head, now)?;
         }
@@ -69,7 +71,7 @@ impl Round<'_> {
             match self.is_same(store, &head.name, &file, head.bytes, &place, now) {
                 Ok(_) => {}
                 // The next round sees.
-                Err(RoundError::Remote(error)) => self.survive(&head.name, error)?,
+                Err(RoundError::Remote(error)) => self.survive_unread(store, &head.name, &file, error, now)?,
                 Err(error) => return Err(error),
             }
         }

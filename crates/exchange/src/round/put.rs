@@ -5,13 +5,14 @@ use std::io::{Read as _, Write};
 
 use carry_kernel::clock::Timestamp;
 
+use super::check::check_segment;
 use super::shelf::stamp;
 use super::{Moved, Problem, Round, RoundError, Step};
 use crate::hash::Digest;
 use crate::name::{Entry, Folder, Form, ObjectId, ObjectName};
 use crate::plan::{PushPlan, Put, Whose};
 use crate::remote::{self, Part, RemoteError, RemoteFile, Source};
-use crate::segment::{PRELUDE_BYTES, SegmentError, Skeleton, header_bytes};
+use crate::segment::{PRELUDE_BYTES, header_bytes};
 use crate::store::{ObjectPlace, Store, StoreError, describe};
 
 /// Numbers that replicas have.
@@ -26,8 +27,20 @@ pub(super) enum Done {
     Some,
 }
 
+/// What came of one object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Placed {
+    /// It is there.
+    There,
+    /// It is not.
+    Not,
+    /// It is not, and was somewhere before: the copy kept here is damaged or gone.
+    Lost,
+}
+
 impl Round<'_> {
-    /// Puts what a plan names, in its order. The head only if all before it is there: a head is a promise.
+    /// Puts what a plan names, in its order. The head only if all before it is there: a head is a promise. But what was put once
+    /// and is lost here since was promised before: it is named as lost, and what is said besides goes on.
     pub(super) fn put_all(
         &mut self,
         store: &mut Store,
@@ -41,20 +54,24 @@ impl Round<'_> {
         let n_total = plan.before.len() + plan.after.len() + usize::from(plan.head.is_some());
         let mut done = if plan.blocked.is_empty() { Done::All } else { Done::Some };
         let mut n_objects = 0;
-        let mut put = |round: &mut Self, store: &mut Store, put: &Put| -> Result<bool, RoundError> {
-            let is_there = round.put(store, put, whose, now)?;
+        let mut put = |round: &mut Self, store: &mut Store, put: &Put| -> Result<Placed, RoundError> {
+            let placed = round.put(store, put, whose, now)?;
             n_objects += 1;
             let bytes = if whose == Whose::Author { round.report.pushed.bytes } else { round.report.relayed.bytes };
             (round.tell)(Step::Pushing { n_objects, n_total, bytes });
-            Ok(is_there)
+            Ok(placed)
         };
         // Large objects follow the head and hold it up no more when they cannot be put than when they are slow.
         let mut has_all = plan.blocked.iter().all(|blocked| blocked.is_large);
         for one in &plan.before {
-            has_all &= put(self, store, one)?;
+            match put(self, store, one)? {
+                Placed::There => {}
+                Placed::Not => has_all = false,
+                Placed::Lost => done = Done::Some,
+            }
         }
         if let Some(head) = &plan.head
-            && !(has_all && put(self, store, head)?)
+            && !(has_all && put(self, store, head)? == Placed::There)
         {
             return Ok(Done::Some);
         }
@@ -62,25 +79,25 @@ impl Round<'_> {
             done = Done::Some;
         }
         for one in &plan.after {
-            if !put(self, store, one)? {
+            if put(self, store, one)? != Placed::There {
                 done = Done::Some;
             }
         }
         Ok(done)
     }
 
-    /// Puts one object under its own name, or as the first replica whose name is free. Says whether it is there now.
-    fn put(&mut self, store: &mut Store, put: &Put, whose: Whose, now: Timestamp) -> Result<bool, RoundError> {
+    /// Puts one object under its own name, or as the first replica whose name is free.
+    fn put(&mut self, store: &mut Store, put: &Put, whose: Whose, now: Timestamp) -> Result<Placed, RoundError> {
         let object = &put.object.name;
         self.deadline.check(self.remote.place())?;
         let Some(place) = store.find_object(object)? else {
             self.problem(Problem::Missing(object.clone()));
-            return Ok(false);
+            return Ok(Placed::Not);
         };
         // What is damaged here must not take a name there.
         if let Err(why) = check(object, put.object.bytes, &place) {
-            self.problem(Problem::Unreachable(object.clone(), format!("the copy kept here is damaged: {why}")));
-            return Ok(false);
+            self.problem(Problem::Lost(object.clone(), why));
+            return Ok(if whose == Whose::Author && store.was_put(object)? { Placed::Lost } else { Placed::Not });
         }
         for n in put.replica.unwrap_or(0)..=REPLICAS {
             let file = if n == 0 { RemoteFile::object(object) } else { RemoteFile::replica(object, n) };
@@ -88,17 +105,17 @@ impl Round<'_> {
                 continue;
             }
             match self.put_as(store, put, &file, &place, whose, now) {
-                Ok(true) => return Ok(true),
+                Ok(true) => return Ok(Placed::There),
                 Ok(false) => {}
                 Err(RoundError::Remote(error)) => {
                     self.survive(object, error)?;
-                    return Ok(false);
+                    return Ok(Placed::Not);
                 }
                 Err(error) => return Err(error),
             }
         }
         self.problem(Problem::Blocked(object.clone()));
-        Ok(false)
+        Ok(Placed::Not)
     }
 
     /// Puts an object under one name. Says whether that name holds it now.
@@ -123,6 +140,9 @@ impl Round<'_> {
                 store.note_put(remote, file.path(), bytes, now)?;
                 let moved = if whose == Whose::Author { &mut self.report.pushed } else { &mut self.report.relayed };
                 count(moved, object, bytes);
+                if let Some(mend) = &mut self.mend {
+                    mend.put.push((object.clone(), bytes));
+                }
             }
             remote::Put::Exists { bytes: there } => {
                 self.n_failures = 0;
@@ -251,24 +271,4 @@ fn check(object: &ObjectName, bytes: u64, place: &ObjectPlace) -> Result<(), Str
             check_segment(object, bytes, file).map_err(|e| describe(&e))
         }
     }
-}
-
-/// Reads a segment's file as any version can: header and each block against their digests.
-fn check_segment(object: &ObjectName, bytes: u64, mut file: File) -> Result<(), SegmentError> {
-    let mut head = vec![0; PRELUDE_BYTES];
-    file.read_exact(&mut head).map_err(SegmentError::Read)?;
-    let length = head.first_chunk().ok_or(SegmentError::Prelude).and_then(header_bytes)?;
-    head.resize(PRELUDE_BYTES + usize::try_from(length).unwrap_or(0), 0);
-    file.read_exact(&mut head[PRELUDE_BYTES..]).map_err(SegmentError::Read)?;
-    let digest = Digest::of(&[&head]);
-    if ObjectId::of(digest) != object.id() {
-        return Err(SegmentError::Id);
-    }
-    let skeleton = Skeleton::read(&head, digest, bytes)?;
-    for (at, (size, _)) in skeleton.blocks.iter().enumerate() {
-        let mut stored = vec![0; usize::try_from(*size).unwrap_or(0)];
-        file.read_exact(&mut stored).map_err(SegmentError::Read)?;
-        skeleton.check(at, &stored)?;
-    }
-    Ok(())
 }

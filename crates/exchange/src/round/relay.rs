@@ -20,6 +20,7 @@ const ANSWER_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 impl Round<'_> {
     /// Passes on what this remote lacks of logs that count, and heals what is there.
     pub(super) fn relay(&mut self, store: &mut Store, now: Timestamp) -> Result<(), RoundError> {
+        let at_once = store.snapshot()?;
         let all = store.followed()?;
         let mut due = BTreeSet::new();
         for log in all.iter().map(|followed| followed.log) {
@@ -28,6 +29,7 @@ impl Round<'_> {
                 due.insert(log);
             }
         }
+        drop(at_once);
         for followed in &all {
             let Some(whose) = self.whose(followed.state) else { continue };
             self.relay_one(store, followed, whose, due.contains(&followed.log), now)?;
@@ -103,6 +105,7 @@ impl Round<'_> {
     /// The number of the newest head of a way that was verified and is there besides `head`, which may be there cut short; 0
     /// for none. `None` when there is one that only a later version reads: that version passes it on.
     fn newest_there(&self, store: &Store, head: &ObjectName, track: u32) -> Result<Option<u64>, RoundError> {
+        let _at_once = store.snapshot()?;
         let mut newest = 0;
         for name in self.heads.objects().filter(|name| name.log() == head.log() && *name != head) {
             let ObjectName::Head { n, .. } = name else { continue };
@@ -152,8 +155,8 @@ impl Round<'_> {
         let closure = self.closure(Closure::of(head, segments, whose));
         let shown = self.shown(store, head.head().log(), &closure)?;
         let mut plan = plan_push(&closure, &shown, 0, whose);
-        // One that is there and damaged is its author's to put again.
-        if whose != Whose::Author {
+        // One that is there and damaged is its author's to put again, unless it was read just now.
+        if whose != Whose::Author && self.mend.is_none() {
             plan.head = None;
         }
         let lacks: BTreeSet<_> = self.lacks(store, &closure)?.into_iter().map(|object| object.name).collect();
@@ -164,6 +167,7 @@ impl Round<'_> {
 
     /// What of a closure is not held here in one piece.
     pub(super) fn lacks(&self, store: &Store, closure: &Closure) -> Result<Vec<Object>, RoundError> {
+        let _at_once = store.snapshot()?;
         let mut lacks = Vec::new();
         for object in &closure.objects {
             if !store.has_object(&object.name)? {
@@ -233,7 +237,7 @@ impl Round<'_> {
                 match self.is_same(store, name, &file, bytes, &place, now) {
                     Ok(true) => return Ok(()),
                     Ok(false) => {}
-                    Err(RoundError::Remote(error)) => self.survive(name, error)?,
+                    Err(RoundError::Remote(error)) => self.survive_unread(store, name, &file, error, now)?,
                     Err(error) => return Err(error),
                 }
             }

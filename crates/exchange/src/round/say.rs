@@ -8,7 +8,7 @@ use super::wants::wants;
 use super::{Problem, Said, Side};
 use crate::name::StreamName;
 use crate::plan::rank;
-use crate::store::{Statement, Store, StoreError, describe};
+use crate::store::{Compacted, Statement, Store, StoreError, describe};
 use crate::strand::Strand;
 
 /// Payloads and attachments of one head, after which another begins: what is said so far can be fetched meanwhile.
@@ -60,19 +60,30 @@ pub(super) fn say(side: &mut Side<'_>, statement: &Statement) -> Result<Said, St
     let now = side.clock.now();
     let (mut said, mut failed) = (Said::default(), BTreeSet::new());
     said.has_more = offer(side.store, &mut side.strands, now, &mut said, &mut failed);
-    said.problems.extend(seal_alone(side, statement)?);
+    let sealed = seal_alone(side, statement)?;
+    said.problems.extend(sealed.problems);
+    said.merged = sealed.merged;
     Ok(said)
+}
+
+/// What [`seal`] did.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    /// Streams of which something is damaged.
+    pub(super) problems: Vec<Problem>,
+    /// Merges.
+    pub(super) merged: Vec<Compacted>,
 }
 
 /// Makes segments of what was handed over, merges small ones, and signs. A stream of which something is damaged is left as it
 /// is, and is a problem.
-pub(super) fn seal(side: &mut Side<'_>, statement: &Statement) -> Result<Vec<Problem>, StoreError> {
+pub(super) fn seal(side: &mut Side<'_>, statement: &Statement) -> Result<Made, StoreError> {
     let _saying = side.store.saying()?;
     seal_alone(side, statement)
 }
 
 /// The same for who holds the lock. What another process did in spite of it, one of an earlier version, is looked at again.
-fn seal_alone(side: &mut Side<'_>, statement: &Statement) -> Result<Vec<Problem>, StoreError> {
+fn seal_alone(side: &mut Side<'_>, statement: &Statement) -> Result<Made, StoreError> {
     for _ in 1..TRIES {
         match seal_once(side, statement) {
             Err(StoreError::Raced(_)) => {}
@@ -82,14 +93,16 @@ fn seal_alone(side: &mut Side<'_>, statement: &Statement) -> Result<Vec<Problem>
     seal_once(side, statement)
 }
 
-fn seal_once(side: &mut Side<'_>, statement: &Statement) -> Result<Vec<Problem>, StoreError> {
+fn seal_once(side: &mut Side<'_>, statement: &Statement) -> Result<Made, StoreError> {
     let now = side.clock.now();
+    let mut made = Made::default();
     let (sealed, failed) = side.store.seal_each()?;
     if !sealed.is_empty() {
         let strands: Vec<&dyn Strand> = side.strands.iter().map(|strand| &**strand as &dyn Strand).collect();
-        side.store.compact(&strands, now)?;
+        made.merged = side.store.compact(&strands, now)?;
     }
     let wanted = wants(side.store, &statement.wants, now)?;
     side.store.sign(&Statement { wants: wanted, ..statement.clone() }, now)?;
-    Ok(failed.into_iter().map(|(stream, error)| Problem::Strand(stream, describe(&error))).collect())
+    made.problems = failed.into_iter().map(|(stream, error)| Problem::Strand(stream, describe(&error))).collect();
+    Ok(made)
 }

@@ -26,6 +26,7 @@ mod crashed;
 mod forked;
 mod healed;
 mod heard;
+mod mended;
 mod merged;
 mod random;
 mod relayed;

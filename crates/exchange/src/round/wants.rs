@@ -9,7 +9,7 @@ use super::fetch::AUTHOR;
 use crate::head::Want;
 use crate::limits::HEAD_WANTS_MAX;
 use crate::name::{Entry, LogId, ObjectName};
-use crate::store::{LogState, Store, StoreError};
+use crate::store::{LogState, Store, StoreError, WAYS};
 
 /// How long something is absent before it is asked for: a sync tool may take so long.
 pub(super) const ABSENT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -20,17 +20,19 @@ pub(super) const ABSENT: &str = "absent";
 
 /// What to ask for: `given`, then what is missing, in a fixed order, as much as a head may say.
 pub(super) fn wants(store: &Store, given: &[Want], now: Timestamp) -> Result<Vec<Want>, StoreError> {
+    let _at_once = store.snapshot()?;
     let (rejected, wanted) = (store.all_rejected()?, store.wanted()?);
     let mut wants: BTreeSet<Want> = given.iter().cloned().collect();
     if rejected.is_empty() && wanted.is_empty() {
         return Ok(wants.into_iter().take(HEAD_WANTS_MAX).collect());
     }
     let needed = needed(store)?;
+    // What its author made wrong is so in every copy, and what there is no room for stays out.
+    let is_hopeless = |why: &str| why.starts_with(AUTHOR) || why == WAYS;
+    let hopeless = rejected.iter().filter(|(_, rejected)| is_hopeless(&rejected.why));
+    let hopeless: BTreeSet<ObjectName> = hopeless.filter_map(|(path, _)| object_of(path)).collect();
     for rejected in rejected {
-        let Some(object) = object_of(&rejected.0) else { continue };
-        if rejected.1.why.starts_with(AUTHOR) {
-            continue;
-        }
+        let Some(object) = object_of(&rejected.0).filter(|object| !hopeless.contains(object)) else { continue };
         let long = if rejected.1.stamp == ABSENT { ABSENT_FOR } else { DAMAGED_FOR };
         if now.since(rejected.1.since) >= long && needed.objects.contains(&object) {
             wants.insert(Want::Object(object));

@@ -1,5 +1,7 @@
 //! A block of records: one Zstandard frame of a form that cannot cost more than it says.
 
+use std::cell::RefCell;
+
 use zstd::zstd_safe;
 
 use crate::chain::{self, ChainError, Link};
@@ -38,6 +40,11 @@ pub enum BlockError {
     Records(#[from] ChainError),
 }
 
+std::thread_local! {
+    /// What unpacks: making it costs more than unpacking a small block, and each frame begins anew.
+    static UNPACKER: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
 /// Makes blocks.
 pub(super) struct Packer(zstd::bulk::Compressor<'static>);
 
@@ -68,7 +75,14 @@ pub(super) struct Promise {
 /// Unpacks a block whose digest was checked, and checks what is in it.
 pub(super) fn unpack(stored: &[u8], promise: &Promise) -> Result<Vec<Link>, BlockError> {
     check_form(stored, promise.plain_bytes)?;
-    let plain = zstd::bulk::decompress(stored, promise.plain_bytes).map_err(|_| BlockError::Unpack)?;
+    let plain = UNPACKER.with_borrow_mut(|unpacker| {
+        let unpacker = match unpacker {
+            Some(unpacker) => unpacker,
+            None => unpacker.insert(zstd::bulk::Decompressor::new()?),
+        };
+        unpacker.decompress(stored, promise.plain_bytes)
+    });
+    let plain = plain.map_err(|_| BlockError::Unpack)?;
     if plain.len() != promise.plain_bytes {
         return Err(BlockError::Form("its size is another than it says"));
     }

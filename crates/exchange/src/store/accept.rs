@@ -10,11 +10,10 @@ use super::joint::{Joint, split};
 use super::places::{self, Guard, Incoming};
 use super::read::{Piece, pieces};
 use super::rows::{self, Lane};
-use super::seal::{file_name, insert_attached};
+use super::seal::{file_name, insert_attached, part_name};
 use super::{Store, StoreError};
 use crate::chain::Link;
 use crate::hash::Digest;
-use crate::name::ObjectId;
 use crate::ranges::Ranges;
 use crate::segment::{Attachment, Content, Expected, Part, SegmentHeader, SegmentReader};
 
@@ -130,15 +129,12 @@ impl Store {
         let is_there = |attachment: &Attachment| attachment.blocks.clone().all(|block| blocks.contains_key(&block));
         let attached = header.attachments.iter().enumerate().filter(|(_, attachment)| is_there(attachment));
         let numbers: Vec<usize> = blocks.keys().copied().collect();
-        let text = numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        let id = ObjectId::of(Digest::of(&[text.as_bytes()]));
-        let name = file_name(expected.log, &expected.stream, &expected.reference);
         let piece = Piece {
             lane: naming.lanes[0].clone(),
             reference: expected.reference,
             base: header.base,
             chain: header.chain,
-            file: format!("{}.{id}.part", name.trim_end_matches(".seg")),
+            file: part_name(expected, &numbers),
             blocks: Some(numbers),
         };
         let ranges: Ranges = ranges.into_iter().collect();

@@ -13,6 +13,7 @@ use crate::frame::Frame;
 use crate::hash::Digest;
 use crate::limits::STREAMS_MAX;
 use crate::name::{LogId, StreamName};
+use crate::packed;
 use crate::ranges::Ranges;
 use crate::record::{Flags, Record};
 use crate::strand::{Appended, NewRecord, Nonce};
@@ -38,10 +39,9 @@ impl Store {
             let taken = taken(tx, nonce)?;
             let (mut last, mut chain) = position(tx, log, stream)?;
             check_streams(tx, log, stream, last)?;
-            let mut stamp =
-                tx.query_row("SELECT wall_ms, counter FROM self WHERE log = ?1", [log.to_string()], |row| {
-                    Ok(Hlc { wall_ms: number(row, 0)?, counter: row.get(1)? })
-                })?;
+            let mut stamp = tx
+                .prepare_cached("SELECT wall_ms, counter FROM self WHERE log = ?1")?
+                .query_row([log.to_string()], |row| Ok(Hlc { wall_ms: number(row, 0)?, counter: row.get(1)? }))?;
             let mut appended = Vec::with_capacity(records.len());
             for new in records {
                 if taken.contains(new.id) {
@@ -60,9 +60,8 @@ impl Store {
                 Frame::Record(record.clone()).encode(&mut frame)?;
                 let r = record.digest()?;
                 (last, chain) = (record.seq, chain_next(chain, r));
-                let sql = "INSERT INTO tail (log, stream, seq, frame, chain) VALUES (?1, ?2, ?3, ?4, ?5)";
                 let place = (log.to_string(), stream.as_str(), int(last));
-                tx.prepare_cached(sql)?.execute((&place.0, place.1, place.2, &frame, chain.as_bytes()))?;
+                insert(tx, (&place.0, place.1, last), &frame, chain)?;
                 // A number whose content is another was not the same record: its file lost a commit and gave it again.
                 let sql = "INSERT OR REPLACE INTO appended (nonce, id, content, log, stream, seq, r, wall_ms, counter)
                            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
@@ -81,7 +80,8 @@ impl Store {
                 appended.push(Appended { id: new.id, log, seq: last, r, at: stamp });
             }
             rows::add_held(tx, &Lane::own(log, stream), &Ranges::of(1, last))?;
-            tx.execute("UPDATE self SET wall_ms = ?1, counter = ?2", (int(stamp.wall_ms), stamp.counter))?;
+            tx.prepare_cached("UPDATE self SET wall_ms = ?1, counter = ?2")?
+                .execute((int(stamp.wall_ms), stamp.counter))?;
             point("exchange.append.done")?;
             Ok(appended)
         })
@@ -116,9 +116,8 @@ impl Store {
     pub(super) fn observe_all(&mut self, seen: impl IntoIterator<Item = Hlc>) -> Result<(), StoreError> {
         let now = self.now;
         let last = |db: &rusqlite::Connection| {
-            db.query_row("SELECT wall_ms, counter FROM self", [], |row| {
-                Ok(Hlc { wall_ms: number(row, 0)?, counter: row.get(1)? })
-            })
+            db.prepare_cached("SELECT wall_ms, counter FROM self")?
+                .query_row([], |row| Ok(Hlc { wall_ms: number(row, 0)?, counter: row.get(1)? }))
         };
         let before = last(self.db.conn())?;
         let next = seen.into_iter().fold(before, |last, seen| clock::observe(last, seen, now));
@@ -128,7 +127,8 @@ impl Store {
         self.db.write(|tx| {
             // Another process may have gone on meanwhile.
             let next = last(tx)?.max(next);
-            tx.execute("UPDATE self SET wall_ms = ?1, counter = ?2", (int(next.wall_ms), next.counter))?;
+            tx.prepare_cached("UPDATE self SET wall_ms = ?1, counter = ?2")?
+                .execute((int(next.wall_ms), next.counter))?;
             Ok(())
         })
     }
@@ -150,10 +150,10 @@ impl Store {
                 tx.prepare_cached("DELETE FROM appended WHERE nonce = ?1 AND id = ?2")?.execute((nonce.0, int(*id)))?;
             }
             let all = taken(tx, nonce)?.union(&settled.into_iter().map(|id| id..=id).collect());
-            tx.execute("DELETE FROM taken WHERE nonce = ?1", [nonce.0])?;
+            tx.prepare_cached("DELETE FROM taken WHERE nonce = ?1")?.execute([nonce.0])?;
             for range in all.iter() {
                 let row = (nonce.0, int(*range.start()), int(*range.end()));
-                tx.execute("INSERT INTO taken (nonce, first, last) VALUES (?1, ?2, ?3)", row)?;
+                tx.prepare_cached("INSERT INTO taken (nonce, first, last) VALUES (?1, ?2, ?3)")?.execute(row)?;
             }
             Ok(())
         })
@@ -166,6 +166,19 @@ impl Store {
         let rows = rows.query_map([log.to_string()], |row| parsed(row, 0))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
+}
+
+/// Puts a record's frame into the tail.
+pub(super) fn insert(
+    tx: &rusqlite::Transaction<'_>,
+    (log, stream, seq): (&str, &str, u64),
+    frame: &[u8],
+    chain: Digest,
+) -> Result<(), StoreError> {
+    let (frame, plain_bytes) = packed::pack(frame)?;
+    let sql = "INSERT INTO tail (log, stream, seq, frame, plain_bytes, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    tx.prepare_cached(sql)?.execute((log, stream, int(seq), frame, plain_bytes, chain.as_bytes()))?;
+    Ok(())
 }
 
 /// The last record of an own stream and the chain after it.
@@ -208,7 +221,7 @@ fn check_streams(tx: &rusqlite::Connection, log: LogId, stream: &StreamName, las
         return Ok(());
     }
     let sql = "SELECT count(DISTINCT stream) FROM ranges WHERE log = ?1 AND track = 0 AND stream <> ?2";
-    let n: u64 = tx.query_row(sql, (log.to_string(), stream.as_str()), |row| number(row, 0))?;
+    let n: u64 = tx.prepare_cached(sql)?.query_row((log.to_string(), stream.as_str()), |row| number(row, 0))?;
     if n >= STREAMS_MAX as u64 { Err(StoreError::Full("a log has 16 streams at most")) } else { Ok(()) }
 }
 

@@ -142,18 +142,15 @@ impl Pending {
         let text = |ids: &[AttachmentId]| ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(" ");
         let sql = "INSERT OR IGNORE INTO pending (log, stream, file, bytes, digest, provides, needs)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        tx.execute(
-            sql,
-            (
-                log.to_string(),
-                self.stream.as_str(),
-                &self.file,
-                int(self.bytes),
-                self.digest.as_bytes(),
-                text(&self.provides),
-                text(&self.needs),
-            ),
-        )?;
+        tx.prepare_cached(sql)?.execute((
+            log.to_string(),
+            self.stream.as_str(),
+            &self.file,
+            int(self.bytes),
+            self.digest.as_bytes(),
+            text(&self.provides),
+            text(&self.needs),
+        ))?;
         Ok(())
     }
 

@@ -18,7 +18,7 @@ use super::seal::push;
 use super::{Store, StoreError};
 use crate::chain::Link;
 use crate::frame::{Frame, Stub, StubReason};
-use crate::limits::SEGMENT_BYTES_AIM;
+use crate::limits::{LIST_SEGMENTS_MAX, SEGMENT_BYTES_AIM};
 use crate::name::StreamName;
 use crate::ranges::Ranges;
 use crate::record::AttachmentId;
@@ -32,8 +32,13 @@ mod wanted;
 use runs::Runs;
 use wanted::Candidate;
 
-/// Segments of one tier that are merged into one of the next. A byte is written again once a tier: five times at most.
+/// Segments of one tier that are merged into one of the next. A byte is written again once a tier, and once
+/// where a larger segment ends a run of smaller ones.
 pub const FAN_IN: usize = 8;
+/// Segments of the tier that is merged, without which a merge gains too little for what it writes.
+const PART_MIN: usize = FAN_IN / 2;
+/// Segments of a log, over all streams, above which they are merged whatever their sizes: half of what a list can name.
+const CROWDED: usize = LIST_SEGMENTS_MAX / 2;
 /// Bytes of the lowest tier. Each further tier is eight times as large.
 const TIER_BYTES: u64 = 16 * 1024;
 /// Plain bytes of a merge up to which a strand is asked what is void: it needs them all at once.
@@ -63,8 +68,22 @@ pub struct Compacted {
 }
 
 /// Decides which neighbours to merge, oldest first. For the lowest tier of which a run of neighbours has [`FAN_IN`], nothing
-/// larger between them, that run is merged, up to the size at which segments are closed.
-pub fn plan_merges(segments: &[SegmentRef]) -> Vec<Range<usize>> {
+/// larger between them, that run is merged, up to the size at which segments are closed. A part of it that has fewer than
+/// four of that tier stays as it is: a large file is not written anew to take in a few small ones. A run that a
+/// larger segment follows grows no more, and is merged once it has [`FAN_IN`] of any tiers.
+///
+/// `n_listed` is how many segments the log has, over all streams. Above half of what a list can name, neighbours are merged
+/// whatever their tiers, as far as they fit into one segment: a log must not fill its list with what no tier brings together.
+/// The newest of them are left to the tiers, so that no byte is written anew for each few that are said.
+pub fn plan_merges(segments: &[SegmentRef], n_listed: usize) -> Vec<Range<usize>> {
+    if n_listed > CROWDED {
+        let mut parts = cut(segments, 0..segments.len());
+        parts.pop();
+        parts.retain(|part| part.len() > 1);
+        if !parts.is_empty() {
+            return parts;
+        }
+    }
     let tiers: Vec<u32> = segments.iter().map(|segment| tier(segment.bytes)).collect();
     let highest = tiers.iter().copied().max().unwrap_or(0);
     for tier in 0..=highest {
@@ -73,8 +92,12 @@ pub fn plan_merges(segments: &[SegmentRef]) -> Vec<Range<usize>> {
         while start < segments.len() {
             let len = tiers[start..].iter().take_while(|found| **found <= tier).count();
             let run = start..start + len;
-            if tiers[run.clone()].iter().filter(|found| **found == tier).count() >= FAN_IN {
-                plan.extend(cut(segments, run));
+            let is_closed = run.end < segments.len();
+            let n_of_tier = |run: &Range<usize>| tiers[run.clone()].iter().filter(|found| **found == tier).count();
+            if n_of_tier(&run) >= FAN_IN {
+                plan.extend(cut(segments, run).into_iter().filter(|part| n_of_tier(part) >= PART_MIN));
+            } else if is_closed && run.len() >= FAN_IN {
+                plan.extend(cut(segments, run).into_iter().filter(|part| part.len() >= PART_MIN));
             }
             start += len.max(1);
         }
@@ -85,7 +108,7 @@ pub fn plan_merges(segments: &[SegmentRef]) -> Vec<Range<usize>> {
     Vec::new()
 }
 
-/// Cuts a run so that no part is larger than a segment should be. Parts of one segment are none.
+/// Cuts a run so that no part is larger than a segment should be.
 fn cut(segments: &[SegmentRef], run: Range<usize>) -> Vec<Range<usize>> {
     let (mut parts, mut start, mut bytes) = (Vec::new(), run.start, 0u64);
     for at in run.clone() {
@@ -96,7 +119,6 @@ fn cut(segments: &[SegmentRef], run: Range<usize>) -> Vec<Range<usize>> {
         bytes = bytes.saturating_add(segments[at].bytes);
     }
     parts.push(start..run.end);
-    parts.retain(|part| part.len() > 1);
     parts
 }
 
@@ -114,17 +136,24 @@ impl Store {
         self.refresh()?;
         let Some(signed) = self.newest_signed()? else { return Ok(Vec::new()) };
         let mut done = Vec::new();
+        let n_listed = self.n_own_segments()?;
         for (stream, state) in &signed.head().streams {
             let strand = strands.iter().copied().find(|strand| strand.stream() == stream);
             let lane = Lane::own(self.log, stream);
             let mut all = pieces(self.db.conn(), &lane, 1, state.last)?;
             all.retain(|piece| piece.reference.last <= state.last && piece.blocks.is_none());
             let references: Vec<_> = all.iter().map(|piece| piece.reference).collect();
-            for run in plan_merges(&references) {
+            for run in plan_merges(&references, n_listed) {
                 done.push(self.merge(&lane, &all[run], state.last, strand, now)?);
             }
         }
         Ok(done)
+    }
+
+    fn n_own_segments(&self) -> Result<usize, StoreError> {
+        let sql = "SELECT count(*) FROM segments WHERE log = ?1 AND track = 0";
+        let n = self.db.conn().prepare_cached(sql)?.query_row([self.log.to_string()], |row| number(row, 0))?;
+        Ok(usize::try_from(n).unwrap_or(usize::MAX))
     }
 
     fn merge(
@@ -180,26 +209,23 @@ impl Store {
             for piece in merged {
                 let log = lane.log.to_string();
                 let sql = "DELETE FROM segments WHERE log = ?1 AND track = 0 AND stream = ?2 AND file = ?3";
-                if tx.execute(sql, (&log, lane.stream.as_str(), &piece.file))? != 1 {
+                if tx.prepare_cached(sql)?.execute((&log, lane.stream.as_str(), &piece.file))? != 1 {
                     return Err(StoreError::Raced("merged the same segments"));
                 }
-                tx.execute("DELETE FROM attached WHERE log = ?1 AND file = ?2", (&log, &piece.file))?;
+                tx.prepare_cached("DELETE FROM attached WHERE log = ?1 AND file = ?2")?.execute((&log, &piece.file))?;
                 let SegmentRef { first, last, bytes, digest } = piece.reference;
                 let sql = "INSERT OR REPLACE INTO superseded (log, stream, first, last, bytes, digest, file, since_ms)
                            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-                tx.execute(
-                    sql,
-                    (
-                        log,
-                        lane.stream.as_str(),
-                        int(first),
-                        int(last),
-                        int(bytes),
-                        digest.as_bytes(),
-                        &piece.file,
-                        now.as_millis(),
-                    ),
-                )?;
+                tx.prepare_cached(sql)?.execute((
+                    log,
+                    lane.stream.as_str(),
+                    int(first),
+                    int(last),
+                    int(bytes),
+                    digest.as_bytes(),
+                    &piece.file,
+                    now.as_millis(),
+                ))?;
             }
             written.insert(tx)?;
             point("exchange.merge.noted")?;
@@ -373,7 +399,9 @@ impl Store {
         for (digest, file) in &old {
             // The row first: a file without a row is removed when the store is opened, a row without a file is damage.
             self.db.write(|tx| {
-                Ok::<_, StoreError>(tx.execute("DELETE FROM superseded WHERE digest = ?1", [digest.as_bytes()])?)
+                Ok::<_, StoreError>(
+                    tx.prepare_cached("DELETE FROM superseded WHERE digest = ?1")?.execute([digest.as_bytes()])?,
+                )
             })?;
             let path = self.places.file(self.log, file);
             match std::fs::remove_file(&path) {

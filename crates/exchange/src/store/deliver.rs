@@ -21,6 +21,10 @@ use crate::ranges::Ranges;
 use crate::record::AttachmentId;
 use crate::strand::{Batch, Folded, Origin, Strand};
 
+mod survey;
+
+use survey::Survey;
+
 /// Records of one batch at most.
 const BATCH_RECORDS: usize = 1024;
 /// Bytes of the payloads of one batch, after which it ends.
@@ -71,27 +75,37 @@ impl Store {
         let stream = strand.stream().clone();
         let mut done = Delivered::default();
         let mut logs: BTreeMap<LogId, BTreeSet<u32>> = BTreeMap::new();
-        for lane in rows::lanes(self.db.conn())?.into_iter().filter(|lane| lane.stream == stream) {
-            logs.entry(lane.log).or_default().insert(lane.track);
+        let mut survey = self.survey(&stream)?;
+        for (log, track) in survey.held.keys() {
+            logs.entry(*log).or_default().insert(*track);
         }
         for origin in strand.origins().map_err(StoreError::Strand)? {
             if origin.stream == stream {
                 logs.entry(origin.log).or_default().insert(origin.track);
             }
         }
-        self.retract_moved(&stream, strand, &mut done)?;
-        self.reconsider(&stream, strand, now)?;
-        let mut search = Search { missing: BTreeSet::new(), now };
+        if survey.has_moved || !survey.put_off.is_empty() {
+            self.retract_moved(&stream, strand, &mut done)?;
+            self.reconsider(&stream, strand, now)?;
+            survey = self.survey(&stream)?;
+        }
+        let mut search = Search { missing: BTreeSet::new(), now, has_put_off: false };
         for (log, tracks) in logs {
             let ways = self.ways(log, &stream, &tracks, strand, &mut done)?;
+            let mut trunk = None;
             for track in tracks {
-                self.deliver_lane(&Lane { log, track, stream: stream.clone() }, &ways, strand, &mut search, &mut done)?;
+                let lane = Lane { log, track, stream: stream.clone() };
+                let applied = self.deliver_lane(&lane, &ways, &survey, strand, &mut search, &mut done)?;
+                trunk = if track == 0 { applied } else { trunk };
             }
-            self.note_holds(log, &stream, &ways, strand)?;
+            self.note_holds(log, &stream, &ways, &survey, trunk, strand)?;
+        }
+        if survey.put_off.is_empty() && !search.has_put_off {
+            return Ok(done);
         }
         let count = |table: &str| {
             let sql = format!("SELECT count(DISTINCT log || track || '/' || seq) FROM {table} WHERE stream = ?1");
-            self.db.conn().query_row(&sql, [stream.as_str()], |row| row.get::<_, i64>(0))
+            self.db.conn().prepare_cached(&sql)?.query_row([stream.as_str()], |row| row.get::<_, i64>(0))
         };
         done.n_deferred = usize::try_from(count("deferred")?).unwrap_or(0);
         done.n_waiting = usize::try_from(count("waiting")?).unwrap_or(0);
@@ -121,8 +135,8 @@ impl Store {
                     let sql = format!("DELETE FROM {table} WHERE log = ?1 AND track = ?2 AND stream = ?3{beyond}");
                     let (log, stream, after) = (log.to_string(), stream.as_str(), int(after));
                     match table {
-                        "moved" => tx.execute(&sql, (log, track, stream))?,
-                        _ => tx.execute(&sql, (log, track, stream, after))?,
+                        "moved" => tx.prepare_cached(&sql)?.execute((log, track, stream))?,
+                        _ => tx.prepare_cached(&sql)?.execute((log, track, stream, after))?,
                     };
                 }
                 Ok::<_, StoreError>(())
@@ -131,22 +145,26 @@ impl Store {
         Ok(())
     }
 
+    /// Hands over what is held of one lane. Says what is folded of it, if that was known without asking again.
     fn deliver_lane(
         &mut self,
         lane: &Lane,
         ways: &Ways,
+        survey: &Survey,
         strand: &mut dyn Strand,
         search: &mut Search,
         done: &mut Delivered,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Ranges>, StoreError> {
         // Of a log that is not known any more, or does not count yet, nothing is taken back: only a revocation does that.
-        if !self.state(lane.log)?.is_some_and(LogState::counts) {
-            return Ok(());
-        }
+        let Some(state) = survey.states.get(&lane.log).copied().filter(|state| state.counts()) else { return Ok(None) };
         let origin = Origin { log: lane.log, track: lane.track, stream: lane.stream.clone() };
-        let end = self.counts_to(lane)?.unwrap_or(u64::MAX);
+        let end = match state {
+            LogState::Revoked => self.counts_to(lane)?.unwrap_or(u64::MAX),
+            _ => u64::MAX,
+        };
         let counts = Ranges::of(ways.begins(lane.track), end);
-        let allowed = rows::held(self.db.conn(), lane)?.intersection(&counts);
+        let none = Ranges::default();
+        let held = survey.held.get(&(lane.log, lane.track)).unwrap_or(&none);
         let mut applied = strand.applied(&origin).map_err(StoreError::Strand)?;
         // What was folded and is not held any more still counts: it was let go because it was damaged, and comes again.
         if let Some(wrong) = applied.difference(&counts).iter().next() {
@@ -154,10 +172,18 @@ impl Store {
             done.n_retracted += 1;
             applied = strand.applied(&origin).map_err(StoreError::Strand)?;
         }
-        let later = self.noted(lane, "deferred")?.union(&self.noted(lane, "waiting")?);
+        let later = match survey.put_off.contains(&(lane.log, lane.track)) {
+            true => self.noted(lane, "deferred")?.union(&self.noted(lane, "waiting")?),
+            false => Ranges::default(),
+        };
+        if held.intersection(&counts).difference(&applied).difference(&later).is_empty() {
+            return Ok(Some(applied));
+        }
+        // Something may have been let go of meanwhile because it was damaged.
+        let allowed = rows::held(self.db.conn(), lane)?.intersection(&counts);
         let todo = allowed.difference(&applied).difference(&later);
         let alias = self.alias(lane.log)?;
-        let is_own = matches!(self.state(lane.log)?, Some(LogState::Own | LogState::Former));
+        let is_own = matches!(state, LogState::Own | LogState::Former);
         let mut is_damaged = false;
         // Recent work first.
         for range in todo.iter().rev() {
@@ -193,6 +219,7 @@ impl Store {
                 }
                 done.n_folded += batch.records.len();
                 point("exchange.deliver.folded")?;
+                search.has_put_off |= !sorted.later.is_empty();
                 self.note_later(lane, &sorted)?;
                 next = end + 1;
             }
@@ -200,7 +227,7 @@ impl Store {
         if is_damaged && lane.log != self.log {
             self.let_go_of(lane)?;
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Where to go on after records from `first` on could not be read: after the file that should hold the first of them, or
@@ -426,7 +453,8 @@ impl Store {
         };
         let mut there = Vec::new();
         for (log, id) in waiting {
-            let (mut search, mut lacks) = (Search { missing: BTreeSet::new(), now }, BTreeSet::new());
+            let (mut search, mut lacks) =
+                (Search { missing: BTreeSet::new(), now, has_put_off: false }, BTreeSet::new());
             if self.bring(log, &id, strand, &mut search, &mut lacks, NEEDS_DEPTH)? {
                 there.push((log, id));
             }
@@ -437,11 +465,11 @@ impl Store {
         self.db.write(|tx| {
             for (kind, version) in known {
                 let sql = "DELETE FROM deferred WHERE stream = ?1 AND kind = ?2 AND version = ?3";
-                tx.execute(sql, (stream.as_str(), kind, version))?;
+                tx.prepare_cached(sql)?.execute((stream.as_str(), kind, version))?;
             }
             for (log, id) in there {
                 let sql = "DELETE FROM waiting WHERE stream = ?1 AND log = ?2 AND id = ?3";
-                tx.execute(sql, (stream.as_str(), log.to_string(), id.as_str()))?;
+                tx.prepare_cached(sql)?.execute((stream.as_str(), log.to_string(), id.as_str()))?;
             }
             Ok(())
         })
@@ -481,7 +509,7 @@ impl Store {
 
     fn alias(&self, log: LogId) -> Result<String, StoreError> {
         let sql = "SELECT alias FROM logs WHERE log = ?1";
-        let row = self.db.conn().query_row(sql, [log.to_string()], |row| row.get(0));
+        let row = self.db.conn().prepare_cached(sql)?.query_row([log.to_string()], |row| row.get(0));
         Ok(rusqlite::OptionalExtension::optional(row)?.unwrap_or_else(|| log.to_string()))
     }
 
@@ -491,24 +519,29 @@ impl Store {
         log: LogId,
         stream: &StreamName,
         ways: &Ways,
+        survey: &Survey,
+        applied: Option<Ranges>,
         strand: &mut dyn Strand,
     ) -> Result<(), StoreError> {
         if log == self.log {
             return Ok(());
         }
-        let origin = Origin { log, track: 0, stream: stream.clone() };
-        let applied = strand.applied(&origin).map_err(StoreError::Strand)?;
+        let applied = match applied {
+            Some(applied) => applied,
+            None => {
+                let origin = Origin { log, track: 0, stream: stream.clone() };
+                strand.applied(&origin).map_err(StoreError::Strand)?
+            }
+        };
         // After a fork a number does not say which record it means.
         let fork = ways.branches.values().flatten().map(|(first, _)| first - 1).min().unwrap_or(u64::MAX);
         let last = applied.first_run_end().min(fork);
-        let sql = "SELECT last FROM holds WHERE log = ?1 AND stream = ?2";
-        let row = self.db.conn().query_row(sql, (log.to_string(), stream.as_str()), |row| number(row, 0));
-        if rusqlite::OptionalExtension::optional(row)?.unwrap_or(0) == last {
+        if survey.holds.get(&log).copied().unwrap_or(0) == last {
             return Ok(());
         }
         self.db.write(|tx| {
             let sql = "INSERT OR REPLACE INTO holds (log, stream, last) VALUES (?1, ?2, ?3)";
-            Ok(tx.execute(sql, (log.to_string(), stream.as_str(), int(last))).map(drop)?)
+            Ok(tx.prepare_cached(sql)?.execute((log.to_string(), stream.as_str(), int(last))).map(drop)?)
         })
     }
 }
@@ -519,6 +552,8 @@ struct Search {
     missing: BTreeSet<(LogId, AttachmentId)>,
     /// The time, where what failed is not tried again each time.
     now: Option<Timestamp>,
+    /// Whether records were put off.
+    has_put_off: bool,
 }
 
 /// What of a chunk is folded now, and what is not.

@@ -2,6 +2,7 @@
 //! is never followed.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::{self, OptionalExtension as _};
@@ -15,7 +16,7 @@ use crate::hash::Digest;
 use crate::head::{Head, HeadError, ListRef, Segments, SignedHead, Standing, segments, standing};
 use crate::limits::BRANCHES_MAX;
 use crate::list::List;
-use crate::name::{LogId, ObjectName, StreamName};
+use crate::name::{LogId, ObjectId, ObjectName, StreamName};
 
 /// Heads of a log whose bytes are kept though they are not followed, newest first.
 const OLD_KEPT: u64 = 32;
@@ -23,6 +24,11 @@ const OLD_KEPT: u64 = 32;
 const LISTS_KEPT: u64 = 8;
 /// Rows of heads that are kept of one log.
 const ROWS_KEPT: u64 = 1024;
+/// This version of the program, as a head that it cannot read is noted with.
+const READER: &str = env!("CARGO_PKG_VERSION");
+
+/// Why no more is taken in of a log that was forked too often.
+pub(crate) const WAYS: &str = "a forked log has 8 ways at most";
 
 /// What a head turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,13 +122,14 @@ impl Store {
                     self.check_said(log, bytes.len() as u64)?;
                 }
                 self.db.write(|tx| {
+                    forget_newer(tx, log, row.digest)?;
                     row.insert(tx)?;
                     // Of those that cannot be read, the newest alone is kept.
                     let sql = "UPDATE heads_seen SET bytes = NULL
                                WHERE log = ?1 AND verdict = 'newer' AND bytes IS NOT NULL AND digest <> (
                                    SELECT digest FROM heads_seen WHERE log = ?1 AND verdict = 'newer'
                                    ORDER BY n DESC, digest LIMIT 1)";
-                    tx.execute(sql, [log.to_string()])?;
+                    tx.prepare_cached(sql)?.execute([log.to_string()])?;
                     prune(tx, log)
                 })?;
                 return Ok(Seen::NeedsUpgrade);
@@ -133,6 +140,7 @@ impl Store {
         if self.is_seen(log, signed.digest())? {
             return Ok(Seen::Known);
         }
+        self.verified.add_head(log, &signed);
         let is_ours = log == self.log;
         if is_ours {
             // Before anything else is appended: what was signed there would be contradicted by it.
@@ -160,14 +168,15 @@ impl Store {
             if text == "followed" {
                 let sql =
                     "UPDATE heads_seen SET verdict = 'old' WHERE log = ?1 AND track = ?2 AND verdict = 'followed'";
-                tx.execute(sql, (log.to_string(), track))?;
+                tx.prepare_cached(sql)?.execute((log.to_string(), track))?;
                 add_marks(tx, head, track)?;
             }
             if verdict == Verdict::Fork {
                 // What seemed to cover less than one way may go on from the other: it is looked at again when it is shown.
                 let sql = "DELETE FROM heads_seen WHERE log = ?1 AND verdict = 'shrunk'";
-                tx.execute(sql, [log.to_string()])?;
+                tx.prepare_cached(sql)?.execute([log.to_string()])?;
             }
+            forget_newer(tx, log, signed.digest())?;
             let row = HeadRow { log, digest: signed.digest(), n: head.n, track, verdict: text, bytes, now };
             row.insert(tx)?;
             prune(tx, log)?;
@@ -179,6 +188,66 @@ impl Store {
             tracing::warn!(%log, n = head.n, ?seen, "a head contradicts what is known");
         }
         Ok(if is_ours { Seen::Foreign { log: self.log } } else { seen })
+    }
+
+    /// Looks again at heads that needed a later version when another version of the program saw them: this one may read them.
+    /// Of those whose bytes were let go the remote is asked again. A row is replaced when its head is taken in, and until then
+    /// it counts as before; one that is damaged, or that the store cannot take in, keeps no store from opening.
+    pub(super) fn reconsider_heads(&mut self, now: Timestamp) {
+        let heads = match self.heads_of_other_versions() {
+            Ok(heads) => heads,
+            Err(error) => {
+                tracing::warn!(error = %super::describe(&error), "heads that were kept cannot be looked at again");
+                return;
+            }
+        };
+        for (log, n, digest, bytes) in heads {
+            let done = match bytes {
+                Some(bytes) => self.see_head(&ObjectName::head(log, n, digest), &bytes, now).map(Some),
+                None => Ok(None),
+            };
+            let done = point("exchange.head.reconsidered").map_err(StoreError::from).and(done);
+            // What stands for nothing that could still be read here: where the head is, it is found again.
+            let is_let_go = match &done {
+                Ok(None | Some(Seen::Unclear | Seen::Foreign { .. })) | Err(StoreError::Head(_)) => true,
+                Ok(Some(_)) | Err(_) => false,
+            };
+            match done {
+                Ok(Some(seen)) => {
+                    tracing::info!(%log, n, ?seen, "a head was looked at again by another version of the program");
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(%log, n, error = %super::describe(&error), "a head that was kept cannot be taken in");
+                }
+            }
+            // In the own log it stays for what it says: that there is something there that this version cannot read.
+            if is_let_go
+                && log != self.log
+                && let Err(error) = self.db.write(|tx| forget_newer(tx, log, digest))
+            {
+                tracing::warn!(%log, n, error = %super::describe(&error), "a head that was kept cannot be let go");
+            }
+        }
+    }
+
+    /// Heads that another version of the program could not read. Damaged rows are left out.
+    fn heads_of_other_versions(&self) -> Result<Vec<KeptHead>, StoreError> {
+        let sql = "SELECT log, n, digest, bytes FROM heads_seen
+                   WHERE verdict = 'newer' AND reader IS NOT ?1 ORDER BY log, n";
+        let mut rows = self.db.conn().prepare(sql)?;
+        let rows = rows.query_map([READER], |row| {
+            let (log, n, digest): (LogId, _, _) = (rows::parsed(row, 0)?, number(row, 1)?, digest(row, 2)?);
+            Ok((log, n, digest, row.get::<_, Option<Vec<u8>>>(3)?))
+        })?;
+        let mut heads = Vec::new();
+        for row in rows {
+            match row {
+                Ok(head) => heads.push(head),
+                Err(error) => tracing::warn!(%error, "the row of a head that was kept is damaged"),
+            }
+        }
+        Ok(heads)
     }
 
     /// Takes in the list that a followed head refers to.
@@ -209,12 +278,13 @@ impl Store {
         let kept = |digest: Digest| named.iter().chain(&older).any(|list| list.digest == digest);
         self.db.write(|tx| {
             let sql = "INSERT OR REPLACE INTO lists (log, digest, bytes) VALUES (?1, ?2, ?3)";
-            tx.execute(sql, (log.to_string(), reference.digest.as_bytes(), bytes))?;
+            tx.prepare_cached(sql)?.execute((log.to_string(), reference.digest.as_bytes(), bytes))?;
             let mut held = tx.prepare_cached("SELECT digest FROM lists WHERE log = ?1")?;
             let held =
                 held.query_map([log.to_string()], |row| digest(row, 0))?.collect::<rusqlite::Result<Vec<_>>>()?;
             for old in held.into_iter().filter(|held| !kept(*held)) {
-                tx.execute("DELETE FROM lists WHERE log = ?1 AND digest = ?2", (log.to_string(), old.as_bytes()))?;
+                tx.prepare_cached("DELETE FROM lists WHERE log = ?1 AND digest = ?2")?
+                    .execute((log.to_string(), old.as_bytes()))?;
             }
             point("exchange.list.noted")?;
             Ok::<_, StoreError>(())
@@ -227,16 +297,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn followed(&self) -> Result<Vec<Followed>, StoreError> {
-        let mut rows = self
-            .db
-            .conn()
-            .prepare_cached("SELECT DISTINCT h.log FROM heads_seen h WHERE h.verdict = 'followed' ORDER BY h.log")?;
-        let logs = rows.query_map([], |row| rows::parsed(row, 0))?.collect::<rusqlite::Result<Vec<LogId>>>()?;
-        let mut all = Vec::new();
-        for log in logs.into_iter().filter(|log| *log != self.log) {
-            all.extend(self.followed_of(log)?);
-        }
-        Ok(all)
+        let sql =
+            "SELECT h.log, l.state, h.track, h.n, h.digest, h.bytes FROM heads_seen h JOIN logs l ON l.log = h.log
+                   WHERE h.verdict = 'followed' AND h.log <> ?1 ORDER BY h.log, h.track";
+        self.followed_rows(sql, self.log)
     }
 
     /// The same for one log.
@@ -244,17 +308,25 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn followed_of(&self, log: LogId) -> Result<Vec<Followed>, StoreError> {
-        let Some(state) = self.state(log)? else { return Ok(Vec::new()) };
         let sql =
-            "SELECT track, n, digest, bytes FROM heads_seen WHERE log = ?1 AND verdict = 'followed' ORDER BY track";
+            "SELECT h.log, l.state, h.track, h.n, h.digest, h.bytes FROM heads_seen h JOIN logs l ON l.log = h.log
+                   WHERE h.verdict = 'followed' AND h.log = ?1 ORDER BY h.track";
+        self.followed_rows(sql, log)
+    }
+
+    fn followed_rows(&self, sql: &str, log: LogId) -> Result<Vec<Followed>, StoreError> {
         let mut rows = self.db.conn().prepare_cached(sql)?;
-        let rows = rows.query_map([log.to_string()], |row| {
-            Ok((track(row, 0)?, number(row, 1)?, digest(row, 2)?, row.get::<_, Vec<u8>>(3)?))
-        })?;
+        // While the rows are read all that is read besides takes no lock of its own.
+        let mut rows = rows.query([log.to_string()])?;
         let mut all = Vec::new();
-        for row in rows {
-            let (track, n, digest, bytes) = row?;
-            let head = SignedHead::read(&ObjectName::head(log, n, digest), &bytes)
+        while let Some(row) = rows.next()? {
+            let log: LogId = rows::parsed(row, 0)?;
+            let state = super::logs::state_of(row, 1, log)?;
+            let (track, n, digest, bytes) =
+                (track(row, 2)?, number(row, 3)?, digest(row, 4)?, row.get::<_, Vec<u8>>(5)?);
+            let head = self
+                .verified
+                .head(log, n, digest, &bytes)
                 .map_err(|e| StoreError::damaged(format!("head {n} of {log}"), super::read::describe(&e)))?;
             let segments = self.segments_of(&head)?;
             all.push(Followed { log, track, state, head, segments });
@@ -266,19 +338,22 @@ impl Store {
         let log = head.head().log();
         let list = match head.head().list {
             None => None,
-            Some(list) => match super::sign::list_bytes(self.db.conn(), log, list.digest)? {
+            Some(list) => match super::sign::find_list(self.db.conn(), &self.verified, log, &list)? {
                 None => return Ok(None),
-                Some(_) => Some(super::sign::read_list(self.db.conn(), log, &list)?),
+                found => found,
             },
         };
         // A head and a list that do not fit each other are signed nonsense: nothing of it can be fetched.
-        Ok(segments(head.head(), list.as_ref()).ok())
+        Ok(segments(head.head(), list.as_deref()).ok())
     }
 
     fn is_seen(&self, log: LogId, digest: Digest) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM heads_seen WHERE log = ?1 AND digest = ?2)
+        // One that another version could not read is read again.
+        let sql = "SELECT EXISTS (SELECT 1 FROM heads_seen WHERE log = ?1 AND digest = ?2
+                           AND (verdict <> 'newer' OR reader IS ?3))
                        OR EXISTS (SELECT 1 FROM heads_signed WHERE log = ?1 AND digest = ?2)";
-        Ok(self.db.conn().query_row(sql, (log.to_string(), digest.as_bytes()), |row| row.get(0))?)
+        let row = (log.to_string(), digest.as_bytes(), READER);
+        Ok(self.db.conn().prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
     }
 
     /// Whether a head need not be fetched: it was seen, or signed here.
@@ -287,12 +362,29 @@ impl Store {
     /// [`StoreError`].
     pub fn knows_head(&self, name: &ObjectName) -> Result<bool, StoreError> {
         let &ObjectName::Head { log, n, id } = name else { return Ok(false) };
-        let sql = "SELECT digest FROM heads_seen WHERE log = ?1 AND n = ?2
+        let sql = "SELECT digest FROM heads_seen WHERE log = ?1 AND n = ?2 AND (verdict <> 'newer' OR reader IS ?3)
                    UNION SELECT digest FROM heads_signed WHERE log = ?1 AND n = ?2";
         let mut rows = self.db.conn().prepare_cached(sql)?;
-        let rows = rows.query_map((log.to_string(), int(n)), |row| digest(row, 0))?;
+        let rows = rows.query_map((log.to_string(), int(n), READER), |row| digest(row, 0))?;
         let digests = rows.collect::<rusqlite::Result<Vec<_>>>()?;
         Ok(digests.into_iter().any(|digest| crate::name::ObjectId::of(digest) == id))
+    }
+
+    /// The heads of a log that need not be fetched, of those with these numbers.
+    pub(crate) fn known_heads(
+        &self,
+        log: LogId,
+        first: u64,
+        last: u64,
+    ) -> Result<BTreeSet<(u64, ObjectId)>, StoreError> {
+        let sql = "SELECT n, digest FROM heads_seen WHERE log = ?1 AND n BETWEEN ?2 AND ?3
+                       AND (verdict <> 'newer' OR reader IS ?4)
+                   UNION ALL SELECT n, digest FROM heads_signed WHERE log = ?1 AND n BETWEEN ?2 AND ?3";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let rows = rows.query_map((log.to_string(), int(first), int(last), READER), |row| {
+            Ok((number(row, 0)?, ObjectId::of(digest(row, 1)?)))
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// The largest number of a head of a log that is followed; 0 for none.
@@ -377,10 +469,20 @@ impl Store {
             return Ok((0, Verdict::Follow));
         };
         if last as usize + 1 >= BRANCHES_MAX {
-            return Err(StoreError::Full("a forked log has 8 ways at most"));
+            return Err(StoreError::Full(WAYS));
         }
         Ok((last + 1, Verdict::Fork))
     }
+}
+
+/// A head that was kept for a later version: its log, number, digest and, unless they were let go, bytes.
+type KeptHead = (LogId, u64, Digest, Option<Vec<u8>>);
+
+/// Lets go of the row of a head that another version of the program could not read.
+fn forget_newer(tx: &rusqlite::Connection, log: LogId, digest: Digest) -> Result<(), StoreError> {
+    let sql = "DELETE FROM heads_seen WHERE log = ?1 AND digest = ?2 AND verdict = 'newer' AND reader IS NOT ?3";
+    tx.prepare_cached(sql)?.execute((log.to_string(), digest.as_bytes(), READER))?;
+    Ok(())
 }
 
 /// One row to write.
@@ -396,20 +498,18 @@ struct HeadRow<'a> {
 
 impl HeadRow<'_> {
     fn insert(&self, tx: &rusqlite::Connection) -> Result<(), StoreError> {
-        let sql = "INSERT OR IGNORE INTO heads_seen (log, digest, n, track, verdict, bytes, at_ms)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        tx.execute(
-            sql,
-            (
-                self.log.to_string(),
-                self.digest.as_bytes(),
-                int(self.n),
-                self.track,
-                self.verdict,
-                self.bytes,
-                self.now.as_millis(),
-            ),
-        )?;
+        let sql = "INSERT OR IGNORE INTO heads_seen (log, digest, n, track, verdict, bytes, at_ms, reader)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, iif(?5 = 'newer', ?8, NULL))";
+        tx.prepare_cached(sql)?.execute((
+            self.log.to_string(),
+            self.digest.as_bytes(),
+            int(self.n),
+            self.track,
+            self.verdict,
+            self.bytes,
+            self.now.as_millis(),
+            READER,
+        ))?;
         Ok(())
     }
 }
@@ -432,9 +532,9 @@ pub(super) fn seen(
 ) -> Result<Option<SignedHead>, StoreError> {
     let sql = "SELECT n, bytes FROM heads_seen WHERE log = ?1 AND track = ?2 AND digest = ?3
                AND verdict IN ('followed', 'old') AND bytes IS NOT NULL";
-    let row = tx.query_row(sql, (log.to_string(), track, digest.as_bytes()), |row| {
-        Ok((number(row, 0)?, row.get::<_, Vec<u8>>(1)?))
-    });
+    let row = tx
+        .prepare_cached(sql)?
+        .query_row((log.to_string(), track, digest.as_bytes()), |row| Ok((number(row, 0)?, row.get::<_, Vec<u8>>(1)?)));
     let Some((n, bytes)) = row.optional()? else { return Ok(None) };
     let read = SignedHead::read(&ObjectName::head(log, n, digest), &bytes);
     read.map(Some).map_err(|e| StoreError::damaged(format!("head {n} of {log}"), super::read::describe(&e)))
@@ -444,10 +544,10 @@ pub(super) fn seen(
 pub(super) fn follow_newest(tx: &rusqlite::Connection, log: LogId, track: u32) -> Result<(), StoreError> {
     let sql = "SELECT digest FROM heads_seen WHERE log = ?1 AND track = ?2 AND verdict IN ('followed', 'old')
                AND bytes IS NOT NULL ORDER BY n DESC LIMIT 1";
-    let found = tx.query_row(sql, (log.to_string(), track), |row| digest(row, 0)).optional()?;
+    let found = tx.prepare_cached(sql)?.query_row((log.to_string(), track), |row| digest(row, 0)).optional()?;
     if let Some(digest) = found {
         let sql = "UPDATE heads_seen SET verdict = 'followed' WHERE log = ?1 AND digest = ?2";
-        tx.execute(sql, (log.to_string(), digest.as_bytes()))?;
+        tx.prepare_cached(sql)?.execute((log.to_string(), digest.as_bytes()))?;
         if let Some(head) = seen(tx, log, track, digest)? {
             add_marks(tx, head.head(), track)?;
         }
@@ -459,16 +559,16 @@ pub(super) fn follow_newest(tx: &rusqlite::Connection, log: LogId, track: u32) -
 fn prune(tx: &rusqlite::Connection, log: LogId) -> Result<(), StoreError> {
     let beyond = |kept: u64| {
         let sql = "SELECT n FROM heads_seen WHERE log = ?1 AND verdict <> 'followed' ORDER BY n DESC LIMIT 1 OFFSET ?2";
-        tx.query_row(sql, (log.to_string(), int(kept)), |row| row.get::<_, i64>(0)).optional()
+        tx.prepare_cached(sql)?.query_row((log.to_string(), int(kept)), |row| row.get::<_, i64>(0)).optional()
     };
     if let Some(n) = beyond(OLD_KEPT)? {
         let sql = "UPDATE heads_seen SET bytes = NULL
                    WHERE log = ?1 AND n <= ?2 AND verdict IN ('old', 'shrunk') AND bytes IS NOT NULL";
-        tx.execute(sql, (log.to_string(), n))?;
+        tx.prepare_cached(sql)?.execute((log.to_string(), n))?;
     }
     if let Some(n) = beyond(ROWS_KEPT)? {
         let sql = "DELETE FROM heads_seen WHERE log = ?1 AND n <= ?2 AND verdict <> 'followed'";
-        tx.execute(sql, (log.to_string(), n))?;
+        tx.prepare_cached(sql)?.execute((log.to_string(), n))?;
     }
     Ok(())
 }

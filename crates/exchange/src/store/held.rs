@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use carry_kernel::db::rusqlite;
 
 use super::rows::{self, Lane, parsed};
-use super::{Store, StoreError};
+use super::{Limit, Store, StoreError};
 use crate::name::{LogId, StreamName};
 use crate::ranges::Ranges;
 use crate::record::AttachmentId;
@@ -50,10 +50,16 @@ impl Store {
         match self.check_room(log, stream, bytes) {
             Ok(()) => Ok(None),
             Err(error) => match error {
-                StoreError::Full(why) => Ok(Some(Reached { limit: error.limit(), why })),
+                StoreError::Full(why) => Ok(Some(self.reached(error.limit(), why)?)),
                 error => Err(error),
             },
         }
+    }
+
+    /// A limit that was reached, with how full the disk is where that is the matter.
+    pub(crate) fn reached(&self, limit: Option<Limit>, why: &'static str) -> Result<Reached, StoreError> {
+        let disk = if limit == Some(Limit::Disk) { self.disk_room()? } else { None };
+        Ok(Reached { limit, why, disk })
     }
 
     /// Whether a held file brings an attachment.

@@ -134,7 +134,7 @@ impl Store {
         point("exchange.renew.read")?;
         let aliases = self.free_alias(log)?;
         self.db.write(|tx| {
-            let current: String = tx.query_row("SELECT log FROM self", [], |row| row.get(0))?;
+            let current: String = tx.prepare_cached("SELECT log FROM self")?.query_row([], |row| row.get(0))?;
             if current != old.to_string() {
                 return Err(StoreError::damaged("the exchange's database", "another process went on under a new key"));
             }
@@ -149,26 +149,40 @@ impl Store {
                 pending.insert(tx, log)?;
             }
             rows::run(tx, "UPDATE pending SET log = ?2 WHERE log = ?1", &[old.to_string(), log.to_string()])?;
-            tx.execute("UPDATE logs SET state = 'former' WHERE log = ?1", [old.to_string()])?;
+            tx.prepare_cached("UPDATE logs SET state = 'former' WHERE log = ?1")?.execute([old.to_string()])?;
             let since = now.as_millis();
-            tx.execute(
+            tx.prepare_cached(
                 "INSERT INTO logs (log, alias, state, vouched_by, since_ms) VALUES (?1, ?2, 'own', ?3, ?4)",
-                (log.to_string(), &aliases, old.to_string(), since),
-            )?;
-            tx.execute(
+            )?
+            .execute((log.to_string(), &aliases, old.to_string(), since))?;
+            tx.prepare_cached(
                 "INSERT INTO rotations (log, at_ms, reason, from_key, from_at, from_signature)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                (log.to_string(), since, reason.as_str(), vouch.key, at_text(&at), vouch.signature),
-            )?;
+            )?
+            .execute((
+                log.to_string(),
+                since,
+                reason.as_str(),
+                vouch.key,
+                at_text(&at),
+                vouch.signature,
+            ))?;
             if let Some(signed) = &signed {
-                tx.execute(
+                tx.prepare_cached(
                     "INSERT OR IGNORE INTO heads_seen (log, digest, n, track, verdict, bytes, at_ms)
                      VALUES (?1, ?2, ?3, 0, 'followed', ?4, ?5)",
-                    (old.to_string(), signed.digest().as_bytes(), int(signed.head().n), signed.bytes(), since),
-                )?;
+                )?
+                .execute((
+                    old.to_string(),
+                    signed.digest().as_bytes(),
+                    int(signed.head().n),
+                    signed.bytes(),
+                    since,
+                ))?;
             }
             let place = place.map(|place| *place.as_bytes());
-            tx.execute("UPDATE self SET log = ?1, fingerprint = coalesce(?2, fingerprint)", (log.to_string(), place))?;
+            tx.prepare_cached("UPDATE self SET log = ?1, fingerprint = coalesce(?2, fingerprint)")?
+                .execute((log.to_string(), place))?;
             point("exchange.renew.moved")?;
             Ok(())
         })?;
@@ -180,7 +194,7 @@ impl Store {
     /// The earlier key's word for the own log.
     pub(super) fn vouch(&self, log: LogId) -> Result<Option<Vouch>, StoreError> {
         let sql = "SELECT from_key, from_at, from_signature FROM rotations WHERE log = ?1";
-        let row = self.db.conn().query_row(sql, [log.to_string()], |row| {
+        let row = self.db.conn().prepare_cached(sql)?.query_row([log.to_string()], |row| {
             Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?, row.get::<_, [u8; 64]>(2)?))
         });
         let Some((key, at, signature)) = row.optional()? else { return Ok(None) };
@@ -208,8 +222,7 @@ fn move_records(
         Frame::Record(record.clone()).encode(&mut frame)?;
         let r = record.digest()?;
         chain = chain_next(chain, r);
-        tx.prepare_cached("INSERT INTO tail (log, stream, seq, frame, chain) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute((&log_text, stream.as_str(), int(next), &frame, chain.as_bytes()))?;
+        super::append::insert(tx, (&log_text, stream.as_str(), next), &frame, chain)?;
         tx.prepare_cached(
             "UPDATE appended SET log = ?1, seq = ?2, r = ?3 WHERE log = ?4 AND stream = ?5 AND seq = ?6",
         )?
@@ -218,15 +231,16 @@ fn move_records(
         next += 1;
     }
     let after = (&old_text, stream.as_str(), int(from));
-    tx.execute("DELETE FROM tail WHERE log = ?1 AND stream = ?2 AND seq > ?3", after)?;
-    tx.execute("DELETE FROM segments WHERE log = ?1 AND stream = ?2 AND first > ?3", after)?;
-    tx.execute("DELETE FROM marks WHERE log = ?1 AND stream = ?2 AND seq > ?3", after)?;
+    tx.prepare_cached("DELETE FROM tail WHERE log = ?1 AND stream = ?2 AND seq > ?3")?.execute(after)?;
+    tx.prepare_cached("DELETE FROM segments WHERE log = ?1 AND stream = ?2 AND first > ?3")?.execute(after)?;
+    tx.prepare_cached("DELETE FROM marks WHERE log = ?1 AND stream = ?2 AND seq > ?3")?.execute(after)?;
     let lane = Lane::own(old, stream);
     let kept = rows::held(tx, &lane)?.intersection(&crate::ranges::Ranges::of(1, from));
     rows::set_held(tx, &lane, &kept)?;
     rows::add_held(tx, &Lane::own(log, stream), &crate::ranges::Ranges::of(1, next - 1))?;
     if next > 1 {
-        tx.execute("INSERT OR REPLACE INTO moved (log, track, stream, after) VALUES (?1, 0, ?2, ?3)", after)?;
+        tx.prepare_cached("INSERT OR REPLACE INTO moved (log, track, stream, after) VALUES (?1, 0, ?2, ?3)")?
+            .execute(after)?;
     }
     Ok(())
 }
@@ -247,7 +261,7 @@ fn at_from(text: &str) -> Option<BTreeMap<StreamName, (u64, Digest)>> {
 
 /// The time of earlier renewals for a changed place.
 pub(super) fn renewals(db: &rusqlite::Connection) -> Result<Vec<Timestamp>, StoreError> {
-    let mut rows = db.prepare("SELECT at_ms FROM rotations WHERE reason = 'place'")?;
+    let mut rows = db.prepare_cached("SELECT at_ms FROM rotations WHERE reason = 'place'")?;
     let rows = rows.query_map([], |row| row.get(0).map(Timestamp::from_millis))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

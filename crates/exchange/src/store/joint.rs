@@ -52,9 +52,9 @@ pub(super) fn split(
 ) -> Result<u32, StoreError> {
     let log = lane.log.to_string();
     let sql = "SELECT coalesce(max(track), 0) + 1 FROM heads_seen WHERE log = ?1";
-    let next: u32 = tx.query_row(sql, [&log], |row| rows::track(row, 0))?;
+    let next: u32 = tx.prepare_cached(sql)?.query_row([&log], |row| rows::track(row, 0))?;
     if next as usize >= BRANCHES_MAX {
-        return Err(StoreError::Full("a forked log has 8 ways at most"));
+        return Err(StoreError::Full(super::heads::WAYS));
     }
     let mut one = heads.get(&lane.track).copied();
     while let Some(digest) = one {
@@ -63,7 +63,7 @@ pub(super) fn split(
             break;
         }
         let sql = "UPDATE heads_seen SET track = ?1 WHERE log = ?2 AND digest = ?3";
-        tx.execute(sql, (next, &log, digest.as_bytes()))?;
+        tx.prepare_cached(sql)?.execute((next, &log, digest.as_bytes()))?;
         super::heads::add_marks(tx, head.head(), next)?;
         one = head.head().prev;
     }
@@ -74,7 +74,7 @@ pub(super) fn split(
         for (seq, _) in rows::marks(tx, &lane, 0, u64::MAX)? {
             if !held.contains(seq) && !held.contains(seq + 1) {
                 let sql = "DELETE FROM marks WHERE log = ?1 AND track = ?2 AND stream = ?3 AND seq = ?4";
-                tx.execute(sql, (&log, lane.track, lane.stream.as_str(), rows::int(seq)))?;
+                tx.prepare_cached(sql)?.execute((&log, lane.track, lane.stream.as_str(), rows::int(seq)))?;
             }
         }
     }
@@ -102,7 +102,7 @@ fn move_pieces(
         // A part of it is held only as far as its blocks go: what lies outside was not held before either.
         let held = rows::held(tx, lane)?.intersection(&Ranges::of(first, last));
         let sql = "DELETE FROM segments WHERE log = ?1 AND track = ?2 AND stream = ?3 AND file = ?4";
-        tx.execute(sql, (&log, lane.track, stream, &piece.file))?;
+        tx.prepare_cached(sql)?.execute((&log, lane.track, stream, &piece.file))?;
         rows::add_held(tx, &there, &held)?;
         for (seq, chain) in rows::marks(tx, lane, first - 1, last)? {
             rows::add_mark(tx, &there, seq, chain)?;
@@ -117,11 +117,17 @@ fn move_pieces(
     rows::set_held(tx, lane, &left)?;
     for range in moved.iter() {
         let sql = "DELETE FROM marks WHERE log = ?1 AND track = ?2 AND stream = ?3 AND seq BETWEEN ?4 AND ?5";
-        tx.execute(sql, (&log, lane.track, stream, rows::int(*range.start()), rows::int(*range.end())))?;
+        tx.prepare_cached(sql)?.execute((
+            &log,
+            lane.track,
+            stream,
+            rows::int(*range.start()),
+            rows::int(*range.end()),
+        ))?;
     }
     let sql = "INSERT INTO moved (log, track, stream, after) VALUES (?1, ?2, ?3, ?4)
                ON CONFLICT DO UPDATE SET after = min(after, excluded.after)";
-    tx.execute(sql, (&log, lane.track, stream, rows::int(at.saturating_sub(1))))?;
+    tx.prepare_cached(sql)?.execute((&log, lane.track, stream, rows::int(at.saturating_sub(1))))?;
     Ok(())
 }
 

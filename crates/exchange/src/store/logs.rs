@@ -1,6 +1,9 @@
 //! The logs that are known, and which of them count.
 
+use std::collections::BTreeMap;
+
 use carry_kernel::clock::Timestamp;
+use carry_kernel::db::Snapshot;
 use carry_kernel::db::rusqlite::{self, OptionalExtension as _};
 
 use super::rows::{Lane, number, parsed};
@@ -82,10 +85,26 @@ impl Store {
     /// [`StoreError`].
     pub fn state(&self, log: LogId) -> Result<Option<LogState>, StoreError> {
         let sql = "SELECT state FROM logs WHERE log = ?1";
-        let row = self.db.conn().prepare_cached(sql)?.query_row([log.to_string()], |row| row.get::<_, String>(0));
-        let Some(text) = row.optional()? else { return Ok(None) };
-        let state = LogState::from_text(&text);
-        state.map(Some).ok_or_else(|| StoreError::damaged(format!("the row of log {log}"), "its state is none"))
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let mut rows = rows.query([log.to_string()])?;
+        rows.next()?.map(|row| state_of(row, 0, log)).transpose()
+    }
+
+    /// The states of all logs.
+    pub(super) fn states(&self) -> Result<BTreeMap<LogId, LogState>, StoreError> {
+        let mut rows = self.db.conn().prepare_cached("SELECT log, state FROM logs")?;
+        let mut rows = rows.query([])?;
+        let mut states = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let log = parsed(row, 0)?;
+            states.insert(log, state_of(row, 1, log)?);
+        }
+        Ok(states)
+    }
+
+    /// Begins to read several things of the store at one moment.
+    pub(crate) fn snapshot(&self) -> Result<Snapshot<'_>, StoreError> {
+        Ok(self.db.snapshot()?)
     }
 
     /// Names a log on this device: 1 to 64 characters of `a-z`, `0-9` and `-`, unlike all others.
@@ -103,10 +122,11 @@ impl Store {
         }
         self.db.write(|tx| {
             let sql = "SELECT EXISTS (SELECT 1 FROM logs WHERE alias = ?1 AND log <> ?2)";
-            if tx.query_row(sql, (alias, log.to_string()), |row| row.get(0))? {
+            if tx.prepare_cached(sql)?.query_row((alias, log.to_string()), |row| row.get(0))? {
                 return Err(wrong());
             }
-            let n = tx.execute("UPDATE logs SET alias = ?1 WHERE log = ?2", (alias, log.to_string()))?;
+            let n =
+                tx.prepare_cached("UPDATE logs SET alias = ?1 WHERE log = ?2")?.execute((alias, log.to_string()))?;
             if n == 0 { Err(StoreError::UnknownLog(log)) } else { Ok(()) }
         })
     }
@@ -120,7 +140,11 @@ impl Store {
         }
         let place = (lane.log.to_string(), lane.stream.as_str());
         let sql = "SELECT last, chain FROM revoked WHERE log = ?1 AND stream = ?2";
-        let row = self.db.conn().query_row(sql, place, |row| Ok((number(row, 0)?, super::rows::digest(row, 1)?)));
+        let row = self
+            .db
+            .conn()
+            .prepare_cached(sql)?
+            .query_row(place, |row| Ok((number(row, 0)?, super::rows::digest(row, 1)?)));
         let Some((last, chain)) = row.optional()? else { return Ok(Some(0)) };
         let is_named = match self.chain_at(lane, last)? {
             Some(found) => found == chain,
@@ -142,7 +166,7 @@ impl Store {
         // Another way of a forked log was named: this one counts as far as it may be the same.
         let sql = "SELECT min(first) FROM forks WHERE log = ?1 AND stream = ?2 AND track = ?3";
         let place = (lane.log.to_string(), lane.stream.as_str(), lane.track);
-        let first: Option<i64> = self.db.conn().query_row(sql, place, |row| row.get(0))?;
+        let first: Option<i64> = self.db.conn().prepare_cached(sql)?.query_row(place, |row| row.get(0))?;
         let shared = first.and_then(|first| u64::try_from(first - 1).ok()).unwrap_or(0);
         Ok(Some(shared.min(last)))
     }
@@ -155,9 +179,10 @@ impl Store {
         };
         let alias = self.free_alias(log)?;
         self.db.write(|tx| {
-            let count = |sql: &str| tx.query_row(sql, [], |row| number(row, 0));
+            let count = |sql: &str| tx.prepare_cached(sql)?.query_row([], |row| number(row, 0));
             let sql = "SELECT state FROM logs WHERE log = ?1";
-            let known = tx.query_row(sql, [log.to_string()], |row| row.get::<_, String>(0)).optional()?;
+            let known =
+                tx.prepare_cached(sql)?.query_row([log.to_string()], |row| row.get::<_, String>(0)).optional()?;
             let state = inherited.unwrap_or(LogState::Unapproved);
             match known.as_deref().and_then(LogState::from_text) {
                 None => {
@@ -170,7 +195,13 @@ impl Store {
                     }
                     let from = from.map(|from| from.to_string());
                     let sql = "INSERT INTO logs (log, alias, state, vouched_by, since_ms) VALUES (?1, ?2, ?3, ?4, ?5)";
-                    tx.execute(sql, (log.to_string(), &alias, state.as_str(), from, now.as_millis()))?;
+                    tx.prepare_cached(sql)?.execute((
+                        log.to_string(),
+                        &alias,
+                        state.as_str(),
+                        from,
+                        now.as_millis(),
+                    ))?;
                     if state.counts() {
                         count_heirs(tx, log)?;
                     }
@@ -178,14 +209,14 @@ impl Store {
                 Some(LogState::Unapproved) if state != LogState::Unapproved => {
                     let sql = "UPDATE logs SET state = ?2, vouched_by = ?3 WHERE log = ?1";
                     let from = from.map(|from| from.to_string());
-                    tx.execute(sql, (log.to_string(), state.as_str(), from))?;
+                    tx.prepare_cached(sql)?.execute((log.to_string(), state.as_str(), from))?;
                     // Heads come in any order: what goes on from this log may have come before it.
                     count_heirs(tx, log)?;
                 }
                 Some(_) => {
                     if let Some(from) = from {
                         let sql = "UPDATE logs SET vouched_by = ?2 WHERE log = ?1 AND vouched_by IS NULL";
-                        tx.execute(sql, (log.to_string(), from.to_string()))?;
+                        tx.prepare_cached(sql)?.execute((log.to_string(), from.to_string()))?;
                     }
                 }
             }
@@ -199,7 +230,8 @@ impl Store {
     /// [`StoreError`].
     pub(crate) fn has_room_for_strangers(&self) -> Result<bool, StoreError> {
         let sql = "SELECT count(*), count(*) FILTER (WHERE state = 'unapproved') FROM logs";
-        let (n, n_unapproved) = self.db.conn().query_row(sql, [], |row| Ok((number(row, 0)?, number(row, 1)?)))?;
+        let (n, n_unapproved) =
+            self.db.conn().prepare_cached(sql)?.query_row([], |row| Ok((number(row, 0)?, number(row, 1)?)))?;
         Ok(n < LOGS_MAX as u64 && n_unapproved < UNAPPROVED_LOGS)
     }
 
@@ -219,12 +251,18 @@ impl Store {
         let text = log.to_string();
         let sql = "SELECT EXISTS (SELECT 1 FROM logs WHERE alias = ?1)";
         for digits in [8, 16] {
-            if !self.db.conn().query_row(sql, [&text[..digits]], |row| row.get::<_, bool>(0))? {
+            if !self.db.conn().prepare_cached(sql)?.query_row([&text[..digits]], |row| row.get::<_, bool>(0))? {
                 return Ok(text[..digits].to_owned());
             }
         }
         Ok(text)
     }
+}
+
+/// The state of a log as a row has it.
+pub(super) fn state_of(row: &rusqlite::Row<'_>, at: usize, log: LogId) -> Result<LogState, StoreError> {
+    let state = row.get_ref(at)?.as_str().ok().and_then(LogState::from_text);
+    state.ok_or_else(|| StoreError::damaged(format!("the row of log {log}"), "its state is none"))
 }
 
 /// All logs.

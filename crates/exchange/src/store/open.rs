@@ -6,6 +6,7 @@ use carry_kernel::db::{Db, rusqlite};
 use super::incarnation::{self, Decision};
 use super::places::Places;
 use super::schema::SCHEMA;
+use super::verified::Verified;
 use super::{Room, Setup, Store, StoreError};
 use crate::hash::Digest;
 use crate::name::LogId;
@@ -32,7 +33,8 @@ impl Store {
         };
         let key = incarnation::load_key(&places, log)?;
         let (opened, room) = (Decision::GoOn, Room::default());
-        let mut store = Self { db, places, device, log, key, entropy, opened, room, now };
+        let verified = Verified::default();
+        let mut store = Self { db, places, device, identity: None, log, key, entropy, opened, room, verified, now };
         store.sweep()?;
         let sql = "SELECT EXISTS (SELECT 1 FROM heads_signed WHERE log = ?1)";
         let is_published = store.db.conn().query_row(sql, [log.to_string()], |row| row.get(0))?;
@@ -48,6 +50,7 @@ impl Store {
                     .write(|tx| Ok::<_, StoreError>(tx.execute(sql, (fingerprint.as_bytes(), log.to_string()))?))?;
             }
         }
+        store.reconsider_heads(now);
         Ok(store)
     }
 

@@ -121,11 +121,12 @@ impl Places {
         }
     }
 
-    /// Blocks of the disk that are free to us, and all of them.
-    pub(super) fn disk_blocks(&self) -> Result<(u64, u64), DiskError> {
+    /// Bytes of the disk that are free to us, and all of them.
+    pub(super) fn disk_bytes(&self) -> Result<(u64, u64), DiskError> {
         let found = rustix::fs::statvfs(&self.data);
         let found = found.map_err(|e| DiskError::at("ask for the free room of", &self.data)(e.into()))?;
-        Ok((found.f_bavail, found.f_blocks))
+        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize.max(1));
+        Ok((bytes(found.f_bavail), bytes(found.f_blocks)))
     }
 
     /// When a file of a log was written; `None` if it is gone.

@@ -11,6 +11,7 @@ use super::{Store, StoreError, places};
 use crate::chain::{Link, chain_next, chain_start};
 use crate::frame::Frame;
 use crate::hash::Digest;
+use crate::packed;
 use crate::segment::{Content, Expected, PRELUDE_BYTES, SegmentHeader, SegmentRef, header_bytes};
 
 /// A file that is held, whole or in part.
@@ -123,6 +124,15 @@ impl Opened {
         let links = self.header.open_block(block, &stored);
         let links = links.map_err(|e| StoreError::damaged(what(), describe(&e)))?;
         Ok((stored, links))
+    }
+
+    /// Prelude and header.
+    pub(super) fn head(&mut self) -> Result<Vec<u8>, StoreError> {
+        let length = self.header.place(0).map_or(0, |place| place.start);
+        let mut head = vec![0; usize::try_from(length).unwrap_or(0)];
+        self.file.rewind().map_err(disk_error("read", &self.path))?;
+        self.file.read_exact(&mut head).map_err(|e| short(&self.path, e))?;
+        Ok(head)
     }
 
     pub(super) fn into_file(self) -> File {
@@ -286,15 +296,15 @@ impl Store {
 
     /// The frames of the tail, checked against the chain beside them.
     fn tail_links(&self, lane: &Lane, first: u64, last: u64) -> Result<Vec<Link>, StoreError> {
-        let sql =
-            "SELECT seq, frame, chain FROM tail WHERE log = ?1 AND stream = ?2 AND seq BETWEEN ?3 AND ?4 ORDER BY seq";
+        let sql = "SELECT seq, frame, chain, plain_bytes FROM tail WHERE log = ?1 AND stream = ?2 AND seq BETWEEN ?3 AND ?4 ORDER BY seq";
         let mut rows = self.db.conn().prepare_cached(sql)?;
         let mut rows = rows.query((lane.log.to_string(), lane.stream.as_str(), int(first), int(last)))?;
         let (mut links, mut before): (Vec<Link>, Option<Digest>) = (Vec::new(), None);
         while let Some(row) = rows.next()? {
-            let (seq, frame, chain) = (number(row, 0)?, row.get::<_, Vec<u8>>(1)?, digest(row, 2)?);
+            let (seq, chain) = (number(row, 0)?, digest(row, 2)?);
             let damaged =
                 |problem: &str| StoreError::damaged(format!("record {seq} of {lane}, not sealed yet"), problem);
+            let frame = packed::unpack(row.get(1)?, row.get(3)?).map_err(|e| damaged(&describe(&e)))?;
             let read = Frame::decode(&frame).map_err(|e| damaged(&describe(&e)))?;
             let r = read.r().ok_or_else(|| damaged("it is no record"))?;
             if read.frame.first() != seq || !read.rest.is_empty() {

@@ -3,6 +3,9 @@
 //! A limit that is reached stands in the way of what it is about and of nothing else: own records, heads, other logs and, on
 //! a disk that is nearly full, curation go on.
 
+use carry_kernel::home::Home;
+
+use super::places::Places;
 use super::rows::number;
 use super::{LogState, Store, StoreError};
 use crate::limits::SEGMENT_BYTES_MAX;
@@ -27,13 +30,55 @@ const DISK: &str = "the disk is nearly full, and only heads and curation are tak
 pub struct Room {
     /// Bytes of segments of one log of others.
     pub log_bytes: u64,
-    /// Percent of the disk that stay free of what others bring, curation left out.
-    pub free_percent: u8,
+    /// How much of the disk stays free of what others bring, curation left out.
+    pub free: Free,
+}
+
+/// How much of a disk stays free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Free {
+    /// The lesser of [`FREE_PERCENT`] and [`FREE_BYTES`].
+    Usual,
+    /// So many bytes, however large the disk is; with 0 it is never too full.
+    Bytes(u64),
+}
+
+/// Percent of a disk that stay free: on a small one this is the bound.
+pub const FREE_PERCENT: u8 = 5;
+/// Bytes of a disk that stay free, if this is less: what the own work of some days needs. 5 % of a large disk would be hundreds
+/// of gigabytes that nobody may use.
+pub const FREE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+
+/// How full the disk is on which a store lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DiskRoom {
+    /// Bytes that are free to this user.
+    pub free: u64,
+    /// Bytes that must be, so that all that others bring is taken in.
+    pub needed: u64,
+}
+
+impl DiskRoom {
+    /// Whether so little is free that only heads and curation are taken in.
+    pub fn is_low(self) -> bool {
+        self.free < self.needed
+    }
+}
+
+impl Free {
+    /// How much must be free of a disk of so many bytes.
+    fn of(self, all: u64) -> u64 {
+        match self {
+            Self::Usual => FREE_BYTES.min((all / 100).saturating_mul(u64::from(FREE_PERCENT))),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
 }
 
 impl Default for Room {
+    /// 50 GiB of a log, whatever is free: how much must be is for who opens the store to say, with [`Store::set_room`].
     fn default() -> Self {
-        Self { log_bytes: 50 * 1024 * 1024 * 1024, free_percent: 5 }
+        Self { log_bytes: 50 * 1024 * 1024 * 1024, free: Free::Bytes(0) }
     }
 }
 
@@ -48,7 +93,7 @@ pub enum Limit {
     Unapproved,
     /// The log has brought [`Room::log_bytes`].
     Log,
-    /// Less than [`Room::free_percent`] of the disk is free.
+    /// Less of the disk is free than [`Room::free`] says.
     Disk,
 }
 
@@ -82,6 +127,22 @@ impl StoreError {
     }
 }
 
+/// How full the disk below a home is, for whoever only looks; `None` for one that does not say, or where nothing is kept yet.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn disk_room(home: &Home, free: Free) -> Result<Option<DiskRoom>, StoreError> {
+    if !home.data_dir().is_dir() {
+        return Ok(None);
+    }
+    room_at(&Places::new(home), free)
+}
+
+fn room_at(places: &Places, needed: Free) -> Result<Option<DiskRoom>, StoreError> {
+    let (free, all) = places.disk_bytes()?;
+    Ok((all > 0).then(|| DiskRoom { free, needed: needed.of(all) }))
+}
+
 impl Store {
     /// Takes in so much from now on, in place of [`Room::default`].
     pub fn set_room(&mut self, room: Room) {
@@ -93,8 +154,16 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn is_disk_low(&self) -> Result<bool, StoreError> {
-        let (free, all) = self.places.disk_blocks()?;
-        Ok(all > 0 && u128::from(free) * 100 < u128::from(all) * u128::from(self.room.free_percent))
+        // Where nothing must be free, the disk is not asked.
+        Ok(self.room.free != Free::Bytes(0) && self.disk_room()?.is_some_and(DiskRoom::is_low))
+    }
+
+    /// How full the disk is; `None` for one that does not say.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn disk_room(&self) -> Result<Option<DiskRoom>, StoreError> {
+        room_at(&self.places, self.room.free)
     }
 
     /// Bytes of the segments that are held of a log.
@@ -186,5 +255,22 @@ impl Store {
                        + (SELECT coalesce(sum(length(bytes)), 0) FROM heads_seen WHERE log IN strangers)
                        + (SELECT coalesce(sum(length(bytes)), 0) FROM lists WHERE log IN strangers)";
         Ok(self.db.conn().prepare_cached(sql)?.query_row([], |row| number(row, 0))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_large_disk_no_more_stays_free_than_of_a_middling_one() {
+        let gib = 1024 * 1024 * 1024;
+        for (all, needed) in [(0, 0), (gib * 10, gib / 2), (gib * 40, gib * 2), (gib * 4000, gib * 2)] {
+            let found = Free::Usual.of(all);
+            assert!(found <= needed && needed - found < 1024, "{all}: {found}");
+        }
+        assert_eq!(Free::Bytes(7).of(1), 7, "what was said counts, whatever the disk has");
+        assert_eq!(Free::Bytes(0).of(u64::MAX), 0);
+        assert!(!DiskRoom { free: 0, needed: 0 }.is_low() && DiskRoom { free: 6, needed: 7 }.is_low());
     }
 }

@@ -44,8 +44,17 @@ impl Store {
     pub fn note_put(&mut self, remote: &str, path: &str, bytes: u64, now: Timestamp) -> Result<(), StoreError> {
         self.db.write(|tx| {
             let sql = "INSERT OR REPLACE INTO put (remote, name, bytes, at_ms) VALUES (?1, ?2, ?3, ?4)";
-            Ok(tx.execute(sql, (remote, path, int(bytes), now.as_millis())).map(drop)?)
+            Ok(tx.prepare_cached(sql)?.execute((remote, path, int(bytes), now.as_millis())).map(drop)?)
         })
+    }
+
+    /// Whether this device ever put an object, under its own name, to a remote that it still knows.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn was_put(&self, object: &ObjectName) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM put WHERE name = ?1)";
+        Ok(self.db.conn().prepare_cached(sql)?.query_row([object.path()], |row| row.get(0))?)
     }
 
     /// Notes that a file that this device put is gone again.
@@ -53,8 +62,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn forget_put(&mut self, remote: &str, path: &str) -> Result<(), StoreError> {
-        self.db
-            .write(|tx| Ok(tx.execute("DELETE FROM put WHERE remote = ?1 AND name = ?2", (remote, path)).map(drop)?))
+        self.db.write(|tx| {
+            Ok(tx
+                .prepare_cached("DELETE FROM put WHERE remote = ?1 AND name = ?2")?
+                .execute((remote, path))
+                .map(drop)?)
+        })
     }
 
     /// What this device put to a remote.
@@ -111,7 +124,7 @@ impl Store {
         self.db.write(|tx| {
             let sql = "INSERT INTO published (remote, log, n) VALUES (?1, ?2, ?3)
                        ON CONFLICT (remote, log) DO UPDATE SET n = max(n, excluded.n)";
-            Ok(tx.execute(sql, (remote, log.to_string(), int(n))).map(drop)?)
+            Ok(tx.prepare_cached(sql)?.execute((remote, log.to_string(), int(n))).map(drop)?)
         })
     }
 
@@ -144,10 +157,10 @@ impl Store {
                            first_ms = iif(stamp = excluded.stamp, first_ms, excluded.first_ms),
                            stamp = excluded.stamp, why = excluded.why, last_ms = excluded.last_ms";
             let why: String = why.chars().take(400).collect();
-            tx.execute(sql, (remote, path, stamp, why, now.as_millis()))?;
+            tx.prepare_cached(sql)?.execute((remote, path, stamp, why, now.as_millis()))?;
             let sql = "DELETE FROM rejects WHERE remote = ?1 AND name IN (
                            SELECT name FROM rejects WHERE remote = ?1 ORDER BY last_ms DESC LIMIT -1 OFFSET ?2)";
-            Ok(tx.execute(sql, (remote, REJECTS_KEPT)).map(drop)?)
+            Ok(tx.prepare_cached(sql)?.execute((remote, REJECTS_KEPT)).map(drop)?)
         })
     }
 
@@ -181,7 +194,10 @@ impl Store {
     /// [`StoreError`].
     pub fn forget_rejected(&mut self, remote: &str, path: &str) -> Result<(), StoreError> {
         self.db.write(|tx| {
-            Ok(tx.execute("DELETE FROM rejects WHERE remote = ?1 AND name = ?2", (remote, path)).map(drop)?)
+            Ok(tx
+                .prepare_cached("DELETE FROM rejects WHERE remote = ?1 AND name = ?2")?
+                .execute((remote, path))
+                .map(drop)?)
         })
     }
 

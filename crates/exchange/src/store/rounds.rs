@@ -13,7 +13,7 @@ use crate::name::LogId;
 
 /// How far apart rounds are that collection counts.
 pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);
-/// How often a round is noted that went as well as the one before.
+/// How often a round is noted that went as well as the one before and moved nothing.
 const NOTED_EVERY: Duration = Duration::from_secs(60);
 /// Characters of a reason that are kept.
 const WHY_CHARS: usize = 400;
@@ -32,7 +32,7 @@ pub enum Way {
 pub struct Went {
     /// When it last went well.
     pub ok: Option<Timestamp>,
-    /// How often it went well. Rounds within a minute of a noted one count once.
+    /// How often it went well. Rounds within a minute of a noted one that move nothing are not counted.
     pub n_ok: u64,
     /// When it last failed, and why.
     pub failed: Option<(Timestamp, String)>,
@@ -78,19 +78,24 @@ impl Store {
         let (at, key) = (now.as_millis(), (remote, way.as_str()));
         let Some(why) = failed else {
             let is_news = before.n_failures > 0 || before.ok.is_none_or(|ok| now < ok || now.since(ok) >= NOTED_EVERY);
-            if !is_news {
-                return Ok(());
-            }
-            let sql = "INSERT INTO rounds (remote, way, ok_ms, n_ok, n_failed, failures) VALUES (?1, ?2, ?3, 1, 0, 0)
-                       ON CONFLICT (remote, way) DO UPDATE SET ok_ms = excluded.ok_ms, n_ok = n_ok + 1, failures = 0";
-            return self.db.write(|tx| Ok(tx.execute(sql, (key.0, key.1, at)).map(drop)?));
+            return if is_news { self.note_moved(remote, way, now) } else { Ok(()) };
         };
         let why: String = why.chars().take(WHY_CHARS).collect();
         let sql = "INSERT INTO rounds (remote, way, n_ok, failed_ms, why, n_failed, failures)
                    VALUES (?1, ?2, 0, ?3, ?4, 1, 1)
                    ON CONFLICT (remote, way) DO UPDATE SET failed_ms = excluded.failed_ms, why = excluded.why,
                        n_failed = n_failed + 1, failures = failures + 1";
-        self.db.write(|tx| Ok(tx.execute(sql, (key.0, key.1, at, why)).map(drop)?))
+        self.db.write(|tx| Ok(tx.prepare_cached(sql)?.execute((key.0, key.1, at, why)).map(drop)?))
+    }
+
+    /// Notes that one half of a round went well and moved something, whenever the one before was.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn note_moved(&mut self, remote: &str, way: Way, now: Timestamp) -> Result<(), StoreError> {
+        let sql = "INSERT INTO rounds (remote, way, ok_ms, n_ok, n_failed, failures) VALUES (?1, ?2, ?3, 1, 0, 0)
+                   ON CONFLICT (remote, way) DO UPDATE SET ok_ms = excluded.ok_ms, n_ok = n_ok + 1, failures = 0";
+        self.db.write(|tx| Ok(tx.prepare_cached(sql)?.execute((remote, way.as_str(), now.as_millis())).map(drop)?))
     }
 
     /// How rounds went, by remote.
@@ -124,7 +129,7 @@ impl Store {
             let sql = "INSERT INTO hours (remote, n, at_ms, swept_ms) VALUES (?1, ?2, ?3, ?4)
                        ON CONFLICT (remote) DO UPDATE SET n = excluded.n, at_ms = excluded.at_ms";
             let row = (remote, int(n), now.as_millis(), i64::MIN);
-            self.db.write(|tx| Ok::<_, StoreError>(tx.execute(sql, row).map(drop)?))?;
+            self.db.write(|tx| Ok::<_, StoreError>(tx.prepare_cached(sql)?.execute(row).map(drop)?))?;
         }
         Ok((n, is_new))
     }
@@ -133,7 +138,7 @@ impl Store {
     pub(crate) fn is_sweep_due(&mut self, remote: &str, now: Timestamp) -> Result<bool, StoreError> {
         let sql = "UPDATE hours SET swept_ms = ?2 WHERE remote = ?1 AND (swept_ms <= ?3 OR swept_ms > ?2)";
         let before = now.before(24 * HOUR).as_millis();
-        self.db.write(|tx| Ok(tx.execute(sql, (remote, now.as_millis(), before))? > 0))
+        self.db.write(|tx| Ok(tx.prepare_cached(sql)?.execute((remote, now.as_millis(), before))? > 0))
     }
 
     /// When what a log's head names was last compared with what is at a remote.
@@ -146,7 +151,7 @@ impl Store {
     /// Notes that what a log's head names was compared with what is at a remote.
     pub(crate) fn note_compared(&mut self, remote: &str, log: LogId, now: Timestamp) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO compared (remote, log, at_ms) VALUES (?1, ?2, ?3)";
-        self.db.write(|tx| Ok(tx.execute(sql, (remote, log.to_string(), now.as_millis())).map(drop)?))
+        self.db.write(|tx| Ok(tx.prepare_cached(sql)?.execute((remote, log.to_string(), now.as_millis())).map(drop)?))
     }
 
     /// When something that another device asks for was last looked after at a remote.
@@ -160,23 +165,25 @@ impl Store {
     pub(crate) fn note_answered(&mut self, remote: &str, want: &str, now: Timestamp) -> Result<(), StoreError> {
         self.db.write(|tx| {
             let sql = "INSERT OR REPLACE INTO answered (remote, want, at_ms) VALUES (?1, ?2, ?3)";
-            tx.execute(sql, (remote, want, now.as_millis()))?;
+            tx.prepare_cached(sql)?.execute((remote, want, now.as_millis()))?;
             let before = now.before(30 * 24 * HOUR).as_millis();
-            Ok(tx.execute("DELETE FROM answered WHERE at_ms < ?1", [before]).map(drop)?)
+            Ok(tx.prepare_cached("DELETE FROM answered WHERE at_ms < ?1")?.execute([before]).map(drop)?)
         })
     }
 
     /// Notes whether a log waits to be passed on to a remote because its files are held only in other pieces.
     pub(crate) fn note_carried(&mut self, remote: &str, log: LogId, waits: bool) -> Result<(), StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM carried WHERE remote = ?1 AND log = ?2)";
-        if self.db.conn().query_row(sql, (remote, log.to_string()), |row| row.get::<_, bool>(0))? == waits {
+        if self.db.conn().prepare_cached(sql)?.query_row((remote, log.to_string()), |row| row.get::<_, bool>(0))?
+            == waits
+        {
             return Ok(());
         }
         let sql = match waits {
             true => "INSERT OR IGNORE INTO carried (remote, log) VALUES (?1, ?2)",
             false => "DELETE FROM carried WHERE remote = ?1 AND log = ?2",
         };
-        self.db.write(|tx| Ok(tx.execute(sql, (remote, log.to_string())).map(drop)?))
+        self.db.write(|tx| Ok(tx.prepare_cached(sql)?.execute((remote, log.to_string())).map(drop)?))
     }
 
     /// Whether a log waits to be passed on to a remote.
@@ -215,10 +222,10 @@ impl Store {
         self.db.write(|tx| {
             for name in fades {
                 let sql = "INSERT OR IGNORE INTO faded (remote, name, since_ms, since_hour) VALUES (?1, ?2, ?3, ?4)";
-                tx.execute(sql, (remote, name, at.0.as_millis(), int(at.1)))?;
+                tx.prepare_cached(sql)?.execute((remote, name, at.0.as_millis(), int(at.1)))?;
             }
             for name in returns {
-                tx.execute("DELETE FROM faded WHERE remote = ?1 AND name = ?2", (remote, name))?;
+                tx.prepare_cached("DELETE FROM faded WHERE remote = ?1 AND name = ?2")?.execute((remote, name))?;
             }
             Ok(())
         })
@@ -244,7 +251,7 @@ impl Store {
     pub fn look_again(&mut self, remote: &str) -> Result<(), StoreError> {
         self.db.write(|tx| {
             for table in ["published", "compared", "answered"] {
-                tx.execute(&format!("DELETE FROM {table} WHERE remote = ?1"), [remote])?;
+                tx.prepare_cached(&format!("DELETE FROM {table} WHERE remote = ?1"))?.execute([remote])?;
             }
             Ok(())
         })
@@ -258,7 +265,7 @@ impl Store {
         self.db.write(|tx| {
             for table in ["put", "published", "rejects", "rounds", "hours", "faded", "compared", "answered", "carried"]
             {
-                tx.execute(&format!("DELETE FROM {table} WHERE remote = ?1"), [remote])?;
+                tx.prepare_cached(&format!("DELETE FROM {table} WHERE remote = ?1"))?.execute([remote])?;
             }
             Ok(())
         })

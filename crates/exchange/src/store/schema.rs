@@ -2,4 +2,5 @@
 
 use carry_kernel::db::Schema;
 
-pub(super) const SCHEMA: Schema = Schema { application_id: 0x4372_7978, migrations: &[include_str!("schema.sql")] };
+/// The exchange's database, for whoever makes one without a store.
+pub const SCHEMA: Schema = Schema { application_id: 0x4372_7978, migrations: &[include_str!("schema.sql")] };

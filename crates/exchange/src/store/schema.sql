@@ -32,10 +32,11 @@ CREATE TABLE revoked (
   PRIMARY KEY (log, stream)
 ) STRICT, WITHOUT ROWID;
 
--- Own records that are in no segment yet. chain is the one after the record.
+-- Own records that are in no segment yet. chain is the one after the record. Long frames lie packed: plain_bytes is their
+-- length then.
 CREATE TABLE tail (
   log TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL,
-  frame BLOB NOT NULL, chain BLOB NOT NULL,
+  frame BLOB NOT NULL, plain_bytes INTEGER, chain BLOB NOT NULL,
   PRIMARY KEY (log, stream, seq)
 ) STRICT;
 -- Where the records of an outbox were put, until the outbox says that they are settled.
@@ -109,12 +110,14 @@ CREATE TABLE heads_signed (
   log TEXT NOT NULL, n INTEGER NOT NULL, digest BLOB NOT NULL, bytes BLOB,
   PRIMARY KEY (log, n)
 ) STRICT, WITHOUT ROWID;
--- Heads that were verified. verdict is followed, old, shrunk or newer (needs an upgrade).
+-- Heads that were verified. verdict is followed, old, shrunk or newer (needs an upgrade). reader is the version of the program
+-- that could not read a newer one: another one looks at it again.
 CREATE TABLE heads_seen (
   log TEXT NOT NULL, digest BLOB NOT NULL, n INTEGER NOT NULL, track INTEGER NOT NULL,
-  verdict TEXT NOT NULL, bytes BLOB, at_ms INTEGER NOT NULL,
+  verdict TEXT NOT NULL, bytes BLOB, at_ms INTEGER NOT NULL, reader TEXT,
   PRIMARY KEY (log, digest)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX heads_followed ON heads_seen (log, track) WHERE verdict = 'followed';
 CREATE TABLE lists (
   log TEXT NOT NULL, digest BLOB NOT NULL, bytes BLOB NOT NULL,
   PRIMARY KEY (log, digest)

@@ -12,8 +12,8 @@ use super::{Store, StoreError};
 use crate::chain::Link;
 use crate::hash::Digest;
 use crate::limits::{SEGMENT_BYTES_AIM, SEGMENT_BYTES_MAX};
-use crate::name::{LogId, StreamName};
-use crate::segment::{Attachment, Finished, SegmentRef, SegmentWriter};
+use crate::name::{LogId, ObjectId, StreamName};
+use crate::segment::{Attachment, Expected, Finished, SegmentRef, SegmentWriter};
 
 /// A segment that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,8 +75,11 @@ impl Store {
     fn seal_one(&mut self, stream: &StreamName) -> Result<Option<Sealed>, StoreError> {
         let (log, lane) = (self.log, Lane::own(self.log, stream));
         let sql = "SELECT min(seq), max(seq) FROM tail WHERE log = ?1 AND stream = ?2";
-        let found: (Option<i64>, Option<i64>) =
-            self.db.conn().query_row(sql, (log.to_string(), stream.as_str()), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let found: (Option<i64>, Option<i64>) = self
+            .db
+            .conn()
+            .prepare_cached(sql)?
+            .query_row((log.to_string(), stream.as_str()), |row| Ok((row.get(0)?, row.get(1)?)))?;
         let (Some(first), Some(last)) = found else { return Ok(None) };
         let number = |n: i64| u64::try_from(n).map_err(|_| StoreError::damaged("a sequence number", "it is negative"));
         let (first, last) = (number(first)?, number(last)?);
@@ -122,7 +125,7 @@ impl Store {
             // Another process may have sealed the same records meanwhile; its file and ours have the same bytes.
             let sql = "DELETE FROM tail WHERE log = ?1 AND stream = ?2 AND seq BETWEEN ?3 AND ?4";
             let place = (log.to_string(), stream.as_str(), int(reference.first), int(reference.last));
-            let n = tx.execute(sql, place)?;
+            let n = tx.prepare_cached(sql)?.execute(place)?;
             if n as u64 != reference.last - reference.first + 1 {
                 return Err(StoreError::Raced("sealed the same records"));
             }
@@ -191,6 +194,14 @@ pub(super) fn insert_attached<'a>(
 pub(super) fn file_name(log: LogId, stream: &StreamName, reference: &SegmentRef) -> String {
     let path = reference.name(log, stream).path();
     path.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// The name of a file that has only some blocks of a segment.
+pub(super) fn part_name(expected: &Expected, blocks: &[usize]) -> String {
+    let text = blocks.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let id = ObjectId::of(Digest::of(&[text.as_bytes()]));
+    let name = file_name(expected.log, &expected.stream, &expected.reference);
+    format!("{}.{id}.part", name.trim_end_matches(".seg"))
 }
 
 /// Adds a frame as it stands.

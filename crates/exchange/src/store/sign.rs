@@ -1,6 +1,7 @@
 //! Signs heads. What was signed is committed before a byte of it leaves, and is never signed again differently.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::{self, OptionalExtension as _};
@@ -9,6 +10,7 @@ use ed25519_dalek::Signer as _;
 
 use super::fault::point;
 use super::rows::{Lane, digest, int, number, parsed};
+use super::verified::Verified;
 use super::{Store, StoreError};
 use crate::clock;
 use crate::hash::Digest;
@@ -16,7 +18,7 @@ use crate::head::{Head, ListRef, Relay, Segments, Served, SignedHead, StreamStat
 use crate::holds::Holds;
 use crate::limits::{LIST_SEGMENTS_MAX, TAIL_AIM};
 use crate::list::List;
-use crate::name::{LogId, ObjectName, StreamName};
+use crate::name::{LogId, StreamName};
 
 /// Heads whose bytes are kept, newest first. Of older ones the digest is, to know them again.
 const HEADS_KEPT: u64 = 64;
@@ -96,21 +98,22 @@ impl Store {
     pub fn sign(&mut self, statement: &Statement, now: Timestamp) -> Result<Option<SignedHead>, StoreError> {
         self.refresh()?;
         self.note_time(now);
-        let (log, key) = (self.log, self.key.clone());
+        let (log, key, verified) = (self.log, self.key.clone(), &self.verified);
         let from = self.vouch(log)?;
         let device = self.device.clone();
+        let author = self.identity.as_ref().map(|identity| identity.author(&key.verifying_key().to_bytes()));
         self.db.write(|tx| {
             if has_newer(tx, log)? {
                 return Err(StoreError::Full(
                     "a later version of the program signed for this log; this one only reads it",
                 ));
             }
-            let before = newest(tx, log)?;
+            let before = newest(tx, verified, log)?;
             let (all, chains) = own_segments(tx, log)?;
             let holds = holds(tx)?;
             let old = before.as_ref().map(|before| before.head());
             let list = match old.and_then(|head| head.list) {
-                Some(list) => Some((list, read_list(tx, log, &list)?)),
+                Some(list) => Some((list, read_list(tx, verified, log, &list)?)),
                 None => None,
             };
             let no_list = Segments::new();
@@ -125,8 +128,11 @@ impl Store {
             };
             let list = match layout.list {
                 None => list,
-                Some(streams) => Some(write_list(tx, List { log, streams, holds: holds.clone() })?),
+                Some(streams) => Some(write_list(tx, Arc::new(List { log, streams, holds: holds.clone() }))?),
             };
+            // Whoever does not know the device's key says what was said before.
+            let author = author.or_else(|| old.and_then(|head| head.author.clone()));
+            let author = author.filter(|author| device.belongs_to(&author.key));
             let relay = |stream: &StreamName| statement.relay.get(stream).copied().unwrap_or(Relay::Own);
             let streams = layout.tail.into_iter().map(|(stream, tail)| {
                 let (last, chain) = chains[&stream];
@@ -150,25 +156,24 @@ impl Store {
                 holds: changed(&holds, base),
                 wants: statement.wants.clone(),
                 serves: statement.serves.clone(),
+                author,
             };
             let is_same = old.is_some_and(|old| is_same(old, &head, &plain_tail, statement.lone_holds));
             if is_same || (old.is_none() && is_empty(&head) && !statement.announce) {
                 return Ok(None);
             }
             let signed = head.sign(&|message| key.sign(message).to_bytes())?;
-            tx.execute(
-                "INSERT INTO heads_signed (log, n, digest, bytes) VALUES (?1, ?2, ?3, ?4)",
-                (log.to_string(), int(head.n), signed.digest().as_bytes(), signed.bytes()),
-            )?;
+            tx.prepare_cached("INSERT INTO heads_signed (log, n, digest, bytes) VALUES (?1, ?2, ?3, ?4)")?
+                .execute((log.to_string(), int(head.n), signed.digest().as_bytes(), signed.bytes()))?;
             let forgotten = int(head.n.saturating_sub(HEADS_KEPT));
             let sql = "UPDATE heads_signed SET bytes = NULL WHERE log = ?1 AND n <= ?2";
-            tx.execute(sql, (log.to_string(), forgotten))?;
+            tx.prepare_cached(sql)?.execute((log.to_string(), forgotten))?;
             // The list of the head before may still be read by those who come late.
             let kept = [head.list, before.as_ref().and_then(|before| before.head().list)]
                 .map(|list| list.map(|list| *list.digest.as_bytes()));
             let sql =
                 "DELETE FROM lists WHERE log = ?1 AND digest <> coalesce(?2, x'') AND digest <> coalesce(?3, x'')";
-            tx.execute(sql, (log.to_string(), kept[0], kept[1]))?;
+            tx.prepare_cached(sql)?.execute((log.to_string(), kept[0], kept[1]))?;
             point("exchange.sign.done")?;
             Ok(Some(signed))
         })
@@ -179,7 +184,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn newest_signed(&self) -> Result<Option<SignedHead>, StoreError> {
-        newest(self.db.conn(), self.log)
+        newest(self.db.conn(), &self.verified, self.log)
     }
 
     /// What the newest signed head names, with its list: what is to be put.
@@ -189,32 +194,53 @@ impl Store {
     pub fn signed_segments(&self) -> Result<Option<(SignedHead, Segments)>, StoreError> {
         let Some(signed) = self.newest_signed()? else { return Ok(None) };
         let list = match signed.head().list {
-            Some(list) => Some(read_list(self.db.conn(), self.log, &list)?),
+            Some(list) => Some(read_list(self.db.conn(), &self.verified, self.log, &list)?),
             None => None,
         };
-        let segments = segments(signed.head(), list.as_ref());
+        let segments = segments(signed.head(), list.as_deref());
         let segments = segments.map_err(|e| StoreError::damaged("the newest signed head", e.to_string()))?;
         Ok(Some((signed, segments)))
     }
 }
 
 /// The newest signed head of an own log.
-pub(super) fn newest(db: &rusqlite::Connection, log: LogId) -> Result<Option<SignedHead>, StoreError> {
+pub(super) fn newest(
+    db: &rusqlite::Connection,
+    verified: &Verified,
+    log: LogId,
+) -> Result<Option<SignedHead>, StoreError> {
     let sql = "SELECT n, digest, bytes FROM heads_signed WHERE log = ?1 ORDER BY n DESC LIMIT 1";
     let row = db
         .prepare_cached(sql)?
         .query_row([log.to_string()], |row| Ok((number(row, 0)?, digest(row, 1)?, row.get::<_, Vec<u8>>(2)?)));
     let Some((n, digest, bytes)) = row.optional()? else { return Ok(None) };
-    let read = SignedHead::read(&ObjectName::head(log, n, digest), &bytes);
+    let read = verified.head(log, n, digest, &bytes);
     read.map(Some).map_err(|e| StoreError::damaged(format!("signed head {n} of {log}"), super::read::describe(&e)))
 }
 
-/// A list that is held.
-pub(super) fn read_list(db: &rusqlite::Connection, log: LogId, list: &ListRef) -> Result<List, StoreError> {
-    let bytes = list_bytes(db, log, list.digest)?;
-    let bytes = bytes.ok_or_else(|| StoreError::damaged(format!("list {} of {log}", list.digest), "it is gone"))?;
-    let read = List::read(&bytes, log, list);
-    read.map_err(|e| StoreError::damaged(format!("list {} of {log}", list.digest), super::read::describe(&e)))
+/// A list that is held, and must be.
+fn read_list(
+    db: &rusqlite::Connection,
+    verified: &Verified,
+    log: LogId,
+    list: &ListRef,
+) -> Result<Arc<List>, StoreError> {
+    let found = find_list(db, verified, log, list)?;
+    found.ok_or_else(|| StoreError::damaged(format!("list {} of {log}", list.digest), "it is gone"))
+}
+
+/// A list, if it is held.
+pub(super) fn find_list(
+    db: &rusqlite::Connection,
+    verified: &Verified,
+    log: LogId,
+    list: &ListRef,
+) -> Result<Option<Arc<List>>, StoreError> {
+    let Some(bytes) = list_bytes(db, log, list.digest)? else { return Ok(None) };
+    let read = verified.list(log, list, bytes);
+    let read =
+        read.map_err(|e| StoreError::damaged(format!("list {} of {log}", list.digest), super::read::describe(&e)));
+    read.map(Some)
 }
 
 /// The bytes of a list that is held.
@@ -224,13 +250,13 @@ pub(super) fn list_bytes(db: &rusqlite::Connection, log: LogId, digest: Digest) 
     Ok(row.optional()?)
 }
 
-fn write_list(tx: &rusqlite::Connection, list: List) -> Result<(ListRef, List), StoreError> {
+fn write_list(tx: &rusqlite::Connection, list: Arc<List>) -> Result<(ListRef, Arc<List>), StoreError> {
     if list.streams.values().map(Vec::len).sum::<usize>() > LIST_SEGMENTS_MAX {
         return Err(StoreError::Full("the log has more segments than a list may name; merge some first"));
     }
     let written = list.write()?;
     let sql = "INSERT OR REPLACE INTO lists (log, digest, bytes) VALUES (?1, ?2, ?3)";
-    tx.execute(sql, (list.log.to_string(), written.reference.digest.as_bytes(), &written.bytes))?;
+    tx.prepare_cached(sql)?.execute((list.log.to_string(), written.reference.digest.as_bytes(), &written.bytes))?;
     Ok((written.reference, list))
 }
 
@@ -307,5 +333,5 @@ fn is_empty(head: &Head) -> bool {
 /// Whether a head of the log was seen that needs a later version.
 fn has_newer(tx: &rusqlite::Connection, log: LogId) -> Result<bool, StoreError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM heads_seen WHERE log = ?1 AND verdict = 'newer')";
-    Ok(tx.query_row(sql, [log.to_string()], |row| row.get(0))?)
+    Ok(tx.prepare_cached(sql)?.query_row([log.to_string()], |row| row.get(0))?)
 }

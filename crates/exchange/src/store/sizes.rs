@@ -24,7 +24,7 @@ impl Store {
     pub fn put_totals(&self, remote: &str) -> Result<PutTotals, StoreError> {
         let sql = "SELECT count(*), coalesce(sum(bytes), 0), (SELECT count(*) FROM rejects WHERE remote = ?1)
                    FROM put WHERE remote = ?1";
-        let totals = self.db.conn().query_row(sql, [remote], |row| {
+        let totals = self.db.conn().prepare_cached(sql)?.query_row([remote], |row| {
             Ok(PutTotals { n_files: number(row, 0)?, bytes: number(row, 1)?, n_rejected: number(row, 2)? })
         });
         Ok(totals?)
@@ -39,7 +39,7 @@ impl Store {
                           (SELECT count(*) FROM superseded), (SELECT coalesce(sum(bytes), 0) FROM superseded),
                           (SELECT count(*) FROM tail), (SELECT count(*) FROM pending),
                           (SELECT count(*) FROM logs), (SELECT count(*) FROM rotations)";
-        let sizes = self.db.conn().query_row(sql, [], |row| {
+        let sizes = self.db.conn().prepare_cached(sql)?.query_row([], |row| {
             Ok(Sizes {
                 n_segments: number(row, 0)?,
                 segment_bytes: number(row, 1)?,

@@ -14,8 +14,9 @@ use carry_kernel::id::DeviceId;
 use super::places::Places;
 use super::rows::{self, Lane, digest, int, number, parsed, track};
 use super::schema::SCHEMA;
+use super::verified::Verified;
 use super::{LogRow, LogState, Store, StoreError, incarnation, sign};
-use crate::head::SignedHead;
+use crate::head::{Author, SignedHead};
 use crate::holds::Holds;
 use crate::name::{LogId, ObjectName, StreamName};
 use crate::ranges::Ranges;
@@ -37,10 +38,12 @@ pub struct Status {
 pub struct LogStatus {
     /// The log, its name here, and whether it counts.
     pub row: LogRow,
-    /// The key it is written under, once a head of it was seen. Its fingerprint is what people compare.
+    /// The key it is written under, once a head of it was seen.
     pub key: Option<[u8; 32]>,
-    /// What its author calls itself: a label that proves nothing.
+    /// The id of the device that writes it. Without an `author` it proves nothing.
     pub device: Option<DeviceId>,
+    /// The device that writes it, by the key whose fingerprint people compare, and what it is called. The key did sign this log.
+    pub author: Option<Author>,
     /// Its newest head; of a forked log, that of the way with the most heads.
     pub head: Option<NewestHead>,
     /// By how many milliseconds its author's clock is ahead of this device's at the least; behind, when negative. `None` where
@@ -56,6 +59,17 @@ pub struct LogStatus {
     pub streams: BTreeMap<StreamName, StreamStatus>,
     /// What its author says it holds of others, without a gap from the first record on. Of the own log: what is folded here.
     pub holds: Holds,
+}
+
+/// A log of another device, and the device that writes it, as its newest head says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The log, its name here, and whether it counts.
+    pub row: LogRow,
+    /// The id of the device. Without an `author` it proves nothing.
+    pub device: Option<DeviceId>,
+    /// The device by its key, which did sign this log, and what it is called.
+    pub author: Option<Author>,
 }
 
 /// The newest head of a log.
@@ -92,6 +106,16 @@ impl StreamStatus {
 }
 
 impl LogStatus {
+    /// The key of the device that writes it, where that said so.
+    pub fn device_key(&self) -> Option<[u8; 32]> {
+        self.author.as_ref().map(|author| author.key)
+    }
+
+    /// What its author calls itself: a label that proves nothing.
+    pub fn label(&self) -> Option<&str> {
+        self.author.as_ref().and_then(|author| author.label.as_deref())
+    }
+
     /// Whether this device writes the log, or wrote it.
     pub fn is_ours(&self) -> bool {
         matches!(self.row.state, LogState::Own | LogState::Former)
@@ -138,6 +162,34 @@ impl Store {
     /// [`StoreError`].
     pub fn status(&self) -> Result<Status, StoreError> {
         read(self.db.conn(), self.log, Some(self.key.verifying_key().to_bytes()))
+    }
+
+    /// Who writes the logs of others: what is read of them for that is their newest heads alone. Writes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn written(&self) -> Result<Vec<Written>, StoreError> {
+        let db = self.db.conn();
+        let mut all = Vec::new();
+        for row in super::logs::all(db)? {
+            if matches!(row.state, LogState::Own | LogState::Former) {
+                continue;
+            }
+            // Of several ways the one with the most heads, and of those the first, as in a whole status.
+            let mut newest: Option<SignedHead> = None;
+            for (_, head, _) in followed(db, row.log)? {
+                if newest.as_ref().is_none_or(|newest| newest.head().n < head.head().n) {
+                    newest = Some(head);
+                }
+            }
+            let head = newest.as_ref().map(SignedHead::head);
+            all.push(Written {
+                row,
+                device: head.map(|head| head.device.clone()),
+                author: head.and_then(|head| head.author.clone()),
+            });
+        }
+        Ok(all)
     }
 }
 
@@ -189,6 +241,7 @@ fn log_status(db: &Connection, row: LogRow, own: LogId, own_heads: &[SignedHead]
         row,
         key: None,
         device: None,
+        author: None,
         head: None,
         skew_ms: None,
         n_ways: 0,
@@ -212,6 +265,7 @@ fn log_status(db: &Connection, row: LogRow, own: LogId, own_heads: &[SignedHead]
             status.head = Some(NewestHead { n: head.head().n, at, came: *came });
             status.key = Some(head.head().key);
             status.device = Some(head.head().device.clone());
+            status.author = head.head().author.clone();
             status.holds = holds_of(db, head)?;
             status.skew_ms = came.and_then(|came| skew(head, at, came, &status.holds, own, own_heads));
         }
@@ -284,12 +338,12 @@ fn own_heads(db: &Connection, own: LogId) -> Result<Vec<SignedHead>, StoreError>
 fn holds_of(db: &Connection, head: &SignedHead) -> Result<Holds, StoreError> {
     let log = head.head().log();
     let mut holds = match &head.head().list {
-        Some(list) if sign::list_bytes(db, log, list.digest)?.is_some() => match sign::read_list(db, log, list) {
-            Ok(list) => list.holds,
+        Some(list) => match sign::find_list(db, &Verified::default(), log, list) {
+            Ok(list) => list.map(|list| list.holds.clone()).unwrap_or_default(),
             Err(StoreError::Damaged { .. }) => Holds::new(),
             Err(error) => return Err(error),
         },
-        _ => Holds::new(),
+        None => Holds::new(),
     };
     for (log, streams) in &head.head().holds {
         holds.entry(*log).or_default().extend(streams.clone());

@@ -39,11 +39,29 @@ impl Store {
             // A former log of this device counts anyway.
             let sql = "UPDATE logs SET state = 'approved', revoked_by = NULL
                        WHERE log = ?1 AND state NOT IN ('own', 'former')";
-            tx.execute(sql, [&text])?;
+            tx.prepare_cached(sql)?.execute([&text])?;
             point("exchange.trust.approved")?;
-            tx.execute("DELETE FROM revoked WHERE log = ?1", [&text])?;
-            tx.execute("DELETE FROM forgotten WHERE log = ?1 OR vouched_by = ?1", [&text])?;
+            tx.prepare_cached("DELETE FROM revoked WHERE log = ?1")?.execute([&text])?;
+            tx.prepare_cached("DELETE FROM forgotten WHERE log = ?1 OR vouched_by = ?1")?.execute([&text])?;
             count_heirs(tx, log)
+        })
+    }
+
+    /// Counts a log that waits, and what goes on from it, for what a person said elsewhere; says whether it does. One of which
+    /// something was said here meanwhile, as that it is revoked, stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn approve_waiting(&mut self, log: LogId) -> Result<bool, StoreError> {
+        self.db.write(|tx| {
+            let text = log.to_string();
+            let sql = "UPDATE logs SET state = 'approved', revoked_by = NULL WHERE log = ?1 AND state = 'unapproved'";
+            if tx.prepare_cached(sql)?.execute([&text])? == 0 {
+                return Ok(false);
+            }
+            tx.prepare_cached("DELETE FROM forgotten WHERE vouched_by = ?1")?.execute([&text])?;
+            count_heirs(tx, log)?;
+            Ok(true)
         })
     }
 
@@ -64,7 +82,7 @@ impl Store {
             let text = log.to_string();
             note(tx, log, &alias, now)?;
             let sql = "SELECT state = 'revoked' FROM logs WHERE log = ?1";
-            let was_revoked: bool = tx.query_row(sql, [&text], |row| row.get(0))?;
+            let was_revoked: bool = tx.prepare_cached(sql)?.query_row([&text], |row| row.get(0))?;
             let known = positions(tx, log)?;
             let smallest = at.iter().filter_map(|(stream, at)| match known.get(stream) {
                 Some(before) if before.0 <= at.0 => Some((stream.clone(), *before)),
@@ -74,11 +92,11 @@ impl Store {
             });
             set_positions(tx, log, &smallest.collect())?;
             let sql = "UPDATE logs SET state = 'revoked', revoked_by = NULL WHERE log = ?1 AND state <> 'own'";
-            tx.execute(sql, [&text])?;
+            tx.prepare_cached(sql)?.execute([&text])?;
             point("exchange.trust.revoked")?;
             for heir in heirs(tx, log)? {
                 let sql = "UPDATE logs SET state = 'revoked', revoked_by = ?2 WHERE log = ?1 AND state = 'approved'";
-                if tx.execute(sql, (heir.to_string(), &text))? > 0 {
+                if tx.prepare_cached(sql)?.execute((heir.to_string(), &text))? > 0 {
                     set_positions(tx, heir, &newest(tx, heir)?)?;
                 }
             }
@@ -96,7 +114,7 @@ impl Store {
             let text = log.to_string();
             let sql = "SELECT state = 'unapproved' OR (state = 'revoked' AND revoked_by IS NOT NULL)
                        FROM logs WHERE log = ?1";
-            let may_go = tx.query_row(sql, [&text], |row| row.get::<_, bool>(0)).optional()?;
+            let may_go = tx.prepare_cached(sql)?.query_row([&text], |row| row.get::<_, bool>(0)).optional()?;
             if !may_go.ok_or(StoreError::UnknownLog(log))? {
                 return Err(StoreError::Full(
                     "only a log that is not approved, or that was revoked with another, can be forgotten",
@@ -104,10 +122,10 @@ impl Store {
             }
             let sql = "INSERT OR REPLACE INTO forgotten (log, vouched_by, at_ms)
                        SELECT log, vouched_by, ?2 FROM logs WHERE log = ?1";
-            tx.execute(sql, (&text, now.as_millis()))?;
+            tx.prepare_cached(sql)?.execute((&text, now.as_millis()))?;
             let sql = "DELETE FROM forgotten WHERE log IN (
                            SELECT log FROM forgotten ORDER BY at_ms DESC, log LIMIT -1 OFFSET ?1)";
-            tx.execute(sql, [FORGOTTEN_KEPT])?;
+            tx.prepare_cached(sql)?.execute([FORGOTTEN_KEPT])?;
             for table in [
                 "segments",
                 "ranges",
@@ -122,7 +140,7 @@ impl Store {
                 "waiting",
                 "holds",
             ] {
-                tx.execute(&format!("DELETE FROM {table} WHERE log = ?1"), [&text])?;
+                tx.prepare_cached(&format!("DELETE FROM {table} WHERE log = ?1"))?.execute([&text])?;
             }
             Ok(())
         })?;
@@ -160,8 +178,9 @@ impl Store {
 /// that wait.
 fn note(tx: &rusqlite::Connection, log: LogId, alias: &str, now: Timestamp) -> Result<(), StoreError> {
     let sql = "INSERT OR IGNORE INTO logs (log, alias, state, since_ms) VALUES (?1, ?2, 'unapproved', ?3)";
-    let is_new = tx.execute(sql, (log.to_string(), alias, now.as_millis()))? > 0;
-    if is_new && tx.query_row("SELECT count(*) FROM logs", [], |row| number(row, 0))? > LOGS_MAX as u64 {
+    let is_new = tx.prepare_cached(sql)?.execute((log.to_string(), alias, now.as_millis()))? > 0;
+    if is_new && tx.prepare_cached("SELECT count(*) FROM logs")?.query_row([], |row| number(row, 0))? > LOGS_MAX as u64
+    {
         return Err(StoreError::Full("1024 logs are known"));
     }
     Ok(())
@@ -181,8 +200,8 @@ pub(super) fn count_heirs(tx: &rusqlite::Connection, log: LogId) -> Result<(), S
             }
             let sql = "UPDATE logs SET state = 'approved', revoked_by = NULL
                        WHERE log = ?1 AND state IN ('unapproved', 'revoked')";
-            if tx.execute(sql, [heir.to_string()])? > 0 {
-                tx.execute("DELETE FROM revoked WHERE log = ?1", [heir.to_string()])?;
+            if tx.prepare_cached(sql)?.execute([heir.to_string()])? > 0 {
+                tx.prepare_cached("DELETE FROM revoked WHERE log = ?1")?.execute([heir.to_string()])?;
             }
             todo.push(heir);
         }
@@ -209,10 +228,10 @@ pub(super) fn positions(tx: &rusqlite::Connection, log: LogId) -> Result<Positio
 }
 
 fn set_positions(tx: &rusqlite::Connection, log: LogId, at: &Positions) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM revoked WHERE log = ?1", [log.to_string()])?;
+    tx.prepare_cached("DELETE FROM revoked WHERE log = ?1")?.execute([log.to_string()])?;
     for (stream, (last, chain)) in at {
         let row = (log.to_string(), stream.as_str(), int(*last), chain.as_bytes());
-        tx.execute("INSERT INTO revoked (log, stream, last, chain) VALUES (?1, ?2, ?3, ?4)", row)?;
+        tx.prepare_cached("INSERT INTO revoked (log, stream, last, chain) VALUES (?1, ?2, ?3, ?4)")?.execute(row)?;
     }
     Ok(())
 }

@@ -30,15 +30,15 @@ pub struct Finding {
 type Part = fn(&Store, &mut Findings) -> Result<(), StoreError>;
 
 /// What was found so far.
-struct Findings(Vec<Finding>);
+pub(super) struct Findings(pub(super) Vec<Finding>);
 
 impl Findings {
-    fn add(&mut self, what: impl Into<String>, problem: impl Into<String>) {
+    pub(super) fn add(&mut self, what: impl Into<String>, problem: impl Into<String>) {
         self.0.push(Finding { what: what.into(), problem: problem.into() });
     }
 
     /// Damage is a finding; what else fails ends the search.
-    fn take<T>(&mut self, result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    pub(super) fn take<T>(&mut self, result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
         match result {
             Ok(value) => Ok(Some(value)),
             Err(StoreError::Damaged { what, problem }) => {
@@ -60,6 +60,11 @@ impl Findings {
             Err(error) => Err(error),
         }
     }
+}
+
+/// What a finding about the ranges of a lane is about.
+pub(super) fn of_ranges(lane: &Lane) -> String {
+    format!("the ranges of {lane}")
 }
 
 impl Store {
@@ -121,53 +126,6 @@ impl Store {
         Ok(found.0)
     }
 
-    /// Lets go of others' files that are damaged, so that they are fetched again. What was folded of them stays. Damaged
-    /// files of the own log are named and stay: [`Store::accept_segment`] takes a good copy of one from a remote. Own
-    /// attachments that are damaged before they came into a segment are let go: whoever lacks them asks for them.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn let_go_damaged(&mut self) -> Result<Vec<Finding>, StoreError> {
-        let mut found = Findings(Vec::new());
-        for lane in rows::lanes(self.db.conn())? {
-            self.let_go_in(&lane, &mut found)?;
-        }
-        let bad = self.damaged_pending(&mut found)?;
-        self.db.write(|tx| bad.iter().try_for_each(|pending| pending.delete(tx)))?;
-        Ok(found.0)
-    }
-
-    /// The same of one lane of another's log.
-    pub(super) fn let_go_of(&mut self, lane: &Lane) -> Result<(), StoreError> {
-        self.let_go_in(lane, &mut Findings(Vec::new()))
-    }
-
-    fn let_go_in(&mut self, lane: &Lane, found: &mut Findings) -> Result<(), StoreError> {
-        let (mut left, mut bad) = (Ranges::new(), Vec::new());
-        for piece in pieces(self.db.conn(), lane, 1, u64::MAX)? {
-            let n_found = found.0.len();
-            let ranges = self.verify_piece(&piece, found);
-            let ranges = found.take(ranges)?.unwrap_or_default();
-            if found.0.len() > n_found {
-                bad.push(piece);
-            } else {
-                left = left.union(&ranges.into_iter().collect());
-            }
-        }
-        if bad.is_empty() || lane.log == self.log {
-            return Ok(());
-        }
-        self.db.write(|tx| {
-            for piece in &bad {
-                let sql = "DELETE FROM segments WHERE log = ?1 AND track = ?2 AND stream = ?3 AND file = ?4";
-                let log = lane.log.to_string();
-                tx.execute(sql, (&log, lane.track, lane.stream.as_str(), &piece.file))?;
-                tx.execute("DELETE FROM attached WHERE log = ?1 AND file = ?2", (&log, &piece.file))?;
-            }
-            rows::set_held(tx, lane, &left)
-        })
-    }
-
     fn verify_keys(&self, found: &mut Findings) -> Result<(), StoreError> {
         for row in self.logs()? {
             if matches!(row.state, super::LogState::Own | super::LogState::Former) {
@@ -219,6 +177,12 @@ impl Store {
     }
 
     fn verify_lists(&self, found: &mut Findings) -> Result<(), StoreError> {
+        self.damaged_lists(found).map(drop)
+    }
+
+    /// Lists that are not what their digests say.
+    pub(super) fn damaged_lists(&self, found: &mut Findings) -> Result<Vec<(LogId, Digest)>, StoreError> {
+        let mut bad = Vec::new();
         let mut rows = self.db.conn().prepare("SELECT log, digest, bytes FROM lists")?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
@@ -226,9 +190,10 @@ impl Store {
             let reference = ListRef { digest, bytes: bytes.len() as u64 };
             if let Err(error) = List::read(&bytes, log, &reference) {
                 found.add(format!("list {digest} of {log}"), describe(&error));
+                bad.push((log, digest));
             }
         }
-        Ok(())
+        Ok(bad)
     }
 
     /// Files, the tail, and what is said to be held.
@@ -256,14 +221,14 @@ impl Store {
             let there: Ranges = there.into_iter().chain(tail).collect();
             let said = rows::held(self.db.conn(), &lane)?;
             if said != there {
-                found.add(format!("the ranges of {lane}"), format!("they say {said}, there is {there}"));
+                found.add(of_ranges(&lane), format!("they say {said}, there is {there}"));
             }
         }
         Ok(())
     }
 
     /// All of one file. Says which records are in it.
-    fn verify_piece(
+    pub(super) fn verify_piece(
         &self,
         piece: &Piece,
         found: &mut Findings,
@@ -309,6 +274,12 @@ impl Store {
     }
 
     fn verify_superseded(&self, found: &mut Findings) -> Result<(), StoreError> {
+        self.damaged_superseded(found).map(drop)
+    }
+
+    /// Own files that were merged into others and are not as they were written.
+    pub(super) fn damaged_superseded(&self, found: &mut Findings) -> Result<Vec<Digest>, StoreError> {
+        let mut bad = Vec::new();
         let sql = "SELECT log, stream, first, last, bytes, digest, file FROM superseded";
         let mut rows = self.db.conn().prepare(sql)?;
         let rows = rows.query_map([], |row| {
@@ -326,14 +297,16 @@ impl Store {
             let nothing = Digest::from_bytes([0; 32]);
             let what = self.places.file(lane.log, &file).display().to_string();
             let piece = Piece { lane, reference, base: nothing, chain: nothing, file, blocks: None };
-            match self.read_whole(&piece) {
-                Ok(_) => {}
-                Err(StoreError::Segment(error)) => found.add(what, describe(&error)),
-                Err(StoreError::Disk(error)) => found.add(what, describe(&error)),
+            let problem = match self.read_whole(&piece) {
+                Ok(_) => continue,
+                Err(StoreError::Segment(error)) => describe(&error),
+                Err(StoreError::Disk(error)) => describe(&error),
                 Err(error) => return Err(error),
-            }
+            };
+            found.add(what, problem);
+            bad.push(reference.digest);
         }
-        Ok(())
+        Ok(bad)
     }
 
     fn verify_pending(&self, found: &mut Findings) -> Result<(), StoreError> {
@@ -341,7 +314,7 @@ impl Store {
     }
 
     /// Attachments that are in no segment yet and are not what was handed over.
-    fn damaged_pending(&self, found: &mut Findings) -> Result<Vec<Pending>, StoreError> {
+    pub(super) fn damaged_pending(&self, found: &mut Findings) -> Result<Vec<Pending>, StoreError> {
         let mut bad = Vec::new();
         let mut rows = self.db.conn().prepare("SELECT DISTINCT log, stream FROM pending")?;
         let rows = rows.query_map([], |row| Ok((parsed(row, 0)?, parsed(row, 1)?)))?;

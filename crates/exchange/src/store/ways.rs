@@ -98,7 +98,7 @@ impl Store {
                         found.before.map_or([0; 4], Digest::first4),
                         other,
                     );
-                    tx.execute(sql, row)?;
+                    tx.prepare_cached(sql)?.execute(row)?;
                 }
                 Ok::<_, StoreError>(())
             })?;
@@ -162,38 +162,89 @@ impl Store {
     /// Where two ways of a stream part; `None` while not enough of both is held.
     fn parting(&self, left: &Lane, right: &Lane) -> Result<Option<Parting>, StoreError> {
         let ours: BTreeMap<u64, Digest> = rows::marks(self.db.conn(), left, 0, u64::MAX >> 1)?.into_iter().collect();
-        // Chains agree up to the fork and never after it, so the last mark in common is a good place to begin.
-        let common = rows::marks(self.db.conn(), right, 0, u64::MAX >> 1)?;
-        let from = common.into_iter().filter(|(seq, chain)| ours.get(seq) == Some(chain)).map(|(seq, _)| seq).max();
-        let from = from.unwrap_or(0);
+        let theirs = rows::marks(self.db.conn(), right, 0, u64::MAX >> 1)?;
+        let from = last_in_common(&ours, &theirs);
+        match self.parting_after(left, right, from)? {
+            // A head that lay on the wrong way for a time left its mark there.
+            None if from > 0 => self.parting_after(left, right, 0),
+            found => Ok(found),
+        }
+    }
+
+    fn parting_after(&self, left: &Lane, right: &Lane, from: u64) -> Result<Option<Parting>, StoreError> {
         let mut next = from + 1;
         let mut before = self.links(left, from, from)?.first().and_then(|link| link.r);
-        let mut found = None;
         // A block at a time of one, and as much of the other: memory holds a little of both.
-        while found.is_none() {
+        loop {
             if !rows::held(self.db.conn(), left)?.contains(next) {
                 return Ok(None);
             }
             let (ours, end) = self.chunk(left, next, u64::MAX >> 1)?;
-            let theirs: BTreeMap<u64, Link> =
-                self.links(right, next, end)?.into_iter().map(|link| (link.frame.first(), link)).collect();
-            for link in ours {
-                let Some(other) = theirs.get(&next).filter(|_| link.frame.first() == next) else { return Ok(None) };
-                let (Some(a), Some(b)) = (link.r, other.r) else { return Ok(None) };
-                if a != b {
-                    found = Some(Parting { first: next, left: a, right: b, before });
-                    break;
-                }
-                before = Some(a);
-                next += 1;
+            let theirs = self.links(right, next, end)?;
+            match part(&ours, &theirs, &mut next, &mut before) {
+                Parted::At(parting) => return Ok(Some(parting)),
+                Parted::Unknown => return Ok(None),
+                Parted::Later => {}
             }
         }
-        Ok(found)
     }
 }
 
+/// The last place of which two ways are known to have the same chain. They agree up to the fork and never after it: what
+/// seems to agree after a place where they differ does not count.
+fn last_in_common(ours: &BTreeMap<u64, Digest>, theirs: &[(u64, Digest)]) -> u64 {
+    let both = || theirs.iter().filter_map(|(seq, chain)| ours.get(seq).map(|ours| (*seq, ours == chain)));
+    let differs = both().filter(|(_, is_same)| !is_same).map(|(seq, _)| seq).min().unwrap_or(u64::MAX);
+    both().filter(|(seq, is_same)| *is_same && *seq < differs).map(|(seq, _)| seq).max().unwrap_or(0)
+}
+
+/// What comparing a part of two ways says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Parted {
+    /// They part here.
+    At(Parting),
+    /// They are the same so far.
+    Later,
+    /// Not enough of both is held.
+    Unknown,
+}
+
+/// Compares two ways from `next` on, which is moved behind what is the same in both.
+///
+/// A run of void records says only where the chain leads. Where one stands, the ways are compared at the next place at which
+/// frames of both end; if they differ there, they are taken to part where the run begins: nothing of it is left to be folded,
+/// and all that is left of the other way is.
+fn part(ours: &[Link], theirs: &[Link], next: &mut u64, before: &mut Option<Digest>) -> Parted {
+    let (mut i, mut j) = (0, 0);
+    while let Some(left) = ours.get(i) {
+        let Some(right) = theirs.get(j) else { return Parted::Unknown };
+        if left.frame.first() > *next || right.frame.first() > *next {
+            return Parted::Unknown;
+        }
+        while ours[i].frame.last() != theirs[j].frame.last() {
+            let is_left = ours[i].frame.last() < theirs[j].frame.last();
+            if is_left {
+                i += 1
+            } else {
+                j += 1
+            };
+            if i == ours.len() || j == theirs.len() {
+                return Parted::Unknown;
+            }
+        }
+        let (end, is_same) = (&ours[i], ours[i].chain == theirs[j].chain);
+        if !is_same {
+            let name = |link: &Link| link.r.unwrap_or(link.chain);
+            return Parted::At(Parting { first: *next, left: name(left), right: name(right), before: *before });
+        }
+        (*next, *before) = (end.frame.last() + 1, end.r);
+        (i, j) = (i + 1, j + 1);
+    }
+    Parted::Later
+}
+
 /// Where two ways part: the first records that differ, and the last in common.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Parting {
     first: u64,
     left: Digest,
@@ -207,4 +258,78 @@ struct Point {
     r4: [u8; 4],
     before_r4: [u8; 4],
     other: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::{chain_next, chain_start};
+    use crate::fixture::{log, stream};
+    use crate::frame::{Frame, Stub, StubReason, VoidRun};
+
+    fn r(seq: u64, side: u8) -> Digest {
+        Digest::of(&[&seq.to_le_bytes(), &[side]])
+    }
+
+    /// Records `1..=last`, those from 5 on of this side; those of `run` in one frame.
+    fn way(last: u64, side: u8, run: std::ops::RangeInclusive<u64>) -> Vec<Link> {
+        let (mut links, mut chain) = (Vec::new(), chain_start(log(1), &stream("notes")));
+        for seq in 1..=last {
+            let r = r(seq, if seq < 5 { 0 } else { side });
+            chain = chain_next(chain, r);
+            if seq == *run.end() {
+                let frame = Frame::Void(VoidRun { first: *run.start(), last: seq, chain });
+                links.push(Link { frame, r: None, chain });
+            } else if !run.contains(&seq) {
+                let frame = Frame::Stub(Stub { seq, r, reason: StubReason::Void });
+                links.push(Link { frame, r: Some(r), chain });
+            }
+        }
+        links
+    }
+
+    fn parted(left: &[Link], right: &[Link]) -> Parted {
+        part(left, right, &mut 1, &mut None)
+    }
+
+    #[test]
+    fn ways_part_at_the_first_record_that_differs() {
+        let at = Parting { first: 5, left: r(5, 1), right: r(5, 2), before: Some(r(4, 0)) };
+        let none = 20..=20;
+        assert_eq!(parted(&way(8, 1, none.clone()), &way(9, 2, none.clone())), Parted::At(at));
+        // A run before does not matter, but what comes before the fork is not named then if it ends there.
+        assert_eq!(parted(&way(8, 1, 2..=3), &way(9, 2, none.clone())), Parted::At(at));
+        let at = Parting { before: None, ..at };
+        assert_eq!(parted(&way(8, 1, 2..=4), &way(9, 2, none)), Parted::At(at));
+    }
+
+    #[test]
+    fn where_a_run_hides_the_fork_they_part_where_it_begins() {
+        for run in [3..=6, 3..=5, 4..=8] {
+            let (left, right) = (way(9, 1, run.clone()), way(9, 2, 20..=20));
+            for (left, right) in [(&left, &right), (&right, &left)] {
+                let Parted::At(parting) = parted(left, right) else { panic!("{run:?}: {:?}", parted(left, right)) };
+                assert_eq!((parting.first, parting.before), (*run.start(), Some(r(run.start() - 1, 0))));
+                assert_ne!(parting.left, parting.right);
+            }
+        }
+        // Both have one.
+        assert!(matches!(parted(&way(9, 1, 3..=6), &way(9, 2, 2..=7)), Parted::At(Parting { first: 2, .. })));
+    }
+
+    #[test]
+    fn a_mark_after_the_fork_is_not_believed() {
+        let ours = BTreeMap::from([(0, r(0, 0)), (4, r(4, 0)), (6, r(6, 1)), (9, r(9, 1))]);
+        assert_eq!(last_in_common(&ours, &[(0, r(0, 0)), (4, r(4, 0)), (5, r(5, 2))]), 4);
+        assert_eq!(last_in_common(&ours, &[(0, r(0, 0)), (4, r(4, 0)), (6, r(6, 2)), (9, r(9, 1))]), 4);
+        assert_eq!(last_in_common(&ours, &[(4, r(4, 2)), (9, r(9, 1))]), 0);
+    }
+
+    #[test]
+    fn what_is_not_held_is_not_judged() {
+        let none = 20..=20;
+        assert_eq!(parted(&way(4, 1, none.clone()), &way(9, 2, none.clone())), Parted::Later);
+        assert_eq!(parted(&way(9, 1, 3..=7), &way(6, 2, none.clone())), Parted::Unknown);
+        assert_eq!(parted(&way(9, 1, none.clone()), &way(9, 2, none)[1..]), Parted::Unknown);
+    }
 }

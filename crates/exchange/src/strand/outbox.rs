@@ -4,6 +4,8 @@
 //! [`push`]; [`drain`] hands rows to the exchange and removes them when they have a place. Folding a batch and [`cover`] are
 //! one transaction, too.
 
+use std::collections::BTreeMap;
+
 use carry_kernel::clock::Timestamp;
 use carry_kernel::db::Db;
 use carry_kernel::db::rusqlite::{self, Connection, OptionalExtension as _, Transaction};
@@ -11,18 +13,19 @@ use carry_kernel::hlc::Hlc;
 
 use super::{Appended, NewRecord, Nonce, Origin};
 use crate::frame::Frame;
-use crate::name::StreamName;
+use crate::name::{LogId, StreamName};
+use crate::packed;
 use crate::ranges::Ranges;
 use crate::record::{AttachmentId, Flags, Record};
 use crate::store::{Store, StoreError};
 
-/// The tables, for a strand's migration. Numbers are never given twice, also after rows are gone.
+/// The tables, for a strand's migration. Long payloads lie packed: `plain_bytes` is their length then. Numbers are never given twice, also after rows are gone.
 pub const SQL: &str = "
 CREATE TABLE outbox_self (one INTEGER PRIMARY KEY CHECK (one = 1), nonce BLOB NOT NULL) STRICT;
 CREATE TABLE outbox (
   id INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL,
   flags INTEGER NOT NULL, key BLOB NOT NULL, kind INTEGER NOT NULL, kind_version INTEGER NOT NULL,
-  wants TEXT NOT NULL, payload BLOB NOT NULL
+  wants TEXT NOT NULL, payload BLOB NOT NULL, plain_bytes INTEGER
 ) STRICT;
 CREATE INDEX outbox_by_stream ON outbox (stream, id);
 CREATE TABLE applied (
@@ -60,8 +63,9 @@ pub struct Outgoing {
 pub fn push(tx: &Transaction<'_>, stream: &StreamName, out: &Outgoing) -> Result<u64, StoreError> {
     check(out)?;
     let wants = out.wants.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(" ");
-    let sql = "INSERT INTO outbox (stream, flags, key, kind, kind_version, wants, payload)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT INTO outbox (stream, flags, key, kind, kind_version, wants, payload, plain_bytes)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let (payload, plain_bytes) = packed::pack(&out.payload)?;
     tx.prepare_cached(sql)?.execute((
         stream.as_str(),
         out.flags.0,
@@ -69,7 +73,8 @@ pub fn push(tx: &Transaction<'_>, stream: &StreamName, out: &Outgoing) -> Result
         out.kind,
         out.kind_version,
         wants,
-        &out.payload,
+        payload,
+        plain_bytes,
     ))?;
     Ok(u64::try_from(tx.last_insert_rowid()).unwrap_or(0))
 }
@@ -99,7 +104,7 @@ fn check(out: &Outgoing) -> Result<(), StoreError> {
 /// SQLite's.
 pub fn n_waiting(db: &Connection, stream: &StreamName) -> rusqlite::Result<u64> {
     let sql = "SELECT count(*) FROM outbox WHERE stream = ?1";
-    db.query_row(sql, [stream.as_str()], |row| crate::store::number(row, 0))
+    db.prepare_cached(sql)?.query_row([stream.as_str()], |row| crate::store::number(row, 0))
 }
 
 /// Hands all that waits of a stream to the exchange, a part at a time, and removes it here once it has a place. `placed` is
@@ -128,17 +133,23 @@ pub fn drain(
             Err(StoreError::WentBack { .. }) => {
                 // This file went back to an earlier state. What of it was said already is said twice, which changes nothing.
                 let fresh = store.nonce()?;
-                db.write(|tx| Ok::<_, StoreError>(tx.execute("UPDATE outbox_self SET nonce = ?1", [fresh.0])?))?;
+                db.write(|tx| {
+                    Ok::<_, StoreError>(tx.prepare_cached("UPDATE outbox_self SET nonce = ?1")?.execute([fresh.0])?)
+                })?;
                 continue;
             }
             other => other?,
         };
         db.write(|tx| {
+            let mut covers: BTreeMap<LogId, Vec<u64>> = BTreeMap::new();
             for (row, place) in rows.iter().zip(&appended) {
                 placed(tx, row, place)?;
-                let origin = Origin { log: place.log, track: 0, stream: stream.clone() };
-                cover(tx, &origin, &Ranges::of(place.seq, place.seq))?;
+                covers.entry(place.log).or_default().push(place.seq);
                 tx.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([int(row.id)])?;
+            }
+            for (log, seqs) in covers {
+                let origin = Origin { log, track: 0, stream: stream.clone() };
+                cover(tx, &origin, &seqs.into_iter().map(|seq| seq..=seq).collect())?;
             }
             Ok::<_, StoreError>(())
         })?;
@@ -152,13 +163,13 @@ pub fn drain(
 /// The outbox's nonce, drawn when there is none.
 fn nonce(db: &mut Db, store: &mut Store) -> Result<Nonce, StoreError> {
     let sql = "SELECT nonce FROM outbox_self";
-    if let Some(nonce) = db.conn().query_row(sql, [], |row| row.get(0)).optional()? {
+    if let Some(nonce) = db.conn().prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()? {
         return Ok(Nonce(nonce));
     }
     let fresh = store.nonce()?;
     let nonce = db.write(|tx| {
-        tx.execute("INSERT OR IGNORE INTO outbox_self (one, nonce) VALUES (1, ?1)", [fresh.0])?;
-        Ok::<_, StoreError>(tx.query_row(sql, [], |row| row.get(0))?)
+        tx.prepare_cached("INSERT OR IGNORE INTO outbox_self (one, nonce) VALUES (1, ?1)")?.execute([fresh.0])?;
+        Ok::<_, StoreError>(tx.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
     })?;
     db.sync()?;
     Ok(Nonce(nonce))
@@ -166,8 +177,7 @@ fn nonce(db: &mut Db, store: &mut Store) -> Result<Nonce, StoreError> {
 
 /// The oldest rows of a stream.
 fn waiting(db: &Connection, stream: &StreamName) -> Result<Vec<NewRecord>, StoreError> {
-    let sql =
-        "SELECT id, flags, key, kind, kind_version, wants, payload FROM outbox WHERE stream = ?1 ORDER BY id LIMIT ?2";
+    let sql = "SELECT id, flags, key, kind, kind_version, wants, payload, plain_bytes FROM outbox WHERE stream = ?1 ORDER BY id LIMIT ?2";
     let mut rows = db.prepare_cached(sql)?;
     let mut rows = rows.query((stream.as_str(), int(DRAIN_ROWS as u64)))?;
     let (mut found, mut bytes) = (Vec::new(), 0);
@@ -176,7 +186,7 @@ fn waiting(db: &Connection, stream: &StreamName) -> Result<Vec<NewRecord>, Store
     {
         let wants: String = row.get(5)?;
         let wants = wants.split(' ').filter(|id| !id.is_empty()).map(str::parse);
-        let payload: Vec<u8> = row.get(6)?;
+        let payload = unpacked(row.get(6)?, row.get(7)?)?;
         bytes += payload.len();
         found.push(NewRecord {
             id: crate::store::number(row, 0)?,
@@ -189,6 +199,14 @@ fn waiting(db: &Connection, stream: &StreamName) -> Result<Vec<NewRecord>, Store
         });
     }
     Ok(found)
+}
+
+/// The payload of a row, as `payload` and `plain_bytes` have it.
+///
+/// # Errors
+/// [`StoreError`] for a damaged one.
+pub fn unpacked(payload: Vec<u8>, plain_bytes: Option<u32>) -> Result<Vec<u8>, StoreError> {
+    packed::unpack(payload, plain_bytes).map_err(|error| StoreError::damaged("a row of an outbox", error.to_string()))
 }
 
 /// The numbers of all rows that are there.
@@ -246,7 +264,7 @@ pub fn uncover(tx: &Transaction<'_>, origin: &Origin, after: u64) -> rusqlite::R
 /// # Errors
 /// SQLite's.
 pub fn uncover_all(tx: &Transaction<'_>, stream: &StreamName) -> rusqlite::Result<()> {
-    tx.execute("DELETE FROM applied WHERE stream = ?1", [stream.as_str()]).map(drop)
+    tx.prepare_cached("DELETE FROM applied WHERE stream = ?1")?.execute([stream.as_str()]).map(drop)
 }
 
 fn write(tx: &Transaction<'_>, origin: &Origin, ranges: &Ranges) -> rusqlite::Result<()> {

@@ -168,6 +168,22 @@ fn every_refusal_has_its_class() {
 }
 
 #[test]
+fn what_the_credentials_may_not_do_is_named() {
+    let server = S3::start();
+    let remote = marked(&server);
+    server.fail("list-type", 1, refusal(403, "AccessDenied"));
+    let message = told(&names(&remote, Folder::Heads).unwrap_err());
+    assert!(
+        message.contains("refuses this device") && message.contains("may not list files (403 AccessDenied)"),
+        "{message}"
+    );
+    server.fail("PUT /exchange/p/carry/h", 1, refusal(403, "AccessDenied"));
+    let message = told(&put(&remote, &head(1), b"x").unwrap_err());
+    assert!(message.contains("may not put a file (403 AccessDenied)"), "{message}");
+    assert!(!message.contains("folder") && !message.contains("mount"), "{message}");
+}
+
+#[test]
 fn a_busy_server_says_for_how_long() {
     let server = S3::start();
     let remote = marked(&server);
@@ -338,7 +354,11 @@ fn certificates_of_its_own_authority_are_taken_from_a_file() {
     let bucket = bucket_at(&format!("s3://{BUCKET}?endpoint={}", server.endpoint()));
     let right = [("AWS_ACCESS_KEY_ID", KEY_ID), ("AWS_SECRET_ACCESS_KEY", SECRET)];
     let stranger = opened(&bucket, &right, &[]).0.unwrap().check(&Deadline::NONE).unwrap_err();
-    assert!(stranger.class() == Class::Unreachable && told(&stranger).contains("certificate"), "{}", told(&stranger));
+    assert!(
+        stranger.class() == Class::Untrusted && told(&stranger).contains("signed by nobody this machine trusts"),
+        "{}",
+        told(&stranger)
+    );
     let right = [&right[..], &[("AWS_CA_BUNDLE", "~/ca.pem")]].concat();
     let (known, _home) = opened(&bucket, &right, &[("ca.pem", &authority)]);
     assert_eq!(known.unwrap().init(&Deadline::NONE).unwrap(), Init::Created);

@@ -60,7 +60,7 @@ fn a_folder_that_is_missing_is_not_made() {
     let remote = FolderRemote::new(&missing, log(), 1);
     let error = remote.init(&Deadline::NONE).unwrap_err();
     assert_eq!(error.class(), Class::Unreachable);
-    assert!(error.to_string().contains("stick") && error.to_string().contains("connected"), "{error}");
+    assert!(error.to_string().contains("stick") && error.to_string().contains("is mounted"), "{error}");
     assert_eq!(put(&remote, b"x"), Err(Class::Unreachable));
     assert!(!missing.exists());
     write_cache(&missing, b"a file").unwrap();

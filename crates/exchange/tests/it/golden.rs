@@ -111,6 +111,7 @@ fn head() -> Head {
             Want::Attachment(log(2), "0a1b2c".parse().unwrap()),
         ],
         serves: vec![Served { log: log(4), stream: "code".parse().unwrap(), reference: reference() }],
+        author: None,
     }
 }
 

@@ -24,3 +24,6 @@ mod folder;
 
 #[expect(clippy::unwrap_used, reason = "helpers of tests are tests, which clippy does not see")]
 mod wrappers;
+
+#[expect(clippy::unwrap_used, reason = "helpers of tests are tests, which clippy does not see")]
+mod webdav;

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use carry_exchange::location::{Bucket, Location};
 use carry_exchange::remote::{
-    BucketRemote, Environment, Faults, Faulty, FolderRemote, MemoryRemote, Retry, Retrying, Ways,
+    BucketRemote, Environment, Faults, Faulty, FolderRemote, Login, MemoryRemote, Retry, Retrying, Ways, WebDavRemote,
 };
 use carry_kernel::clock::{Clock, SystemClock};
+use carry_testkit::apache::{self, Apache};
+use carry_testkit::dav::{Dav, LOGIN, Quirks};
 use carry_testkit::s3::{BUCKET, Conditions, KEY_ID, S3, SECRET};
 use carry_testkit::tmpfs::Tmpfs;
 use tempfile::TempDir;
@@ -31,6 +33,10 @@ contract! {
     bucket_that_ignores_conditions: Some(Rig::bucket(Conditions::Ignored));
     bucket_that_knows_no_conditions: Some(Rig::bucket(Conditions::Unknown));
     unsteady_bucket: Some(Rig::unsteady_bucket(3));
+    webdav: Some(Rig::webdav(Quirks::default()));
+    webdav_that_knows_little: Some(Rig::webdav(little()));
+    webdav_of_apache: Some(Rig::apache());
+    unsteady_webdav: Some(Rig::unsteady_webdav(4));
     unsteady: Some(Rig::unsteady(1));
     unsteady_otherwise: Some(Rig::unsteady(2));
 }
@@ -127,6 +133,85 @@ impl Rig {
             _held: Box::new(server),
         }
     }
+}
+
+impl Rig {
+    /// A folder over WebDAV, at a path that is hard to write.
+    pub(crate) fn webdav(quirks: Quirks) -> Self {
+        let server = Arc::new(Dav::start());
+        server.set(quirks);
+        server.plant(&format!("{DAV_PATH}/keep"), b"");
+        let remote = open_dav(&server, DAV_PATH, Some(LOGIN));
+        Self {
+            plant: plant_over_dav(&server),
+            remote: Box::new(remote),
+            repeats: false,
+            is_exclusive: false,
+            is_guarded: false,
+            _held: Box::new(server),
+        }
+    }
+
+    /// The same of another implementation.
+    pub(crate) fn apache() -> Self {
+        let server = Arc::new(Apache::start());
+        let remote = open_dav_at(&server.address(), DAV_PATH, Some(apache::LOGIN));
+        server.plant(&format!("{DAV_PATH}/keep"), b"");
+        let planted = server.clone();
+        Self {
+            plant: Box::new(move |path, bytes| planted.plant(&format!("{DAV_PATH}/{path}"), bytes)),
+            remote: Box::new(remote),
+            repeats: false,
+            is_exclusive: false,
+            is_guarded: false,
+            _held: Box::new(server),
+        }
+    }
+
+    /// One whose calls fail now and then, and that is asked again.
+    pub(crate) fn unsteady_webdav(seed: u64) -> Self {
+        let server = Arc::new(Dav::start());
+        let faulty = Faulty::new(open_dav(&server, DAV_PATH, Some(LOGIN)), seed, Faults::passing(15));
+        server.plant(&format!("{DAV_PATH}/keep"), b"");
+        let retry = Retry { tries_max: 60, ..Retry::default() };
+        let remote = Retrying::with_pause(faulty, retry, seed, NoTime);
+        Self {
+            plant: plant_over_dav(&server),
+            remote: Box::new(remote),
+            repeats: true,
+            is_exclusive: false,
+            is_guarded: false,
+            _held: Box::new(server),
+        }
+    }
+}
+
+/// A server that knows no more than it must.
+fn little() -> Quirks {
+    Quirks { ignores_conditions: true, ignores_ranges: true, wants_paths: true, ..Quirks::default() }
+}
+
+/// A path with names of all kinds.
+pub(crate) const DAV_PATH: &str = "/remote.php/dav/files/ada@example.org/a+b (c) & d/ä";
+
+/// Opens the folder at a path of a server, which is on this machine.
+pub(crate) fn open_dav(server: &Dav, path: &str, login: Option<&str>) -> WebDavRemote {
+    open_dav_at(&server.address().to_string(), path, login)
+}
+
+fn open_dav_at(server: &str, path: &str, login: Option<&str>) -> WebDavRemote {
+    let login = login.map(|login| Login::new(login).unwrap());
+    match Location::parse(&format!("dav+http://{server}{path}"), Path::new("/")) {
+        Ok(Location::WebDav { origin, path }) => {
+            WebDavRemote::new(&origin, &path, login.as_ref(), None, log(), 5).unwrap()
+        }
+        other => panic!("{path} is {other:?}"),
+    }
+}
+
+fn plant_over_dav(server: &Arc<Dav>) -> Plant {
+    let server = server.clone();
+    Box::new(move |path, bytes| server.plant(&format!("{DAV_PATH}/{path}"), bytes))
 }
 
 /// A prefix of all that an address may hold.

@@ -50,7 +50,7 @@ fn who_has_the_certificate_gets_in_and_others_hear_what_is_wrong() {
         );
     }
     let stranger = encrypted(&hub, &token, "localhost", None).check(&Deadline::NONE).unwrap_err();
-    assert_eq!(stranger.class(), Class::Unreachable);
+    assert_eq!(stranger.class(), Class::Untrusted);
     assert!(cause(&stranger).contains("signed by nobody this machine trusts"), "{}", cause(&stranger));
     let other = certificate(dir.path(), "other", &["localhost"]);
     let wrong = encrypted(&hub, &token, "localhost", Some(&other.0)).check(&Deadline::NONE).unwrap_err();

@@ -189,6 +189,7 @@ pub(crate) fn published(seed: u8, n: u64, payload_bytes: usize) -> [Object; 3] {
         holds: BTreeMap::new(),
         wants: Vec::new(),
         serves: Vec::new(),
+        author: None,
     };
     let head = head.sign(&|message: &[u8]| key(seed).sign(message).to_bytes()).unwrap();
     [

@@ -84,7 +84,7 @@ impl Layers {
         match disk::read_bounded(file, FILE_BYTES_MAX) {
             Ok(None) => {}
             Ok(Some(bytes)) => self.file(bytes, None, &at),
-            Err(e) => self.warn(at(1), format!("The file has no effect: it cannot be read ({}).", e.source)),
+            Err(e) => self.broken(at(1), format!("The file has no effect: it cannot be read ({}).", e.source)),
         }
     }
 
@@ -110,11 +110,17 @@ impl Layers {
 
     /// One file's layer; `table` is the part of it that is ours, all of it if `None`.
     fn file(&mut self, bytes: Vec<u8>, table: Option<&str>, at: &dyn Fn(usize) -> Origin) {
+        // One that nobody can parse may be a shared file that has no part of ours.
+        let is_ours = |text: &str| table.is_none_or(|table| text.contains(table));
         let text = match String::from_utf8(bytes) {
             Ok(text) => text,
             Err(e) => {
                 let line = line_at(e.as_bytes(), e.utf8_error().valid_up_to());
-                return self.warn(at(line), "The file has no effect: it is not UTF-8 text.".to_owned());
+                let message = "The file has no effect: it is not UTF-8 text.".to_owned();
+                return match is_ours(&String::from_utf8_lossy(e.as_bytes())) {
+                    true => self.broken(at(line), message),
+                    false => self.warn(at(line), message),
+                };
             }
         };
         let document = match Document::parse(text.as_str()) {
@@ -124,7 +130,11 @@ impl Layers {
             Err(e) => {
                 let line = line_at(text.as_bytes(), e.span().map_or(0, |span| span.start));
                 let problem = shown(e.message().lines().next().unwrap_or_default());
-                return self.warn(at(line), format!("The file has no effect: it is not valid TOML ({problem})."));
+                let message = format!("The file has no effect: it is not valid TOML ({problem}).");
+                return match is_ours(&text) {
+                    true => self.broken(at(line), message),
+                    false => self.warn(at(line), message),
+                };
             }
         };
         let mut ours: &dyn TableLike = document.as_table();
@@ -266,6 +276,12 @@ impl Layers {
             }
         }
         self.replace(said);
+    }
+
+    /// Nothing of a file is known.
+    fn broken(&mut self, origin: Origin, message: String) {
+        self.config.broken.push(Warning { origin: origin.clone(), message: message.clone() });
+        self.warn(origin, message);
     }
 
     fn warn(&mut self, origin: Origin, message: String) {

@@ -215,3 +215,40 @@ fn whoever_asks_for_a_turn_writes_between_two_long_transactions() {
     assert!(turn::ask(&path).is_some());
     long.let_others_write();
 }
+
+#[test]
+fn a_snapshot_sees_one_state_until_it_ends() {
+    let (_dir, path) = place();
+    let mut writer = Db::open(&path, SCHEMA).unwrap();
+    let mut reader = Db::open(&path, SCHEMA).unwrap();
+    let outer = reader.snapshot().unwrap();
+    assert_eq!(count(&reader, "a"), 1);
+    insert(&mut writer, "x").unwrap();
+    let inner = reader.snapshot().unwrap();
+    assert_eq!(count(&reader, "a"), 1, "what is committed meanwhile is not seen");
+    drop(inner);
+    assert_eq!(count(&reader, "a"), 1, "the outer one goes on");
+    drop(outer);
+    assert_eq!(count(&reader, "a"), 2);
+    insert(&mut reader, "y").unwrap();
+    assert_eq!(count(&writer, "a"), 3, "who read may write afterwards");
+    let seen: Result<_, DbError> = reader.write(|tx| {
+        tx.execute("INSERT INTO a (text) VALUES ('z')", []).unwrap();
+        Ok(tx.is_autocommit())
+    });
+    assert!(!seen.unwrap());
+    assert!(reader.conn().is_autocommit());
+}
+
+#[test]
+fn a_statement_is_planned_once_whatever_is_bound() {
+    let (_dir, path) = place();
+    let db = Db::open(&path, SCHEMA).unwrap();
+    let sql = "SELECT text FROM a WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT ?3";
+    for (first, last, most) in [(1, 9, 1), (2, 8, 100), (0, i64::MAX, 7)] {
+        let mut statement = db.conn().prepare_cached(sql).unwrap();
+        let _: Vec<String> =
+            statement.query_map([first, last, most], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(statement.get_status(rusqlite::StatementStatus::RePrepare), 0);
+    }
+}

@@ -7,6 +7,7 @@
 //!
 //! Bytes from a damaged file are an error, never a panic, and never claim more memory than [`BODY_BYTES_MAX`].
 
+use super::zip::unzip;
 use crate::model::{Block, Category, Image, Message, NativeId, ProviderId, ResultEvent, ToolCall};
 
 /// The only version so far.
@@ -164,7 +165,7 @@ pub(super) fn unpack(body: &[u8]) -> Option<std::borrow::Cow<'_, [u8]>> {
         (1, rest) => {
             let mut from = In(rest);
             let length = usize::try_from(from.number()?).ok().filter(|length| *length <= BODY_BYTES_MAX)?;
-            let plain = zstd::bulk::decompress(from.0, length).ok()?;
+            let plain = unzip(from.0, length).ok()?;
             (plain.len() == length).then(|| plain.into())
         }
         _ => None,

@@ -4,7 +4,7 @@ CREATE TABLE outbox_self (one INTEGER PRIMARY KEY CHECK (one = 1), nonce BLOB NO
 CREATE TABLE outbox (
   id INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL,
   flags INTEGER NOT NULL, key BLOB NOT NULL, kind INTEGER NOT NULL, kind_version INTEGER NOT NULL,
-  wants TEXT NOT NULL, payload BLOB NOT NULL
+  wants TEXT NOT NULL, payload BLOB NOT NULL, plain_bytes INTEGER
 ) STRICT;
 CREATE INDEX outbox_by_stream ON outbox (stream, id);
 CREATE TABLE applied (

@@ -6,6 +6,8 @@
 
 use carry_kernel::db::rusqlite::{self, Connection, OptionalExtension as _, params};
 
+use super::zip::unzip;
+
 /// Bytes of a chunk at most.
 const CHUNK: usize = 1024 * 1024;
 
@@ -93,7 +95,7 @@ impl RawWriter {
             self.start = start;
             return self.take_up_last(conn);
         };
-        match zstd::bulk::decompress(&packed, CHUNK) {
+        match unzip(&packed, CHUNK) {
             Ok(bytes) if bytes.len() as i64 == length && length > 0 => self.known = Some(Known { start, bytes, at: 0 }),
             _ => self.begin_generation(conn, start, Vec::new())?,
         }
@@ -111,7 +113,7 @@ impl RawWriter {
         if let Some((start, length, bytes)) = last
             && start + length == self.start
             && length < MERGE_BELOW
-            && let Ok(bytes) = zstd::bulk::decompress(&bytes, CHUNK)
+            && let Ok(bytes) = unzip(&bytes, CHUNK)
         {
             (self.start, self.buffer, self.replaces) = (start, bytes, true);
         }
@@ -292,9 +294,8 @@ fn chunk(conn: &Connection, unit: i64, generation: i64, start: i64) -> rusqlite:
         .prepare_cached("SELECT length, bytes FROM raw WHERE unit = ?1 AND generation = ?2 AND start = ?3")?
         .query_row((unit, generation, start), |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let unpacked = found.and_then(|(length, packed)| {
-        zstd::bulk::decompress(&packed, CHUNK).ok().filter(|bytes| bytes.len() as i64 == length)
-    });
+    let unpacked =
+        found.and_then(|(length, packed)| unzip(&packed, CHUNK).ok().filter(|bytes| bytes.len() as i64 == length));
     Ok(unpacked.unwrap_or_default())
 }
 
@@ -313,8 +314,7 @@ pub(super) fn copy(
         let (start, length): (i64, i64) = (row.get(0)?, row.get(1)?);
         let (start, length) = (start as u64, length as usize);
         let packed = row.get_ref(2)?.as_blob()?;
-        let bytes =
-            if start == at { zstd::bulk::decompress(packed, CHUNK).ok().filter(|b| b.len() == length) } else { None };
+        let bytes = if start == at { unzip(packed, CHUNK).ok().filter(|b| b.len() == length) } else { None };
         let Some(bytes) = bytes else { return Ok(Err(CopyError::Damaged(at))) };
         if let Err(error) = out.write_all(&bytes) {
             return Ok(Err(CopyError::Out(error)));

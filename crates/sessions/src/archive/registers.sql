@@ -5,7 +5,7 @@
 CREATE TABLE curation_edits (
     session TEXT NOT NULL, field TEXT NOT NULL, item TEXT NOT NULL,
     log TEXT NOT NULL, track INTEGER NOT NULL, seq INTEGER NOT NULL,
-    r4 BLOB NOT NULL,                  -- the first bytes of the record's digest
+    r BLOB NOT NULL,                   -- the record's digest
     branch_first INTEGER, branch_r4 BLOB,   -- on which branch of a forked log it stands
     at TEXT NOT NULL,                  -- when the edit was made
     value TEXT NOT NULL,               -- JSON

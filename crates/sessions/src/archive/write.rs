@@ -1,30 +1,33 @@
 //! Writing to the archive: what readings of units say becomes rows.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
 
 use carry_kernel::clock::Timestamp;
-use carry_kernel::db::rusqlite::{self, Connection, OptionalExtension as _, params};
+use carry_kernel::db::rusqlite::{self, Connection, params};
 use carry_kernel::disk::DiskError;
 use carry_kernel::fault;
 
 use super::body::Codec;
 use super::page::Pages;
-use super::raw::RawWriter;
 use super::session_state::State;
 use super::{Archive, ArchiveError};
 use crate::model::{Agent, NativeId, SessionId};
 use crate::project::Disk;
-use crate::source::{Checkpoint, Mode, Odd, Op, ReadEnd, Sink, SinkError, Stamp, Unit};
+use crate::source::{Odd, Op, Sink, SinkError};
 
 mod marks;
+mod reading;
 mod rows;
 mod session;
+mod unit;
 
+pub use reading::Cut;
 pub(super) use rows::{MESSAGE_COLUMNS, message_of, recount};
 use session::OpenSession;
 pub(crate) use session::{ReceivedName, ReceivedSession, Receiver};
+use unit::OpenUnit;
+pub use unit::UnitRow;
+pub(super) use unit::units;
 
 /// The log is taken over every 64 MiB.
 const LOG_IN_BULK: &str = "PRAGMA wal_autocheckpoint = 16384";
@@ -36,41 +39,10 @@ const FIRST_BYTES: usize = 32 * 1024 * 1024;
 const FIRST_BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// The source whose sessions give way to those of any other.
-const WEAK_SOURCE: &str = "agentsview";
+pub(crate) const WEAK_SOURCE: &str = "agentsview";
 
 /// How outputs of calls that a session does not have are counted, and what goes on a message that it does not have.
 const STRAY: &str = "stray";
-
-/// A unit as the archive knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnitRow {
-    /// The row.
-    pub id: i64,
-    /// The source's name.
-    pub source: String,
-    /// Where it is.
-    pub path: PathBuf,
-    /// How it looked when it was read.
-    pub stamp: Stamp,
-    /// The version of the source that read it.
-    pub version: u32,
-    /// From where to go on.
-    pub checkpoint: Checkpoint,
-    /// Whether the last reading came to its end.
-    pub is_complete: bool,
-    /// Whether its last line was still being written.
-    pub is_unfinished: bool,
-    /// Lines that could not be read.
-    pub malformed: u64,
-    /// Records that nobody knows, and other odd things, counted by kind.
-    pub odd: Vec<(String, u64)>,
-    /// Why it is no session.
-    pub skipped: Option<String>,
-    /// Why it could not be read.
-    pub error: Option<String>,
-    /// Since when it is gone.
-    pub missing: Option<Timestamp>,
-}
 
 /// When a batch is written.
 #[derive(Clone, Copy, Debug)]
@@ -102,19 +74,6 @@ pub struct Written {
     pub raw_bytes: u64,
     /// Sessions whose digest changed.
     pub sessions: u64,
-}
-
-/// A unit of which its agent took away bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cut {
-    /// A session of it.
-    pub session: String,
-    /// Bytes that it had.
-    pub before: u64,
-    /// Bytes that it has.
-    pub after: u64,
-    /// Whether units like it only grow, so that any other change takes something away.
-    pub should_only_grow: bool,
 }
 
 /// Takes readings of units, one after the other, and writes them in batches: one transaction for many units, many for a
@@ -172,24 +131,6 @@ impl Tools {
     }
 }
 
-/// A unit that is being read.
-#[derive(Debug)]
-struct OpenUnit {
-    id: i64,
-    agent: Agent,
-    stamp: Stamp,
-    version: u32,
-    is_whole: bool,
-    is_weak: bool,
-    raw: RawWriter,
-    raw_bytes: usize,
-    malformed: u64,
-    odd: BTreeMap<String, u64>,
-    sessions: Vec<OpenSession>,
-    by_name: HashMap<(Agent, NativeId), usize>,
-    current: Option<usize>,
-}
-
 impl<'a> Writer<'a> {
     pub(super) fn new(archive: &'a mut Archive, now: Timestamp, limits: WriterLimits) -> Self {
         let tools = Tools::new();
@@ -206,180 +147,6 @@ impl<'a> Writer<'a> {
             unit: None,
             tools,
         }
-    }
-
-    /// Begins a reading of `unit` by the source of this name and version. Ends with [`Writer::end_unit`] or
-    /// [`Writer::fail_unit`].
-    ///
-    /// # Errors
-    /// [`ArchiveError`].
-    pub fn begin_unit(
-        &mut self,
-        source: &str,
-        agent: Agent,
-        version: u32,
-        unit: &Unit,
-        mode: &Mode,
-    ) -> Result<(), ArchiveError> {
-        self.begin()?;
-        let failed = self.archive.db.failed();
-        let conn = self.archive.db.conn();
-        let begun = begin_unit(conn, source, agent, version, unit, mode).map_err(failed)?;
-        self.unit = Some(begun);
-        Ok(())
-    }
-
-    /// The reading came to its end; its checkpoint commits with its rows. Says what the unit had before, when it has that no
-    /// longer.
-    ///
-    /// # Errors
-    /// [`ArchiveError`].
-    pub fn end_unit(&mut self, end: ReadEnd) -> Result<Option<Cut>, ArchiveError> {
-        let Some(mut unit) = self.unit.take() else { return Ok(None) };
-        let failed = self.archive.db.failed();
-        let conn = self.archive.db.conn();
-        let mut ended = || -> rusqlite::Result<Option<Cut>> {
-            let generation = unit.raw.end(conn)?;
-            if !unit.sessions.is_empty() && unit.sessions.iter().all(|session| session.is_deleted) {
-                conn.prepare_cached("DELETE FROM raw WHERE unit = ?1")?.execute([unit.id])?;
-            }
-            for session in &mut unit.sessions {
-                session.end(conn, &mut self.tools, unit.is_whole, unit.malformed, self.now_ms)?;
-            }
-            let odd = serde_json::to_string(&unit.odd).unwrap_or_default();
-            let (stamp, checkpoint) = (&unit.stamp, &end.checkpoint);
-            conn.prepare_cached(
-                "UPDATE units SET size = ?2, mtime_ns = ?3, ctime_ns = ?4, inode = ?5, device = ?6, beside = ?7, version = ?8,
-                 generation = ?9, offset = ?10, state = ?11, probes = ?12, is_complete = 1, is_unfinished = ?13,
-                 malformed = ?14, odd = ?15, skipped = ?16, error = NULL, missing_ms = NULL WHERE id = ?1",
-            )?
-            .execute(params![
-                unit.id,
-                stamp.size as i64,
-                stamp.mtime_ns,
-                stamp.ctime_ns,
-                stamp.inode as i64,
-                stamp.device as i64,
-                stamp.beside as i64,
-                unit.version,
-                generation,
-                checkpoint.offset as i64,
-                checkpoint.state,
-                checkpoint.probes,
-                end.is_unfinished,
-                unit.malformed as i64,
-                odd,
-                end.skipped,
-            ])?;
-            let Some((before, after)) = unit.raw.cut() else { return Ok(None) };
-            // Without a session nothing was lost that anybody could ask for.
-            let session = conn
-                .prepare_cached("SELECT id FROM sessions WHERE unit = ?1 ORDER BY n LIMIT 1")?
-                .query_row([unit.id], |row| row.get(0))
-                .optional()?;
-            // Only files of lines are probed for whether they still begin with what was read.
-            let should_only_grow = !checkpoint.probes.is_empty();
-            Ok(session.map(|session| Cut { session, before, after, should_only_grow }))
-        };
-        let cut = ended().map_err(failed)?;
-        self.tools.written.raw_bytes += unit.raw_bytes as u64;
-        self.flush_if_full()?;
-        Ok(cut)
-    }
-
-    /// The reading failed with `reason`: rows that were said stay, the unit is read again when it changes or at the next
-    /// start of a pass that retries.
-    ///
-    /// # Errors
-    /// [`ArchiveError`].
-    pub fn fail_unit(&mut self, reason: &str) -> Result<(), ArchiveError> {
-        self.close_unit(Some(reason))
-    }
-
-    /// Ends a reading that did not come to its end.
-    fn close_unit(&mut self, reason: Option<&str>) -> Result<(), ArchiveError> {
-        let Some(mut unit) = self.unit.take() else { return Ok(()) };
-        let failed = self.archive.db.failed();
-        let conn = self.archive.db.conn();
-        let mut end = || -> rusqlite::Result<()> {
-            for session in &mut unit.sessions {
-                session.end(conn, &mut self.tools, false, unit.malformed, self.now_ms)?;
-            }
-            let stamp = &unit.stamp;
-            conn.prepare_cached(
-                "UPDATE units SET error = ?2, is_complete = 0, missing_ms = NULL, size = ?3, mtime_ns = ?4, ctime_ns = ?5,
-                 inode = ?6, device = ?7, beside = ?8 WHERE id = ?1",
-            )?
-            .execute(params![
-                unit.id,
-                reason,
-                stamp.size as i64,
-                stamp.mtime_ns,
-                stamp.ctime_ns,
-                stamp.inode as i64,
-                stamp.device as i64,
-                stamp.beside as i64,
-            ])?;
-            Ok(())
-        };
-        Ok(end().map_err(failed)?)
-    }
-
-    /// Notes that a unit is gone; its sessions stay.
-    ///
-    /// # Errors
-    /// [`ArchiveError`].
-    pub fn unit_missing(&mut self, id: i64) -> Result<(), ArchiveError> {
-        self.begin()?;
-        let conn = self.archive.db.conn();
-        let gone = || -> rusqlite::Result<()> {
-            for sql in [
-                "UPDATE units SET missing_ms = ?2 WHERE id = ?1 AND missing_ms IS NULL",
-                "UPDATE sessions SET missing_ms = ?2 WHERE unit = ?1 AND missing_ms IS NULL",
-            ] {
-                conn.prepare_cached(sql)?.execute((id, self.now_ms))?;
-            }
-            Ok(())
-        };
-        Ok(gone().map_err(self.archive.db.failed())?)
-    }
-
-    /// A unit lies elsewhere now; nothing else about it changed. A unit that lay there before counts as gone, and keeps what it
-    /// held.
-    ///
-    /// # Errors
-    /// [`ArchiveError`].
-    pub fn move_unit(&mut self, id: i64, path: &Path) -> Result<(), ArchiveError> {
-        self.begin()?;
-        let conn = self.archive.db.conn();
-        let moved = || -> rusqlite::Result<()> {
-            let path = path.as_os_str().as_bytes();
-            // What lay there before is gone from the disk, not from here: it keeps its bytes under a name of its own.
-            let replaced: Option<i64> = conn
-                .prepare_cached("SELECT id FROM units WHERE path = ?1 AND id <> ?2")?
-                .query_row((path, id), |row| row.get(0))
-                .optional()?;
-            if let Some(replaced) = replaced {
-                let aside = [path, format!(".replaced-{replaced}").as_bytes()].concat();
-                conn.prepare_cached("UPDATE units SET path = ?2, missing_ms = ifnull(missing_ms, ?3) WHERE id = ?1")?
-                    .execute((replaced, aside, self.now_ms))?;
-                conn.prepare_cached("UPDATE sessions SET missing_ms = ifnull(missing_ms, ?2) WHERE unit = ?1")?
-                    .execute((replaced, self.now_ms))?;
-            }
-            conn.prepare_cached("UPDATE units SET path = ?2, missing_ms = NULL WHERE id = ?1")?.execute((id, path))?;
-            conn.prepare_cached("UPDATE sessions SET missing_ms = NULL WHERE unit = ?1")?.execute([id])?;
-            Ok(())
-        };
-        Ok(moved().map_err(self.archive.db.failed())?)
-    }
-
-    /// The reading was interrupted, by a stop or because it must be done anew as a whole: what was said may stay, and the
-    /// unit counts as one whose reading was cut off.
-    ///
-    /// # Errors
-    /// [`ArchiveError`].
-    pub fn interrupt_unit(&mut self) -> Result<(), ArchiveError> {
-        self.close_unit(None)
     }
 
     /// Commits when enough is held back: early at first, so that a pass that is killed soon leaves something.
@@ -531,94 +298,6 @@ impl Drop for Writer<'_> {
             let _ = self.archive.db.conn().execute_batch("ROLLBACK");
         }
     }
-}
-
-fn begin_unit(
-    conn: &Connection,
-    source: &str,
-    agent: Agent,
-    version: u32,
-    unit: &Unit,
-    mode: &Mode,
-) -> rusqlite::Result<OpenUnit> {
-    let path = unit.path.as_os_str().as_bytes();
-    let known: Option<(i64, i64, u64, Option<String>)> = conn
-        .prepare_cached("SELECT id, generation, malformed, odd FROM units WHERE path = ?1")?
-        .query_row([path], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)? as u64, row.get(3)?)))
-        .optional()?;
-    let (id, generation, malformed, odd) = match known {
-        Some(known) => {
-            conn.prepare_cached("UPDATE units SET is_complete = 0, source = ?2 WHERE id = ?1 AND is_complete = 1")?
-                .execute((known.0, source))?;
-            known
-        }
-        None => {
-            conn.prepare_cached(
-                "INSERT INTO units (source, path, size, mtime_ns, ctime_ns, inode, device, beside, version, generation, offset,
-                 state, probes, is_complete, is_unfinished) VALUES (?1, ?2, 0, 0, 0, 0, 0, 0, ?3, 0, 0, x'', x'', 0, 0)",
-            )?
-            .execute(params![source, path, version])?;
-            (conn.last_insert_rowid(), 0, 0, None)
-        }
-    };
-    let (raw, is_whole) = match mode {
-        Mode::Whole => (RawWriter::anew(conn, id, generation)?, true),
-        Mode::From(checkpoint) => (RawWriter::at(conn, id, generation, checkpoint.offset)?, false),
-    };
-    let odd = odd.filter(|_| !is_whole).and_then(|odd| serde_json::from_str(&odd).ok()).unwrap_or_default();
-    Ok(OpenUnit {
-        id,
-        agent,
-        stamp: unit.stamp,
-        version,
-        is_whole,
-        is_weak: source == WEAK_SOURCE,
-        raw,
-        raw_bytes: 0,
-        malformed: if is_whole { 0 } else { malformed },
-        odd,
-        sessions: Vec::new(),
-        by_name: HashMap::new(),
-        current: None,
-    })
-}
-
-/// The units of the archive, or the one at `path`.
-pub(super) fn units(conn: &Connection, path: Option<&Path>) -> rusqlite::Result<Vec<UnitRow>> {
-    let mut query = conn.prepare_cached(&format!(
-        "SELECT id, source, path, size, mtime_ns, ctime_ns, inode, device, beside, version, offset, state, probes,
-         is_complete, is_unfinished, malformed, odd, skipped, error, missing_ms FROM units{}",
-        if path.is_some() { " WHERE path = ?1" } else { "" }
-    ))?;
-    let path = path.map(|path| path.as_os_str().as_bytes());
-    let rows = query.query_map(rusqlite::params_from_iter(path), |row| {
-        let path: Vec<u8> = row.get(2)?;
-        let odd: Option<String> = row.get(16)?;
-        let odd: BTreeMap<String, u64> = odd.and_then(|odd| serde_json::from_str(&odd).ok()).unwrap_or_default();
-        Ok(UnitRow {
-            id: row.get(0)?,
-            source: row.get(1)?,
-            path: PathBuf::from(std::ffi::OsString::from_vec(path)),
-            stamp: Stamp {
-                size: row.get::<_, i64>(3)? as u64,
-                mtime_ns: row.get(4)?,
-                ctime_ns: row.get(5)?,
-                inode: row.get::<_, i64>(6)? as u64,
-                device: row.get::<_, i64>(7)? as u64,
-                beside: row.get::<_, i64>(8)? as u64,
-            },
-            version: row.get(9)?,
-            checkpoint: Checkpoint { offset: row.get::<_, i64>(10)? as u64, state: row.get(11)?, probes: row.get(12)? },
-            is_complete: row.get(13)?,
-            is_unfinished: row.get(14)?,
-            malformed: row.get::<_, i64>(15)? as u64,
-            odd: odd.into_iter().collect(),
-            skipped: row.get(17)?,
-            error: row.get(18)?,
-            missing: row.get::<_, Option<i64>>(19)?.map(Timestamp::from_millis),
-        })
-    })?;
-    rows.collect()
 }
 
 #[cfg(test)]

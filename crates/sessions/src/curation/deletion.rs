@@ -97,6 +97,14 @@ impl Archive {
         self.db.write(|tx| Ok(finish(tx, session, device, now).map_err(failed)?))
     }
 
+    /// Whether anything of this archive was ever exchanged, so that a deletion goes on all devices that do.
+    ///
+    /// # Errors
+    /// [`ArchiveError`].
+    pub fn is_exchanged(&self) -> Result<bool, ArchiveError> {
+        Ok(pending::is_in_use(self.db.conn()).map_err(self.db.failed())?)
+    }
+
     /// Deletes a session for good: at once where nothing was ever exchanged or the window is zero, else when that is over. Until
     /// then it is hidden, and [`Archive::undelete`] takes it back.
     ///
@@ -228,7 +236,7 @@ pub(crate) fn take_in(
     is_own: bool,
     device: &str,
 ) -> rusqlite::Result<()> {
-    let at = (place.log.to_string(), place.track, int(place.seq), place.r4);
+    let at = (place.log.to_string(), place.track, int(place.seq), place.r.first4());
     let sql = "UPDATE deletions SET log = ?1, track = ?2, seq = ?3, r4 = ?4, waits = 0
                WHERE n = (SELECT n FROM deletions WHERE op = ?5 AND id = ?6 AND session = ?7 AND is_own AND log IS NULL)
                AND NOT EXISTS (SELECT 1 FROM deletions WHERE log = ?1 AND track = ?2 AND seq = ?3)";

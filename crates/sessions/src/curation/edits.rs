@@ -5,9 +5,10 @@
 
 use std::collections::BTreeSet;
 
+use carry_exchange::hash::Digest;
 use carry_exchange::limits::NUMBER_MAX;
 use carry_exchange::name::LogId;
-use carry_exchange::register::{self, Branch, Forks, Live, Seen};
+use carry_exchange::register::{self, Branch, Forks, Seen};
 use carry_kernel::db::rusqlite::{self, Connection, OptionalExtension as _, Row};
 use carry_kernel::hlc::Hlc;
 use serde_json::Value;
@@ -25,7 +26,8 @@ pub(crate) struct Place {
     pub(crate) log: LogId,
     pub(crate) track: u32,
     pub(crate) seq: u64,
-    pub(crate) r4: [u8; 4],
+    /// The record's digest.
+    pub(crate) r: Digest,
     /// The branch of a forked log.
     pub(crate) branch: Option<BranchName>,
 }
@@ -89,17 +91,17 @@ impl State {
     /// The live edits, the one that is shown first.
     pub(crate) fn live(&self, conn: &Connection) -> rusqlite::Result<Vec<Said>> {
         let mut live: Vec<_> = self.register.live().collect();
-        live.sort_by_key(|(lineage, live)| std::cmp::Reverse((live.at, *lineage)));
-        live.into_iter().map(|(lineage, live)| self.said(conn, lineage.log, live)).collect()
+        live.sort_by_key(|(lineage, edit)| std::cmp::Reverse((edit.at, *lineage)));
+        live.into_iter().map(|(_, edit)| self.said(conn, edit)).collect()
     }
 
-    fn said(&self, conn: &Connection, log: LogId, live: &Live<Value>) -> rusqlite::Result<Said> {
-        let waits = |(own, _): &&(LogId, Pending)| *own == log && live.seq == NUMBER_MAX;
+    fn said(&self, conn: &Connection, edit: &Edit) -> rusqlite::Result<Said> {
+        let waits = |(own, _): &&(LogId, Pending)| *own == edit.log && edit.seq == NUMBER_MAX;
         let (device, log) = match self.pending.as_ref().filter(waits) {
             Some((_, pending)) => (pending.device.clone(), None),
-            None => (device_of(conn, log)?, Some(log)),
+            None => (device_of(conn, edit.log)?, Some(edit.log)),
         };
-        Ok(Said { value: live.value.clone(), at: live.at, device, log })
+        Ok(Said { value: edit.value.clone(), at: edit.at, device, log })
     }
 }
 
@@ -134,7 +136,7 @@ pub(crate) fn put(
     let sql = "DELETE FROM curation_edits WHERE log = ?1 AND track = ?2 AND seq = ?3";
     let log = place.log.to_string();
     conn.prepare_cached(sql)?.execute((&log, place.track, int(place.seq)))?;
-    let sql = "INSERT INTO curation_edits (session, field, item, log, track, seq, r4, branch_first, branch_r4, at, value, seen)
+    let sql = "INSERT INTO curation_edits (session, field, item, log, track, seq, r, branch_first, branch_r4, at, value, seen)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     let (session, field, item) = name.columns();
     conn.prepare_cached(sql)?.execute(rusqlite::params![
@@ -144,7 +146,7 @@ pub(crate) fn put(
         log,
         place.track,
         int(place.seq),
-        place.r4,
+        place.r.as_bytes(),
         place.branch.map(|(first, _)| int(first)),
         place.branch.map(|(_, r4)| r4),
         at.to_string(),
@@ -185,6 +187,15 @@ pub(crate) fn newest_own(conn: &Connection, name: &RegisterName, log: Option<Log
     let row = (session, field, item, log.map(|log| log.to_string()));
     let at: Option<String> = conn.prepare_cached(sql)?.query_row(row, |row| row.get(0))?;
     Ok(at.and_then(|at| at.parse().ok()))
+}
+
+/// Whether the edits that have a place agree that a register has this value. One without any has none.
+pub(crate) fn agree_on(conn: &Connection, name: &RegisterName, value: Option<&str>) -> rusqlite::Result<bool> {
+    let (register, _) = fold(conn, name)?;
+    let value = Value::from(value);
+    let mut live = register.live().map(|(_, live)| &live.value).peekable();
+    let is_untouched = live.peek().is_none();
+    Ok(!register.is_conflict() && live.all(|said| *said == value) && (!is_untouched || value.is_null()))
 }
 
 /// Notes what a log is called here.
@@ -242,8 +253,9 @@ pub(crate) fn show(conn: &Connection, name: &RegisterName) -> rusqlite::Result<(
 
 /// The fold over the edits that have a place.
 fn fold(conn: &Connection, name: &RegisterName) -> rusqlite::Result<(register::Register<Value>, Forks)> {
-    let sql = "SELECT log, seq, r4, branch_first, branch_r4, at, value, seen FROM curation_edits
-               WHERE session = ?1 AND field = ?2 AND item = ?3 ORDER BY log, track, seq";
+    // Not by track: how those are numbered is not the same everywhere, and of two edits with one name the first counts.
+    let sql = "SELECT log, seq, r, branch_first, branch_r4, at, value, seen FROM curation_edits
+               WHERE session = ?1 AND field = ?2 AND item = ?3 ORDER BY log, seq, r";
     let mut rows = conn.prepare_cached(sql)?;
     let mut rows = rows.query(name.columns())?;
     let mut forks = forks(conn)?;
@@ -281,7 +293,7 @@ fn edit_of(row: &Row<'_>) -> rusqlite::Result<(Edit, Option<BranchName>)> {
     let edit = Edit {
         log: parsed(row, 0)?,
         seq: number(row, 1)?,
-        r4: row.get(2)?,
+        r4: Digest::from_bytes(row.get(2)?).first4(),
         at: parsed(row, 5)?,
         value: parsed(row, 6)?,
         seen: seen(row, 7)?,

@@ -5,7 +5,7 @@ use carry_exchange::hash::Digest;
 use crate::model::SessionId;
 
 /// Fields that this version shows. Edits of others are kept for a later one.
-const FIELDS: [&str; 5] = ["star", "name", "label", "pin", "trash"];
+pub const FIELDS: [&str; 5] = ["star", "name", "label", "pin", "trash"];
 
 /// Which register: a field of a session, and for sets the element.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

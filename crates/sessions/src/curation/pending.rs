@@ -36,6 +36,10 @@ pub(crate) fn begin(conn: &Connection) -> rusqlite::Result<bool> {
         return Ok(false);
     }
     conn.execute("INSERT INTO meta (key, value) VALUES ('curation.exchanged', 1)", [])?;
+    if !may_have_imports(conn)? {
+        // Set and taken back before anybody could hear of it: there is nothing to say.
+        conn.execute("DELETE FROM curation WHERE value IS NULL AND field NOT IN ('deleted', 'deleting')", [])?;
+    }
     conn.execute(
         "INSERT OR IGNORE INTO curation_pending (session, field, item, value, at, device, seen)
          SELECT session, field, item, value, hlc, device, '[]' FROM curation WHERE field NOT IN ('deleted', 'deleting')",
@@ -44,8 +48,22 @@ pub(crate) fn begin(conn: &Connection) -> rusqlite::Result<bool> {
     Ok(true)
 }
 
+/// Whether another archive's user may have said something here. What is taken back of that has to be remembered: it is read again.
+fn may_have_imports(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT 1 FROM units WHERE source = ?1")?.exists([crate::archive::WEAK_SOURCE])
+}
+
+/// Whether an edit takes back one that waits, which nobody was told of yet, so that nothing is left to be said.
+fn takes_back_what_waits(conn: &Connection, name: &RegisterName, value: Option<&str>) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM curation_pending WHERE session = ?1 AND field = ?2 AND item = ?3 AND outbox IS NULL";
+    let waits = conn.prepare_cached(sql)?.exists(name.columns())?;
+    // One that stands in the outbox will be said, and an edit made since took its place here: that it is void must be said, too.
+    let is_said_already = conn.prepare_cached("SELECT 1 FROM outbox WHERE stream = 'curation'")?.exists([])?;
+    Ok(waits && !is_said_already && edits::agree_on(conn, name, value)? && !may_have_imports(conn)?)
+}
+
 /// Notes an edit of a register, named as here, with all that the register has seen, and shows it. An earlier one that still
-/// waits is void.
+/// waits is void; both are where the register is as everybody has it again.
 pub(crate) fn note(
     conn: &Connection,
     local: &RegisterName,
@@ -57,6 +75,10 @@ pub(crate) fn note(
         return Ok(());
     }
     let name = masked::exchanged(conn, local)?;
+    if takes_back_what_waits(conn, &name, value)? {
+        forget(conn, &name)?;
+        return edits::show(conn, &name);
+    }
     // Of one register, what is said later here has a later stamp, so that one can tell what was said before.
     let last = edits::newest_own(conn, &name, None)?.max(find(conn, &name)?.map(|pending| pending.at));
     let next = last.map(|last| last.tick(Timestamp::default())).filter(|next| next.wall_ms <= WALL_MS_MAX);

@@ -26,6 +26,8 @@ pub(super) struct Discovery {
     pub(super) problems: Vec<(PathBuf, String)>,
     /// More could not be listed than is told.
     has_more_problems: bool,
+    /// Roots that are not there though they were asked for: an agent makes its folder when it is first used.
+    absent: BTreeSet<PathBuf>,
     /// Roots that were listed.
     listed: Vec<(usize, PathBuf)>,
     /// Units that were looked at by themselves.
@@ -52,8 +54,11 @@ impl Discovery {
 
     /// Lists a root.
     fn list(&mut self, at: usize, source: &dyn Source, root: &Root) {
-        let Self { units, problems, has_more_problems, .. } = self;
+        let Self { units, problems, has_more_problems, absent, .. } = self;
         source.discover(root, &mut |unit| units.push((at, unit)), &mut |path, error| {
+            if path == root.path && error.kind() == io::ErrorKind::NotFound {
+                absent.insert(root.path.clone());
+            }
             if problems.len() < PROBLEMS_MAX {
                 problems.push((path.to_owned(), sentence(&error)));
             } else {
@@ -112,6 +117,13 @@ impl Discovery {
             row.path.starts_with(path) || rest.is_some_and(|rest| rest.starts_with(b"#"))
         };
         !self.has_more_problems && self.listed.iter().any(is_below_listed) && !self.problems.iter().any(hides)
+    }
+
+    /// What could not be listed and is worth a word: not a folder that is not there and in which nothing ever was.
+    pub(super) fn unlisted<'k>(self, known: impl Iterator<Item = &'k UnitRow> + Clone) -> Vec<(PathBuf, String)> {
+        let Self { problems, absent, .. } = self;
+        let was_used = |root: &PathBuf| known.clone().any(|row| row.path.starts_with(root));
+        problems.into_iter().filter(|(path, _)| !absent.contains(path) || was_used(path)).collect()
     }
 
     /// How many units of each source were found, by the source's name.

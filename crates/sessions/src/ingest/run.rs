@@ -40,11 +40,10 @@ impl Pass<'_> {
             report.was_stopped = true;
             return Ok(report);
         }
-        let plan = {
-            let known = known(archive, &discovery)?;
-            plan(&discovery.units, &known, &readers, &|row| discovery.covers(row, &readers))
-        };
-        report.unlisted = discovery.problems;
+        let known = known(archive, &discovery)?;
+        let plan = plan(&discovery.units, &known, &readers, &|row| discovery.covers(row, &readers));
+        report.unlisted = discovery.unlisted(known.iter());
+        drop(known);
         (report.unchanged, report.missing) = (plan.unchanged as u64, plan.missing.len() as u64);
         if plan.read.is_empty() && plan.missing.is_empty() {
             return Ok(report);

@@ -204,7 +204,7 @@ impl Strand for CurationStrand {
         let has_more = self.gather(store.log(), bytes)?;
         let device = &self.device;
         let mut placed = |tx: &Transaction<'_>, new: &NewRecord, at: &Appended| {
-            let place = Place { log: at.log, track: 0, seq: at.seq, r4: at.r.first4(), branch: None };
+            let place = Place { log: at.log, track: 0, seq: at.seq, r: at.r, branch: None };
             let told = Told { kind: new.kind, at: at.at, payload: &new.payload };
             let mut touched = BTreeSet::new();
             Self::take(tx, place, &told, &Author { is_own: true, device }, &mut touched)?;
@@ -249,7 +249,7 @@ impl Strand for CurationStrand {
             }
             for folded in batch.records {
                 let (record, branch) = (&folded.record, folded.lineage.branch);
-                let place = Place { log, track, seq: record.seq, r4: folded.r.first4(), branch };
+                let place = Place { log, track, seq: record.seq, r: folded.r, branch };
                 let told = Told { kind: record.kind, at: record.at, payload: &record.payload };
                 Self::take(tx, place, &told, &author, &mut touched)?;
             }
@@ -297,11 +297,15 @@ fn exchanged(conn: &Connection, redactor: &Redactor, name: &RegisterName) -> rus
 }
 
 /// The edits that stand in the outbox.
-fn in_outbox(conn: &Connection, stream: &StreamName) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
-    let sql = "SELECT id, payload FROM outbox WHERE stream = ?1 AND kind = ?2 ORDER BY id";
+fn in_outbox(conn: &Connection, stream: &StreamName) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+    let sql = "SELECT id, payload, plain_bytes FROM outbox WHERE stream = ?1 AND kind = ?2 ORDER BY id";
     let mut rows = conn.prepare_cached(sql)?;
-    let rows = rows.query_map((stream.as_str(), EDIT), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    rows.collect()
+    let mut rows = rows.query((stream.as_str(), EDIT))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push((row.get(0)?, outbox::unpacked(row.get(1)?, row.get(2)?)?));
+    }
+    Ok(found)
 }
 
 /// Puts the edit that waits of a register into the outbox. Says of about how many bytes it is.

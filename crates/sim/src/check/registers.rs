@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::may_lack;
 use crate::model::HOSTILE;
+use crate::reached::Event;
 use crate::strand::{REGISTERS, State};
 use crate::world::{Judged, World, Wrong, unexpected};
 
@@ -17,7 +18,10 @@ pub(super) fn check(world: &mut World) -> Judged {
         let wrong = |e| Wrong(format!("reading the registers of device {device}: {e}"));
         let running = world.devices[device].running().map_err(unexpected("starting"))?;
         let ids = running.registers.ids().map_err(wrong)?;
-        if let Some(id) = ids.iter().find(|id| **id >= HOSTILE || !world.model.edits.contains_key(id)) {
+        if let Some(id) = ids
+            .iter()
+            .find(|id| **id >= HOSTILE || world.model.void.contains(id) || !world.model.edits.contains_key(id))
+        {
             return Err(Wrong(format!("device {device} has edit {id}, which no honest device made")));
         }
         all.push((device, ids, running.registers.states().map_err(wrong)?));
@@ -39,7 +43,7 @@ pub(super) fn check(world: &mut World) -> Judged {
                 continue;
             }
             let family = world.model.edits[id].family;
-            if !may_lack(world, *device, family)? {
+            if !world.model.was_dropped(*id) && !may_lack(world, *device, family)? {
                 return Err(Wrong(format!("device {device} lacks edit {id}, which another has")));
             }
             lacks_any = true;
@@ -48,6 +52,8 @@ pub(super) fn check(world: &mut World) -> Judged {
     if lacks_any {
         return Ok(());
     }
+    let n_conflicts = all[0].2.values().filter(|state| state.is_conflict).count();
+    world.reached.add(Event::Conflict, n_conflicts as u64);
     for (device, _, states) in &all {
         for register in 0..REGISTERS {
             let state = states.get(&format!("r{register}")).cloned().unwrap_or_default();

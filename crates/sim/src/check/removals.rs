@@ -6,9 +6,14 @@ use carry_exchange::head::{SignedHead, segments};
 use carry_exchange::list::List;
 use carry_exchange::name::{Entry, Folder, LogId, ObjectName};
 use carry_exchange::plan::{Closure, Whose};
+use carry_exchange::round::Collect;
 
 use crate::place::{Place, Removed, Tree};
+use crate::reached::Event;
 use crate::world::{Judged, World, Wrong, unexpected};
+
+/// Rounds, an hour apart at least, that something superseded stays where the grace of heads holds.
+const GRACE_ROUNDS: u64 = 24;
 
 /// Judges what was removed at a place since this was asked last.
 ///
@@ -18,21 +23,80 @@ pub fn removals(world: &mut World, place: usize) -> Judged {
     let place = world.places[place].clone();
     let removed = std::mem::take(&mut place.state().books.removed);
     for one in removed {
+        let event = match object(&one.path) {
+            Some(ObjectName::Head { .. }) => Some(Event::HeadCollected),
+            Some(ObjectName::List { .. }) => Some(Event::ListCollected),
+            Some(ObjectName::Segment { .. }) => Some(Event::SegmentCollected),
+            None => None,
+        };
+        event.into_iter().for_each(|event| world.reached.note(event));
         is_its_own(world, &place, &one)?;
+        is_old_enough(world, &place, &one)?;
         is_not_needed(world, &place, &one)?;
     }
     Ok(())
 }
 
-/// Only who put it may remove it; copies of a home are one in this.
+/// Only who put it may remove it, or whose log it is of: another that passed it on there before its author did leaves it to the
+/// author. Copies of a home are one in this.
 fn is_its_own(world: &World, place: &Place, removed: &Removed) -> Judged {
     let family = world.devices[removed.device].family;
     let state = place.state();
     let mut putters = state.books.putters.get(&removed.path).into_iter().flatten();
-    if putters.any(|device| world.devices[*device].family == family) {
+    let log = object(&removed.path).map(|name| name.log());
+    let is_ours =
+        |device: &crate::device::Device| device.family == family && log.is_some_and(|log| device.logs.contains(&log));
+    if putters.any(|device| world.devices[*device].family == family) || world.devices.iter().any(is_ours) {
         return Ok(());
     }
     Err(Wrong(format!("device {} removes {}, which it did not put", removed.device, removed.path)))
+}
+
+/// What is collected after the grace that heads state, old heads left out, waits for so many rounds in any case.
+fn is_old_enough(world: &World, place: &Place, removed: &Removed) -> Judged {
+    let device = &world.devices[removed.device];
+    let is_head = matches!(object(&removed.path), Some(ObjectName::Head { .. }));
+    if is_head || device.options.collect != Collect::AfterGrace || world.model.troubled.contains(&device.family) {
+        return Ok(());
+    }
+    let state = place.state();
+    let now = state.books.n_rounds.get(&removed.device).copied().unwrap_or(0);
+    // What was never seen unnamed is so since this round.
+    let since = state.books.unnamed_since.get(&(removed.device, removed.path.clone())).copied().unwrap_or(now);
+    if now - since < GRACE_ROUNDS {
+        let (path, n) = (&removed.path, now - since);
+        let device = removed.device;
+        return Err(Wrong(format!("device {device} removes {path}, which was named until {n} rounds before")));
+    }
+    Ok(())
+}
+
+/// Books what a device that has just made a round may have seen there without a name: files of its logs that the newest head
+/// there, or the newest that it signed, does not name.
+///
+/// # Errors
+/// [`Wrong`].
+pub fn book_unnamed(world: &mut World, place: usize, tree: usize, device: usize) -> Judged {
+    let place = world.places[place].clone();
+    let files = place.state().trees[tree].clone();
+    let logs = world.devices[device].logs.clone();
+    let store = &world.devices[device].running().map_err(unexpected("starting"))?.store;
+    let signed = store.signed_segments().map_err(unexpected("what is signed"))?;
+    for log in logs {
+        let mut named = newest_there(&files, log);
+        if let Some((head, segments)) = signed.as_ref().filter(|(head, _)| head.head().log() == log) {
+            let signed = names(&Closure::of(head, segments, Whose::Author));
+            named.retain(|name| signed.contains(name));
+        }
+        let mut state = place.state();
+        let now = state.books.n_rounds.get(&device).copied().unwrap_or(0);
+        for path in files.files.keys() {
+            if object(path).is_some_and(|name| name.log() == log && !named.contains(&name)) {
+                state.books.unnamed_since.entry((device, path.clone())).or_insert(now);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The object that a path is a candidate for.
@@ -83,8 +147,10 @@ fn names(closure: &Closure) -> BTreeSet<ObjectName> {
 fn newest_there(tree: &Tree, log: LogId) -> BTreeSet<ObjectName> {
     let prefix = format!("carry/h/{log}-");
     let heads = tree.files.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix));
-    let good = heads.filter_map(|(path, stored)| SignedHead::read(&object(path)?, &stored.bytes).ok());
-    let Some(head) = good.max_by_key(|head| head.head().n) else { return BTreeSet::new() };
+    let heads: Vec<_> = heads.collect();
+    // Their numbers have one length, so that the last has the greatest.
+    let mut good = heads.iter().rev().filter_map(|(path, stored)| SignedHead::read(&object(path)?, &stored.bytes).ok());
+    let Some(head) = good.next() else { return BTreeSet::new() };
     let list = head.head().list.and_then(|list| {
         let stored = tree.files.get(&ObjectName::list(log, list.digest).path())?;
         List::read(&stored.bytes, log, &list).ok()

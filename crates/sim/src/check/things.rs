@@ -29,8 +29,11 @@ pub(super) fn check(world: &mut World) -> Judged {
             return Err(Wrong(format!("the attachment {id} of device {device} has other bytes than were attached")));
         }
         for id in &ids {
-            if *id >= HOSTILE || !world.model.things.contains_key(id) {
+            if *id >= HOSTILE || world.model.void.contains(id) || !world.model.things.contains_key(id) {
                 return Err(Wrong(format!("device {device} has thing {id}, which no honest device said")));
+            }
+            if world.model.things[id].thing.is_later && !world.devices[device].is_later {
+                return Err(Wrong(format!("device {device} has thing {id}, whose kind it does not know")));
             }
             if world.model.things[id].thing.wants && !attached.contains_key(&format!("a{id}")) {
                 return Err(Wrong(format!("device {device} has thing {id} without its attachment")));
@@ -46,8 +49,12 @@ pub(super) fn check(world: &mut World) -> Judged {
             if world.model.is_replaced(*id, &there) {
                 continue;
             }
-            let family = world.model.things[id].family;
-            if !may_lack(world, has.device, family)? {
+            let said = &world.model.things[id];
+            if said.thing.is_later && !world.devices[has.device].is_later {
+                continue;
+            }
+            let family = said.family;
+            if !world.model.was_dropped(*id) && !may_lack(world, has.device, family)? {
                 return Err(Wrong(format!("device {} lacks thing {id}, which another has", has.device)));
             }
             lacks_any = true;
@@ -55,8 +62,11 @@ pub(super) fn check(world: &mut World) -> Judged {
     }
     for has in &all {
         shows_right(world, has, &there)?;
-        if !lacks_any && has.shown != all[0].shown {
-            let differs: Vec<u64> = has.shown.symmetric_difference(&all[0].shown).copied().collect();
+        let mut differs: Vec<u64> = has.shown.symmetric_difference(&all[0].shown).copied().collect();
+        if world.devices[has.device].is_later != world.devices[all[0].device].is_later {
+            differs.retain(|id| !world.model.things[id].thing.is_later);
+        }
+        if !lacks_any && !differs.is_empty() {
             return Err(Wrong(format!(
                 "devices {} and {} do not show the same things: they differ in {differs:?}",
                 all[0].device, has.device
@@ -69,6 +79,10 @@ pub(super) fn check(world: &mut World) -> Judged {
 fn nothing_is_lost(world: &mut World, there: &BTreeSet<u64>) -> Judged {
     for id in world.model.required() {
         let Some(said) = world.model.things.get(&id) else { continue };
+        // Who alone knew the kind may have been revoked.
+        if said.thing.is_later && !world.honest().into_iter().any(|device| world.devices[device].is_later) {
+            continue;
+        }
         if there.contains(&id) || world.model.is_replaced(id, there) {
             continue;
         }

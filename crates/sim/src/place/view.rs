@@ -67,6 +67,9 @@ impl View {
     /// Puts bytes under a name that is free.
     fn create(&self, state: &mut State, file: &RemoteFile, bytes: &[u8]) {
         state.write(self.tree, file.path(), bytes.into());
+        state.books.n_again += u64::from(state.books.putters.contains_key(file.path()));
+        let entry = split(file).map(|(folder, name)| Entry::read(folder, name));
+        state.books.n_replicas += u64::from(matches!(entry, Some(Entry::Object(_, Form::Replica(_)))));
         state.books.putters.entry(file.path().to_owned()).or_default().insert(self.device);
         state.books.n_writes += 1;
         let percent = state.faults.late;

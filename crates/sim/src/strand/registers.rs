@@ -56,18 +56,20 @@ impl Registers {
         Ok(Self { db: super::open(root)?, stream })
     }
 
-    /// Edits a register, if that changes anything; says whether it did. The edit is durable when this returns.
+    /// Edits a register, if that changes anything; says whether it did, and how many edits it went on from. The edit is durable
+    /// when this returns.
     ///
     /// # Errors
     /// [`StrandError`]; then nothing was edited.
-    pub fn edit(&mut self, log: LogId, register: u8, value: u64, id: u64) -> Result<bool, StrandError> {
+    pub fn edit(&mut self, log: LogId, register: u8, value: u64, id: u64) -> Result<Option<usize>, StrandError> {
         let key = format!("r{register}");
         let all = self.fold_all()?;
         let none = Register::default();
         let state = all.get(&key).unwrap_or(&none);
         if !state.would_change(&Value { value, id }) {
-            return Ok(false);
+            return Ok(None);
         }
+        let n_live = state.live().count();
         let edit =
             EditPayload { target: key.clone(), field: "v".to_owned(), value: value.into(), seen: state.seen(log) };
         let mut payload: serde_json::Value = serde_json::from_slice(&edit.to_bytes()?)?;
@@ -83,7 +85,7 @@ impl Registers {
         let stream = self.stream.clone();
         self.db.write(|tx| outbox::push(tx, &stream, &out))?;
         self.db.sync()?;
-        Ok(true)
+        Ok(Some(n_live))
     }
 
     /// One line a row.
@@ -100,6 +102,22 @@ impl Registers {
     /// [`StrandError`].
     pub fn ids(&self) -> Result<BTreeSet<u64>, StrandError> {
         super::ids(&self.db, &self.stream)
+    }
+
+    /// The ids that more than one record has.
+    ///
+    /// # Errors
+    /// [`StrandError`].
+    pub fn doubled(&self) -> Result<BTreeSet<u64>, StrandError> {
+        super::doubled(&self.db, &self.stream)
+    }
+
+    /// The ids of the records of a log up to one of them.
+    ///
+    /// # Errors
+    /// [`StrandError`].
+    pub fn ids_to(&self, log: LogId, last: u64) -> Result<BTreeSet<u64>, StrandError> {
+        super::ids_to(&self.db, &self.stream, log, last)
     }
 
     /// What all registers hold.

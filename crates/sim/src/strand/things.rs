@@ -17,14 +17,20 @@ use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::OptionalExtension as _;
 use carry_kernel::db::{Db, DbError, rusqlite};
 
+use crate::rng::Rng;
+
 /// The kind of which the strand itself says what is void: of one key, all but the last.
 const LATEST: u16 = 2;
+/// The kind that only a later version of the program knows.
+const LATER: u16 = 3;
 
 /// The strand.
 #[derive(Debug)]
 pub struct Things {
     db: Db,
     stream: StreamName,
+    /// Whether the program is of the later version.
+    is_later: bool,
 }
 
 /// One thing that is said.
@@ -44,6 +50,8 @@ pub struct Thing {
     pub wants: bool,
     /// The thing whose attachment that one needs.
     pub needs: Option<u64>,
+    /// Whether it is of the kind that only a later version of the program knows.
+    pub is_later: bool,
     /// Bytes that are added to its payload.
     pub padding: usize,
 }
@@ -53,18 +61,25 @@ fn attachment_id(thing: u64) -> String {
     format!("a{thing}")
 }
 
+/// Characters that do not compress much, as many as a thing asks for.
+fn padding(thing: &Thing) -> String {
+    let mut bytes = vec![0; thing.padding];
+    Rng::new(thing.id).fill(&mut bytes);
+    bytes.iter().map(|byte| char::from(b'0' + byte % 64)).filter(|c| *c != '\\').collect()
+}
+
 /// The bytes of a thing's attachment.
 pub fn attachment_bytes(id: &str) -> Vec<u8> {
     id.bytes().cycle().take(40 + id.len() * 17).collect()
 }
 
 impl Things {
-    /// Opens it below a device's home.
+    /// Opens it below a device's home, as a program of the later version does or not.
     ///
     /// # Errors
     /// [`DbError`].
-    pub fn open(root: &Path, stream: StreamName) -> Result<Self, DbError> {
-        Ok(Self { db: super::open(root)?, stream })
+    pub fn open(root: &Path, stream: StreamName, is_later: bool) -> Result<Self, DbError> {
+        Ok(Self { db: super::open(root)?, stream, is_later })
     }
 
     /// Keeps a thing; it is durable when this returns.
@@ -81,12 +96,16 @@ impl Things {
             flags = flags.and(Flags::KEEPS);
         }
         let payload = serde_json::json!({
-            "id": thing.id, "removes": thing.removes, "padding": "x".repeat(thing.padding),
+            "id": thing.id, "removes": thing.removes, "padding": padding(thing),
         });
         let out = Outgoing {
             flags,
             key: thing.key.map(|key| format!("k{key}").into_bytes()).unwrap_or_default(),
-            kind: if thing.is_latest { LATEST } else { 1 },
+            kind: match (thing.is_later, thing.is_latest) {
+                (true, _) => LATER,
+                (false, true) => LATEST,
+                (false, false) => 1,
+            },
             kind_version: 1,
             wants: if thing.wants { vec![attachment.parse()?] } else { Vec::new() },
             payload: payload.to_string().into_bytes(),
@@ -95,9 +114,10 @@ impl Things {
         self.db.write(|tx| {
             if thing.wants {
                 let needs = thing.needs.map(attachment_id).unwrap_or_default();
-                tx.execute("INSERT INTO to_attach (id, needs) VALUES (?1, ?2)", (&attachment, needs))?;
+                tx.prepare_cached("INSERT INTO to_attach (id, needs) VALUES (?1, ?2)")?
+                    .execute((&attachment, needs))?;
                 let sql = "INSERT OR REPLACE INTO packs (id, bytes) VALUES (?1, ?2)";
-                tx.execute(sql, (&attachment, attachment_bytes(&attachment)))?;
+                tx.prepare_cached(sql)?.execute((&attachment, attachment_bytes(&attachment)))?;
             }
             outbox::push(tx, &stream, &out)
         })?;
@@ -119,6 +139,22 @@ impl Things {
     /// [`StrandError`].
     pub fn ids(&self) -> Result<BTreeSet<u64>, StrandError> {
         super::ids(&self.db, &self.stream)
+    }
+
+    /// The ids that more than one record has.
+    ///
+    /// # Errors
+    /// [`StrandError`].
+    pub fn doubled(&self) -> Result<BTreeSet<u64>, StrandError> {
+        super::doubled(&self.db, &self.stream)
+    }
+
+    /// The ids of the records of a log up to one of them.
+    ///
+    /// # Errors
+    /// [`StrandError`].
+    pub fn ids_to(&self, log: LogId, last: u64) -> Result<BTreeSet<u64>, StrandError> {
+        super::ids_to(&self.db, &self.stream, log, last)
     }
 
     /// The things whose attachments are here.
@@ -178,14 +214,17 @@ impl Things {
     fn attach(&mut self, store: &mut Store) -> Result<(), StrandError> {
         let sql = "SELECT n, id, needs FROM to_attach ORDER BY n LIMIT 1";
         loop {
-            let next = self.db.conn().query_row(sql, [], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
-            });
+            let next =
+                self.db.conn().prepare_cached(sql)?.query_row([], |row| {
+                    Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+                });
             let Some((n, id, needs)) = next.optional()? else { return Ok(()) };
             let needs: Vec<AttachmentId> =
                 needs.split(' ').filter(|id| !id.is_empty()).map(str::parse).collect::<Result<_, _>>()?;
             store.attach(&self.stream, &[id.parse()?], &needs, &mut &attachment_bytes(&id)[..])?;
-            self.db.write(|tx| Ok::<_, StoreError>(tx.execute("DELETE FROM to_attach WHERE n = ?1", [n])?))?;
+            self.db.write(|tx| {
+                Ok::<_, StoreError>(tx.prepare_cached("DELETE FROM to_attach WHERE n = ?1")?.execute([n])?)
+            })?;
         }
     }
 }
@@ -201,7 +240,7 @@ impl Strand for Things {
     }
 
     fn knows(&self, kind: u16, _: u16) -> bool {
-        kind <= LATEST
+        kind <= if self.is_later { LATER } else { LATEST }
     }
 
     fn applied(&mut self, origin: &Origin) -> Result<Ranges, StrandError> {
@@ -222,7 +261,7 @@ impl Strand for Things {
 
     fn has(&mut self, _: LogId, id: &AttachmentId) -> Result<bool, StrandError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM packs WHERE id = ?1)";
-        Ok(self.db.conn().query_row(sql, [id.as_str()], |row| row.get(0))?)
+        Ok(self.db.conn().prepare_cached(sql)?.query_row([id.as_str()], |row| row.get(0))?)
     }
 
     fn take_in(&mut self, _: LogId, attachment: &Attachment, content: &mut dyn Read) -> Result<(), StrandError> {
@@ -236,7 +275,7 @@ impl Strand for Things {
         self.db.write(|tx| {
             for id in &attachment.provides {
                 let sql = "INSERT OR REPLACE INTO packs (id, bytes) VALUES (?1, ?2)";
-                tx.execute(sql, (id.as_str(), &bytes))?;
+                tx.prepare_cached(sql)?.execute((id.as_str(), &bytes))?;
             }
             carry_kernel::fault::point("sim.strand.attached")?;
             Ok::<_, StoreError>(())

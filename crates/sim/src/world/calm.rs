@@ -1,5 +1,8 @@
 //! The end of a run: everything heals, devices meet until nothing moves any more, and then it is judged.
 
+use std::collections::BTreeSet;
+
+use carry_exchange::name::LogId;
 use carry_exchange::round::{Problem, Report};
 use carry_kernel::fault;
 
@@ -18,6 +21,21 @@ struct Moved {
     n_gets: u64,
     n_records: u64,
     is_unfinished: bool,
+}
+
+/// The log in whose folder a problem lets a round look again.
+fn of_log(problem: &Problem) -> Option<LogId> {
+    match problem {
+        Problem::Arriving(object)
+        | Problem::Damaged(object)
+        | Problem::Missing(object)
+        | Problem::Wrong(object, _)
+        | Problem::Unreachable(object, _)
+        | Problem::Lost(object, _)
+        | Problem::Blocked(object) => Some(object.log()),
+        Problem::Quota(log, _) | Problem::Shrunk(log) | Problem::Forked(log) | Problem::NeedsUpgrade(log) => Some(*log),
+        Problem::Strand(..) | Problem::Cut(_) => None,
+    }
 }
 
 impl World {
@@ -48,13 +66,16 @@ impl World {
     /// [`Wrong`] when it does not become quiet, or is not as cheap then as it should be.
     pub fn settle(&mut self) -> Judged {
         fault::arm(None);
+        check::limits(self)?;
         self.note("everything heals");
         self.places.iter().for_each(crate::place::Place::heal);
         for device in 0..self.devices.len() {
             self.devices[device].online_at = 0;
             self.devices[device].options.is_dry_run = false;
+            self.open_up(device);
             self.devices[device].start().map_err(unexpected("starting after healing"))?;
         }
+        self.tell_of_revocation()?;
         let mut n_quiet = 0;
         for sweep in 0..SWEEPS_MAX {
             self.approve_all()?;
@@ -125,11 +146,9 @@ impl World {
                     after.n_writes - before.n_writes,
                 );
                 let reports = || self.devices[device].reports.values().flat_map(|report| &report.problems);
-                // What is missing or damaged is looked for again, and so is what a quota keeps out: there may be room now.
-                let n_lists_max = if reports().next().is_some() { 2 + self.devices.len() as u64 } else { 1 };
-                let is_crowded = reports().any(|problem| matches!(problem, Problem::Quota(..)));
-                let n_gets_max = if is_crowded { 256 } else { 0 };
-                if cost.0 > n_lists_max || cost.1 > n_gets_max || (cost.2, cost.3) != (0, 0) {
+                // What is missing or damaged is looked for again.
+                let n_lists_max = 1 + reports().filter_map(of_log).collect::<BTreeSet<_>>().len() as u64;
+                if cost.0 > n_lists_max || (cost.1, cost.2, cost.3) != (0, 0, 0) {
                     return Err(Wrong(format!(
                         "a quiet round of device {device} with {} costs {} listings, {} gets, {} puts, {} writes",
                         place.name(),

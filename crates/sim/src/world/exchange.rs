@@ -1,10 +1,12 @@
 //! One exchange of one device, with whatever is armed to fail in it, and what is looked at right after it.
 
-use carry_exchange::round::{Options, Report, RoundError};
+use carry_exchange::round::{Options, Problem, Report, RoundError};
+use carry_exchange::store::Compacted;
 use carry_kernel::fault::{self, Failure};
 
 use super::{Judged, World, Wrong, in_words, unexpected};
 use crate::check;
+use crate::reached::Event;
 
 impl World {
     /// Lets a device exchange with the place of one of its ways. `armed` says after how many points it fails.
@@ -19,10 +21,14 @@ impl World {
         place.sync();
         let options = Options { remote: place.name().to_owned(), ..self.devices[device].options.clone() };
         let view = place.view(way.tree, device);
+        *place.state().books.n_rounds.entry(device).or_default() += 1;
         let writes_before = place.state().books.n_writes;
         fault::arm(armed);
         let done = self.devices[device].exchange(&view, &options);
         let is_left = fault::arm(None);
+        if armed.is_some() && !is_left {
+            self.reached.crashed(fault::failed_at());
+        }
         let what = format!("device {device} exchanges with {}", place.name());
         match &done {
             Ok(report) => {
@@ -44,7 +50,10 @@ impl World {
                 self.devices[device].stop();
                 None
             }
-            Err(RoundError::Remote(_)) => None,
+            Err(RoundError::Remote(_)) => {
+                self.reached.note(Event::CallFailed);
+                None
+            }
             Err(RoundError::Store(error)) if armed.is_some() && !is_left => {
                 if !Self::was_armed(&error) {
                     return Err(Wrong(format!("{what}: after an armed failure: {}", in_words(&error))));
@@ -62,14 +71,62 @@ impl World {
         if self.devices[device].note_log() {
             let family = self.devices[device].family;
             self.model.troubled.insert(family);
+            self.reached.note(Event::Renewed);
             self.note(&format!("device {device} goes on in a new log"));
         }
         if let Some(report) = &report {
+            if self.devices[device].counts() {
+                self.count(device, report);
+            }
             self.devices[device].reports.insert(way.place, report.clone());
         }
+        check::book_unnamed(self, way.place, way.tree, device)?;
         check::removals(self, way.place)?;
         place.sync();
         Ok(report)
+    }
+}
+
+impl World {
+    /// Notes what a round reached. What goes wrong again and again is counted once.
+    fn count(&mut self, device: usize, report: &Report) {
+        self.merged(&report.merged);
+        let reached = &mut self.reached;
+        reached.add(Event::Relay, report.relayed.n_heads as u64);
+        for done in report.delivered.values() {
+            reached.add(Event::LaterKind, u64::from(done.n_deferred > 0));
+            reached.add(Event::Waited, u64::from(done.n_waiting > 0));
+            reached.add(Event::Retracted, u64::from(done.n_retracted > 0));
+        }
+        for problem in &report.problems {
+            let event = match problem {
+                Problem::Arriving(_) => Event::Arriving,
+                Problem::Damaged(_) => Event::Damaged,
+                Problem::Missing(_) => Event::Missing,
+                Problem::Wrong(..) => Event::Wrong,
+                Problem::Shrunk(_) => Event::RolledBack,
+                Problem::Forked(_) => Event::Fork,
+                Problem::NeedsUpgrade(_) => Event::LaterHead,
+                Problem::Quota(..) => Event::Quota,
+                Problem::Blocked(_) => Event::Blocked,
+                Problem::Unreachable(..) | Problem::Lost(..) | Problem::Strand(..) | Problem::Cut(_) => continue,
+            };
+            if self.met.insert((device, format!("{problem:?}"))) {
+                reached.note(event);
+                let is_bomb = matches!(problem, Problem::Wrong(_, why) if why.contains("its size is another"));
+                reached.add(Event::Bomb, u64::from(is_bomb));
+            }
+        }
+    }
+
+    /// Notes merges.
+    pub(super) fn merged(&mut self, merged: &[Compacted]) {
+        for one in merged {
+            self.reached.note(Event::Merge);
+            self.reached.add(Event::Stub, one.n_dropped as u64);
+            self.reached.add(Event::Run, one.n_runs as u64);
+            self.reached.add(Event::AttachmentDropped, one.n_attachments_dropped as u64);
+        }
     }
 }
 

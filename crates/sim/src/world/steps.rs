@@ -4,9 +4,10 @@ use carry_exchange::round::Direction;
 use carry_kernel::fault::{self, Failure};
 
 use super::{DEVICES_MAX, Judged, World, Wrong, unexpected};
+use crate::reached::Event;
 use crate::strand::{REGISTERS, Thing};
 
-const MINUTE: u64 = 60_000;
+pub(super) const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
@@ -35,6 +36,10 @@ impl World {
             // What is offline works on, and meets nobody.
             return if self.rng.chance(50) { self.edit(device) } else { self.say(device) };
         }
+        let percent = self.scenario.special_percent;
+        if self.rng.chance(percent) {
+            return self.special(device);
+        }
         match self.rng.below(100) {
             0..=21 => self.edit(device),
             22..=43 => self.say(device),
@@ -52,25 +57,25 @@ impl World {
         }
     }
 
-    fn edit(&mut self, device: usize) -> Judged {
+    pub(super) fn edit(&mut self, device: usize) -> Judged {
         let register = self.rng.below(usize::from(REGISTERS)) as u8;
         let value = self.rng.below_u64(3);
         let log = self.devices[device].log().map_err(unexpected("starting"))?;
-        let (is_hostile, family) = (self.devices[device].is_hostile, self.devices[device].family);
-        let id = self.model.next_id(is_hostile);
+        let (counts, family) = (self.devices[device].counts(), self.devices[device].family);
+        let id = self.model.next_id(!counts);
         let running = self.devices[device].running().map_err(unexpected("starting"))?;
         let has = running.registers.ids().map_err(|e| Wrong(format!("reading registers: {e}")))?;
         let done = running.registers.edit(log, register, value, id).map_err(|e| Wrong(format!("an edit: {e}")))?;
-        if done {
+        if let Some(n_live) = done {
+            self.reached.add(Event::Settled, u64::from(n_live > 1));
             self.model.edited(id, register, value, &has, family);
             self.note(&format!("device {device} edits r{register} = {value}, id {id}"));
         }
         Ok(())
     }
 
-    fn say(&mut self, device: usize) -> Judged {
-        let (is_hostile, family) = (self.devices[device].is_hostile, self.devices[device].family);
-        let id = self.model.next_id(is_hostile);
+    pub(super) fn say(&mut self, device: usize) -> Judged {
+        let id = self.model.next_id(!self.devices[device].counts());
         let mut thing = Thing { id, ..Thing::default() };
         match self.rng.below(10) {
             0..=2 => {}
@@ -88,8 +93,7 @@ impl World {
             _ => {
                 thing.wants = true;
                 let attached: Vec<u64> = self.devices[device].said.clone();
-                let wants = |id: &u64| self.model.things.get(id).is_some_and(|said| said.thing.wants);
-                let attached: Vec<u64> = attached.into_iter().filter(wants).collect();
+                let attached: Vec<u64> = attached.into_iter().filter(|id| self.may_be_needed(device, *id)).collect();
                 if self.rng.chance(40) {
                     thing.needs = self.rng.pick(&attached);
                 }
@@ -98,20 +102,33 @@ impl World {
         if self.rng.chance(10) {
             thing.padding = self.rng.below(60_000);
         }
+        self.say_thing(device, &thing)
+    }
+
+    /// Whether a new thing of a device may need the attachment of this one: what a replaced thing wanted goes when it is merged.
+    pub(super) fn may_be_needed(&self, device: usize, id: u64) -> bool {
+        let said = self.devices[device].said.iter().copied().collect();
+        self.model.things.get(&id).is_some_and(|said| said.thing.wants) && !self.model.is_replaced(id, &said)
+    }
+
+    pub(super) fn say_thing(&mut self, device: usize, thing: &Thing) -> Judged {
+        let family = self.devices[device].family;
+        self.reached.add(Event::Tombstone, u64::from(thing.removes.is_some()));
+        self.reached.add(Event::Replaced, u64::from(thing.replaces || thing.is_latest));
         let running = self.devices[device].running().map_err(unexpected("starting"))?;
-        running.things.say(&thing).map_err(|e| Wrong(format!("saying a thing: {e}")))?;
-        self.model.said(&thing, &self.devices[device].said, family);
-        self.devices[device].said.push(id);
+        running.things.say(thing).map_err(|e| Wrong(format!("saying a thing: {e}")))?;
+        self.model.said(thing, &self.devices[device].said, family);
+        self.devices[device].said.push(thing.id);
         self.note(&format!("device {device} says {thing:?}"));
         Ok(())
     }
 
-    fn meet(&mut self, device: usize) -> Judged {
+    pub(super) fn meet(&mut self, device: usize) -> Judged {
         let way = self.rng.below(self.devices[device].ways.len());
         let percent = self.scenario.crash_percent;
         let armed = if self.rng.chance(percent) {
             let failure = if self.rng.chance(25) { Failure::Full } else { Failure::Error };
-            Some((self.rng.below(60) as u32, failure))
+            Some((self.rng.below(self.scenario.crash_points) as u32, failure))
         } else {
             None
         };
@@ -129,7 +146,7 @@ impl World {
     }
 
     /// Says and signs without meeting anybody; may fail anywhere.
-    fn sign(&mut self, device: usize) -> Judged {
+    pub(super) fn sign(&mut self, device: usize) -> Judged {
         let percent = self.scenario.crash_percent;
         let armed = self.rng.chance(percent).then(|| (self.rng.below(30) as u32, Failure::Error));
         let statement = self.devices[device].options.statement.clone();
@@ -137,11 +154,15 @@ impl World {
         let done = self.devices[device].say(&statement);
         let is_left = fault::arm(None);
         match done {
-            Ok(said) => self.note(&format!("device {device} says {:?}, more: {}", said.records, said.has_more)),
+            Ok(said) => {
+                self.merged(&said.merged);
+                self.note(&format!("device {device} says {:?}, more: {}", said.records, said.has_more));
+            }
             Err(_) if armed.is_some() && !is_left => self.note(&format!("device {device} dies when it says")),
             Err(error) => return Err(unexpected("saying")(error)),
         }
         if armed.is_some() && !is_left {
+            self.reached.crashed(fault::failed_at());
             self.devices[device].stop();
             self.devices[device].start().map_err(unexpected("starting again"))?;
         }
@@ -167,7 +188,7 @@ impl World {
 
     fn restart(&mut self, device: usize) -> Judged {
         self.devices[device].stop();
-        self.devices[device].start().map_err(unexpected("starting again"))?;
+        self.start_again(device)?;
         self.note(&format!("device {device} starts again"));
         Ok(())
     }
@@ -175,11 +196,19 @@ impl World {
     fn pair(&mut self, device: usize) -> Judged {
         let honest = self.honest();
         let other = self.rng.pick(&honest).unwrap_or(0);
-        if self.devices[device].is_hostile {
+        if !self.devices[device].counts() {
             return Ok(());
         }
         self.note(&format!("device {device} approves device {other}"));
-        self.approve(device, other)
+        if !self.arm_crash(3) {
+            return self.approve(device, other);
+        }
+        let done = self.approve(device, other);
+        if fault::arm(None) {
+            return done;
+        }
+        self.reached.crashed(fault::failed_at());
+        self.restart(device)
     }
 
     /// Somebody joins late, where another device goes.
@@ -193,11 +222,12 @@ impl World {
     }
 
     /// A home is copied, and both go on.
-    fn copy(&mut self, device: usize) -> Judged {
-        if !self.scenario.copies || self.devices.len() >= DEVICES_MAX || self.devices[device].is_hostile {
+    pub(super) fn copy(&mut self, device: usize) -> Judged {
+        if !self.scenario.copies || self.devices.len() >= DEVICES_MAX || !self.devices[device].counts() {
             return Ok(());
         }
         let (number, clock, is_same) = (self.devices.len(), self.clock(), self.rng.chance(40));
+        self.reached.note(Event::Copied);
         let copy = self.devices[device].copy(number, clock, is_same).map_err(unexpected("copying a home"))?;
         self.devices.push(copy);
         let places: Vec<usize> = self.devices[device].ways.iter().map(|way| way.place).collect();
@@ -206,25 +236,28 @@ impl World {
         self.model.troubled.insert(family);
         self.note(&format!("the home of device {device} is copied to device {number}, same machine: {is_same}"));
         for device in [device, number] {
-            self.devices[device].start().map_err(unexpected("starting after a copy"))?;
+            self.start_again(device)?;
             self.devices[device].note_log();
         }
         Ok(())
     }
 
     /// A home is kept, or put back to what was kept.
-    fn go_back(&mut self, device: usize) -> Judged {
-        if !self.scenario.goes_back || self.devices[device].is_hostile {
+    pub(super) fn go_back(&mut self, device: usize) -> Judged {
+        if !self.scenario.goes_back || !self.devices[device].counts() {
             return Ok(());
         }
         if self.devices[device].saved.is_none() || self.rng.chance(20) {
             self.note(&format!("the home of device {device} is kept"));
             self.devices[device].save().map_err(unexpected("keeping a home"))?;
+            self.keep_trees(device);
             return self.devices[device].start().map_err(unexpected("starting again"));
         }
+        self.reached.note(Event::PutBack);
         let before = self.has(device)?;
         self.devices[device].go_back().map_err(unexpected("putting a home back"))?;
-        self.devices[device].start().map_err(unexpected("starting from an earlier state"))?;
+        self.trees_go_back(device);
+        self.start_again(device)?;
         self.devices[device].note_log();
         let mut elsewhere = self.has(device)?;
         for other in self.honest() {
@@ -254,12 +287,14 @@ impl World {
         let place = self.places[place].clone();
         let done = place.state().meddle(mischief);
         if let Some(what) = done {
+            self.reached.note(Event::Mischief);
             self.note(&format!("{}: {what}", place.name()));
         }
         Ok(())
     }
 
-    fn attack(&mut self) -> Judged {
+    pub(super) fn attack(&mut self) -> Judged {
+        self.reached.note(Event::Attack);
         let place = self.rng.below(self.places.len());
         let place = self.places[place].clone();
         let what = self.hostile.attack(&mut place.state());

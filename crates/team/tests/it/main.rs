@@ -1,7 +1,7 @@
 //! What a store owes, asked of each one there is, through the public interface alone; and what only a real server can be asked.
 #![cfg(test)]
 
-#[path = "../../src/fixture.rs"]
+#[path = "../../../sessions/src/mask/pieces/fixture.rs"]
 mod fixture;
 mod rig;
 

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use crate::git::{run, succeed};
+use crate::patience;
 
 /// The user and group that the server runs as when we are root.
 pub(super) fn other_user() -> Option<(u32, u32)> {
@@ -43,13 +44,8 @@ pub(super) fn kill_tree(process: u32) {
         numbers.filter(|other| state(*other).is_some_and(|(_, parent)| parent == process)).collect();
     all.push(process);
     signal("KILL", &all);
-    for _ in 0..super::PAUSES {
-        if !all.iter().any(|process| is_running(*process)) {
-            return;
-        }
-        std::thread::sleep(super::PAUSE);
-    }
-    panic!("{all:?} cannot be killed");
+    let are_gone = patience::comes(|| !all.iter().any(|process| is_running(*process)));
+    assert!(are_gone, "{all:?} cannot be killed");
 }
 
 fn signal(name: &str, processes: &[u32]) {

@@ -1,5 +1,6 @@
 //! The two programs, each with a device that has archived the set, one that has nothing, and a folder between them.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -94,6 +95,27 @@ impl Pair {
     /// Lets the first session go on by a turn, and archives that.
     pub(super) fn append(&self, generator: &mut Command) -> Outcome {
         captured(generator.args(["--append-to", "0", "--append-turns", "1", "--out"]).arg(self.home("here")))?;
+        self.archive()
+    }
+
+    /// Lets the first session go on by one message of its user, and archives that.
+    pub(super) fn append_message(&self) -> Outcome {
+        let home = self.home("here");
+        let manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(home.join("manifest.json"))?)?;
+        let path = manifest["files"][0]["path"].as_str().ok_or("the set's manifest names no file")?;
+        let text = std::fs::read_to_string(home.join(path))?;
+        let records = text.lines().rev().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let prompt =
+            records.clone().find(|record| record["type"] == "user" && record["message"]["content"].is_string());
+        let mut prompt = prompt.ok_or("the first session has no prompt")?;
+        let last = records.clone().find(|record| record["uuid"].is_string()).ok_or("the first session has no ids")?;
+        prompt["parentUuid"] = last["uuid"].clone();
+        prompt["timestamp"] = last["timestamp"].clone();
+        // Another each time, and never one that is there.
+        prompt["uuid"] = format!("00000000-0000-4000-8000-{:012}", text.lines().count()).into();
+        prompt["message"]["content"] = "Thank you. Before you go on, please say which of the tests you ran.".into();
+        let mut file = std::fs::OpenOptions::new().append(true).open(home.join(path))?;
+        writeln!(file, "{prompt}")?;
         self.archive()
     }
 

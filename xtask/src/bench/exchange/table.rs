@@ -85,6 +85,23 @@ pub(super) fn rates(rows: &[(Scenario, Exchanges)]) -> String {
     text
 }
 
+/// What the folder takes after the first publish, of what the agents wrote.
+pub(super) fn share(rows: &[(Scenario, Exchanges)], written: u64) -> String {
+    let publish = rows.iter().find(|(scenario, _)| *scenario == Scenario::Publish);
+    let mut text = String::new();
+    for (name, costs) in NAMES.iter().zip(publish.iter().flat_map(|(_, exchanges)| &exchanges.costs)) {
+        let share = median(costs.iter().map(|cost| cost.total.1 as f64 / written as f64 * 100.0));
+        if share.is_finite() {
+            let _ = writeln!(
+                text,
+                "First publish: {name} takes {share:.1} % of the {} MB that agents wrote.",
+                written / 1_000_000
+            );
+        }
+    }
+    text
+}
+
 fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     Spread::of(values).map_or(f64::NAN, |spread| spread.median)
 }
@@ -115,6 +132,12 @@ mod tests {
         assert!(text.contains("| | | 1.00 × | 0.25 × | 0.25 × | 1.00 × | – | 1.00 × | 0.50 ×"), "{text}");
         assert!(!text.contains("void"), "{text}");
         assert!(rates(&[(Scenario::Import, import((12, 10)))]).contains("carry takes in 500 messages"));
+    }
+
+    #[test]
+    fn what_the_folder_takes_is_compared_with_what_agents_wrote() {
+        let text = share(&[(Scenario::Publish, import((12, 10)))], 90_000_000);
+        assert!(text.contains("carry takes 10.0 % of the 90 MB that agents wrote"), "{text}");
     }
 
     #[test]

@@ -130,6 +130,12 @@ pub(in super::super) fn expected(set: &Path) -> Outcome<u64> {
     Ok(total("sessions")? + total("subagents")?)
 }
 
+/// How many bytes the agents wrote.
+pub(in super::super) fn bytes(set: &Path) -> Outcome<u64> {
+    let manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(set.join("manifest.json"))?)?;
+    Ok(manifest["totals"]["bytes"].as_u64().ok_or("the manifest has no bytes")?)
+}
+
 fn copy(set: &Path, folder: &Path) -> Outcome<PathBuf> {
     std::fs::create_dir_all(folder)?;
     let home = folder.join("home");

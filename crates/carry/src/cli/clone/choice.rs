@@ -6,6 +6,7 @@ use carry_code::git::HashKind;
 use carry_code::line::Branch;
 use carry_code::stream::{self, ForeignLine};
 
+use super::absent;
 use crate::failure::Failure;
 use crate::text;
 use crate::wire::Shell;
@@ -25,11 +26,23 @@ pub(super) struct Candidate {
     lines: Vec<ForeignLine>,
 }
 
-/// All there are, by name. Lines of several devices are of one repository where these call it the same in their logs.
-pub(super) fn candidates(shell: &Shell) -> Result<Vec<Candidate>, Failure> {
-    let Some(ctx) = shell.existing_context()? else { return Ok(Vec::new()) };
+/// All there are.
+#[derive(Debug, Default)]
+pub(super) struct Candidates {
+    /// Those that can be made here, by name.
+    pub(super) all: Vec<Candidate>,
+    /// Lines of devices that were revoked: none is offered or taken.
+    revoked: Vec<ForeignLine>,
+}
+
+/// Looks what there is. Lines of several devices are of one repository where these call it the same in their logs.
+pub(super) fn candidates(shell: &Shell) -> Result<Candidates, Failure> {
+    let Some(ctx) = shell.existing_context()? else { return Ok(Candidates::default()) };
+    let is_revoked = crate::cli::exchange::revoked(shell)?;
+    let (revoked, offered): (Vec<_>, Vec<_>) =
+        stream::standing(&ctx)?.foreign.into_iter().filter(ForeignLine::is_phantom).partition(is_revoked);
     let mut by_id: BTreeMap<(String, String), Candidate> = BTreeMap::new();
-    for line in stream::standing(&ctx)?.foreign.into_iter().filter(ForeignLine::is_phantom) {
+    for line in offered {
         let Some(hash) = line.hash else { continue };
         let candidate = by_id.entry((line.repository.clone(), format!("{hash:?}"))).or_insert_with(|| Candidate {
             name: String::new(),
@@ -49,33 +62,60 @@ pub(super) fn candidates(shell: &Shell) -> Result<Vec<Candidate>, Failure> {
         }
     }
     all.sort_by(|a, b| (&a.name, &a.repository).cmp(&(&b.name, &b.repository)));
-    Ok(all)
+    Ok(Candidates { all, revoked })
 }
 
 /// The one that is meant by `NAME`, by `DEVICE:NAME`, or by what it is called in logs.
-pub(super) fn find(all: &[Candidate], typed: &str) -> Result<Candidate, Failure> {
-    let is_called = |candidate: &Candidate, name: &str| candidate.name == name || candidate.repository == name;
-    let mut meant: Vec<Candidate> = all.iter().filter(|one| is_called(one, typed)).cloned().collect();
+pub(super) fn find(shell: &Shell, candidates: &Candidates, typed: &str) -> Result<Candidate, Failure> {
+    let all = &candidates.all;
+    let mut meant: Vec<Candidate> = all.iter().filter(|one| one.is_called(typed)).cloned().collect();
     if meant.is_empty()
         && let Some((device, name)) = typed.split_once(':')
     {
-        meant = all.iter().filter(|one| is_called(one, name)).filter_map(|one| one.of(device)).collect();
+        meant = all.iter().filter(|one| one.is_called(name)).filter_map(|one| one.of(device)).collect();
     }
     match &meant[..] {
         [one] => Ok(one.clone()),
         [] => {
-            Err(Failure::failed(format!("no other device has a repository {:?} that is not here", text::line(typed)))
-                .hint("`carry clone` lists those that there are, `carry exchange` asks for new ones."))
+            candidates.refuse_revoked(typed)?;
+            Err(absent::unknown(shell, all, typed)?)
         }
         several => {
-            let ids: Vec<&str> = several.iter().map(|one| one.repository.as_str()).collect();
-            Err(Failure::failed(format!("{} is the name of several repositories", text::line(typed)))
-                .hint(format!("Give the id of the one that you mean: {}.", ids.join(", "))))
+            let failure = Failure::failed(format!("{} is the name of several repositories", text::line(typed)))
+                .hint("Give the id of the one that you mean:");
+            Err(several.iter().fold(failure, |failure, one| {
+                let whose = one.lines.first().map(crate::cli::exchange::who).unwrap_or_default();
+                let url = one.urls.first().map(|url| format!(", {}", text::line(url))).unwrap_or_default();
+                failure.hint(format!("`carry clone {}`: the one of {whose}{url}", one.repository))
+            }))
         }
     }
 }
 
+impl Candidates {
+    /// Fails when a device that was revoked has what is meant.
+    fn refuse_revoked(&self, typed: &str) -> Result<(), Failure> {
+        let is_called = |line: &ForeignLine, name: &str| line.name == name || line.repository == name;
+        let is_of = |line: &ForeignLine, device: &str| {
+            [&line.label, &line.device, &line.alias].iter().any(|name| *name == device)
+        };
+        let is_meant = |line: &&ForeignLine| {
+            is_called(line, typed)
+                || typed.split_once(':').is_some_and(|(device, name)| is_of(line, device) && is_called(line, name))
+        };
+        let Some(line) = self.revoked.iter().find(is_meant) else { return Ok(()) };
+        let device = text::line(&line.device);
+        Err(Failure::failed(format!("{} is of {device}, which was revoked", text::line(&line.name)))
+            .hint(format!("Nothing of it is taken over. `carry devices approve {device}` trusts it again.")))
+    }
+}
+
 impl Candidate {
+    /// Whether a name means it: what people call it, or what it is called in logs.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.repository == name
+    }
+
     /// Its lines, the newest first.
     pub(super) fn lines(&self) -> impl Iterator<Item = &ForeignLine> {
         self.lines.iter()

@@ -36,9 +36,7 @@ pub(super) fn check(shell: &Shell, given: Option<&Path>, candidate: &Candidate) 
         Ok(mut entries) => match entries.next() {
             None => Ok(folder),
             Some(Err(error)) => Err(failed(error)),
-            Some(Ok(_)) => Err(Failure::failed(format!("{shown} is not empty")).hint(
-                "Name a new or empty folder. One that holds the repository already is registered by `carry add`.",
-            )),
+            Some(Ok(_)) => Err(not_empty(shell, &folder, given.is_some(), candidate)),
         },
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
             Err(Failure::failed(format!("{shown} is not a folder")).hint("Name a new or empty folder."))
@@ -52,6 +50,22 @@ pub(super) fn check(shell: &Shell, given: Option<&Path>, candidate: &Candidate) 
             }
         }
         Err(error) => Err(failed(error)),
+    }
+}
+
+/// What is there, and where to go instead.
+fn not_empty(shell: &Shell, folder: &Path, is_given: bool, candidate: &Candidate) -> Failure {
+    let (shown, name) = (shell.folder(folder), text::line(&candidate.name));
+    let elsewhere = match is_given {
+        true => "Name a new or empty folder.".to_owned(),
+        false => format!("Name a new or empty folder: `carry clone {name} DIR`."),
+    };
+    let failure = Failure::failed(format!("{shown} is not empty")).hint(elsewhere);
+    match folder.join(".git").exists() {
+        true => failure.hint(format!(
+            "It is a Git repository. If it is {name}, `carry add {shown}` registers it, and `carry sync` there takes over the work."
+        )),
+        false => failure,
     }
 }
 

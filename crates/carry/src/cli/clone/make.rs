@@ -67,6 +67,7 @@ pub(super) fn make(
         }
         .hint("`carry exchange` there and here, then the same again; --wait makes it now and asks the other device for all."));
     };
+    crate::writers::refuse_revoked(&tip)?;
     if !matches!(tip.trust, Trust::Approved | Trust::Own) {
         let id = text::line(&tip.writer.id());
         return Err(Failure::failed(format!("{id} is not approved, and nothing of it is taken over"))

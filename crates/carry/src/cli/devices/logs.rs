@@ -2,24 +2,41 @@
 
 use std::collections::BTreeMap;
 
+use carry_code::registry::KnownDevice;
+use carry_daemon::exchange::accord;
+use carry_daemon::exchange::settings::Settings;
 use carry_exchange::name::StreamName;
 use carry_exchange::store::LogState;
 use carry_exchange::store::status::{LogStatus, Status, StreamStatus};
 use serde::Serialize;
 
-use super::fingerprint;
+use super::{fingerprint, fingerprint_of};
 use crate::cli::exchange::Names;
 use crate::failure::Failure;
-use crate::output::style;
 use crate::text;
 use crate::wire::Shell;
 
 /// Clocks that differ by less are not worth a word.
 const SKEW_SHOWN_MS: i64 = 60_000;
 
+/// What a log is, once what was said of its device at Git remotes is known, too.
+pub(super) fn state_of(log: &LogStatus, known: &[KnownDevice]) -> LogState {
+    let is_revoked = accord::known_of(known, log).is_some_and(|known| known.is_revoked);
+    match log.row.state {
+        LogState::Unapproved if is_revoked => LogState::Revoked,
+        state => state,
+    }
+}
+
+/// The logs that wait for a person's word.
+pub(in crate::cli) fn waiting<'s>(shell: &Shell, status: &'s Status) -> Result<Vec<&'s LogStatus>, Failure> {
+    let known = shell.registry_to_read()?.map(|registry| registry.devices()).transpose()?.unwrap_or_default();
+    Ok(status.unapproved().filter(|log| state_of(log, &known) == LogState::Unapproved).collect())
+}
+
 /// Whether a log counts, in a word.
-pub(super) fn state(state: LogState) -> &'static str {
-    match state {
+pub(super) fn state(log: &LogStatus, known: &[KnownDevice]) -> &'static str {
+    match state_of(log, known) {
         LogState::Own => "this device",
         LogState::Former => "this device",
         LogState::Approved => "approved",
@@ -29,8 +46,8 @@ pub(super) fn state(state: LogState) -> &'static str {
 }
 
 /// The state of a log as a table shows it.
-fn standing(log: &LogStatus) -> &'static str {
-    match log.row.state {
+fn standing(log: &LogStatus, known: &[KnownDevice]) -> &'static str {
+    match state_of(log, known) {
         LogState::Own => "this device",
         LogState::Former => "formerly this",
         LogState::Approved => "approved",
@@ -40,8 +57,8 @@ fn standing(log: &LogStatus) -> &'static str {
 }
 
 /// Shows all logs.
-pub(super) fn show(shell: &Shell, status: &Status) -> Result<(), Failure> {
-    let names = Names::of(status);
+pub(super) fn show(shell: &Shell, status: &Status, known: &[KnownDevice]) -> Result<(), Failure> {
+    let (names, settings) = (Names::of(status), shell.exchange());
     let mut table =
         shell.out.table(&["EXCHANGE", "NAME", "STATE", "STREAM", "PUBLISHED", "HERE", "MISSING", "SEEN", "SAFE ON"]);
     for log in &status.logs {
@@ -51,7 +68,7 @@ pub(super) fn show(shell: &Shell, status: &Status) -> Result<(), Failure> {
             (_, Some(head)) => carry_code::time::age(head.came.unwrap_or(head.at), shell.now()),
             (_, None) => "no head yet".to_owned(),
         };
-        let first = [device, log.row.alias.clone(), standing(log).to_owned()];
+        let first = [device, log.row.alias.clone(), standing(log, known).to_owned()];
         if log.streams.is_empty() {
             table.add_row(first.iter().map(String::as_str).chain(["-", "-", "-", "-", &seen, "-"]));
         }
@@ -63,20 +80,18 @@ pub(super) fn show(shell: &Shell, status: &Status) -> Result<(), Failure> {
                 (_, true) => "-".to_owned(),
                 (_, false) => safe.join(", "),
             };
-            let row = [name.as_str().to_owned(), published(stream), stream.held.count().to_string(), missing(stream)];
+            let row = [
+                name.as_str().to_owned(),
+                published(stream),
+                stream.held.count().to_string(),
+                missing(stream, log.is_ours() || settings.takes(name)),
+            ];
             table.add_row(first.iter().chain(&row).map(String::as_str).chain([seen.as_str(), &safe]));
         }
     }
     shell.out.line("")?;
     shell.out.line(table.trim_fmt())?;
-    if let Some(key) = status.own().and_then(|own| own.key.as_ref()) {
-        let print = fingerprint(key);
-        shell
-            .out
-            .note(format_args!("The fingerprint of this device's exchange key: {}", shell.out.paint(style::ID, print)));
-    }
-    remarks(shell, status, &names);
-    Ok(())
+    remarks(shell, status, &names)
 }
 
 fn published(stream: &StreamStatus) -> String {
@@ -86,10 +101,12 @@ fn published(stream: &StreamStatus) -> String {
     }
 }
 
-fn missing(stream: &StreamStatus) -> String {
+/// What is missing here of what is wanted. Nothing of a stream that no remote brings is, as of code without `--code`.
+fn missing(stream: &StreamStatus, is_taken: bool) -> String {
     let mut parts = Vec::new();
     match stream.missing.count() {
         0 => {}
+        _ if !is_taken => parts.push("not taken".to_owned()),
         n if stream.missing.n_ranges() <= 2 => parts.push(format!("{n} ({})", stream.missing)),
         n => parts.push(n.to_string()),
     }
@@ -103,7 +120,7 @@ fn missing(stream: &StreamStatus) -> String {
 }
 
 /// What is not as it should be.
-fn remarks(shell: &Shell, status: &Status, names: &Names) {
+fn remarks(shell: &Shell, status: &Status, names: &Names) -> Result<(), Failure> {
     for log in &status.logs {
         let name = names.show(log.row.log);
         if log.n_ways > 1 {
@@ -122,21 +139,18 @@ fn remarks(shell: &Shell, status: &Status, names: &Names) {
             shell.out.warn(format_args!("the clock of {name} is {} min {how} this one, or more", skew.abs() / 60_000));
         }
     }
-    let mut waiting = status.unapproved().peekable();
-    if waiting.peek().is_none() {
-        return;
+    let waiting = waiting(shell, status)?;
+    if waiting.is_empty() {
+        return Ok(());
     }
     for log in waiting {
-        let print = log.key.as_ref().map_or("not known yet".to_owned(), fingerprint);
-        shell.out.note(format_args!(
-            "{} is not approved. The fingerprint of its exchange key: {print}",
-            names.show(log.row.log)
-        ));
+        shell.out.note(format_args!("{} is not approved. {}", names.show(log.row.log), fingerprint_of(log)));
     }
     shell.out.note(
-        "Nothing of theirs is taken over. Compare the fingerprint with what `carry devices` shows there; `carry devices approve NAME` \
-         trusts one, `carry devices forget NAME` lets go of it.",
+        "Nothing of theirs is taken over. Compare the fingerprint with the one that `carry devices` shows there at the top; \
+         `carry devices approve NAME` trusts one, `carry devices forget NAME` lets go of it.",
     );
+    Ok(())
 }
 
 /// What a device exchanges, for machines.
@@ -146,6 +160,7 @@ pub(super) struct LogJson {
     name: String,
     state: &'static str,
     vouched_by: Option<String>,
+    label: Option<String>,
     fingerprint: Option<String>,
     head: Option<u64>,
     signed: Option<String>,
@@ -164,20 +179,22 @@ struct StreamJson {
     unpublished: u64,
     held: u64,
     missing: Vec<[u64; 2]>,
+    taken: bool,
     waiting: u64,
     deferred: u64,
     safe_on: Vec<String>,
 }
 
 impl LogJson {
-    pub(super) fn new(log: &LogStatus, status: &Status) -> Self {
+    pub(super) fn new(log: &LogStatus, status: &Status, known: &[KnownDevice], settings: &Settings) -> Self {
         let streams = log.streams.iter();
         Self {
             log: log.row.log.to_string(),
             name: log.row.alias.clone(),
-            state: log.row.state.as_str(),
+            state: state_of(log, known).as_str(),
             vouched_by: log.row.vouched_by.map(|log| log.to_string()),
-            fingerprint: log.key.as_ref().map(fingerprint),
+            label: log.label().map(ToOwned::to_owned),
+            fingerprint: log.device_key().as_ref().map(fingerprint),
             head: log.head.map(|head| head.n),
             signed: log.head.map(|head| head.at.to_rfc3339()),
             seen: log.head.and_then(|head| head.came).map(|at| at.to_rfc3339()),
@@ -186,19 +203,24 @@ impl LogJson {
             shrunk: log.has_shrunk,
             needs_upgrade: log.needs_upgrade,
             streams: streams
-                .map(|(name, stream)| (name.as_str().to_owned(), StreamJson::new(log, name, stream, status)))
+                .map(|(name, stream)| {
+                    let is_taken = log.is_ours() || settings.takes(name);
+                    (name.as_str().to_owned(), StreamJson::new(log, name, stream, status, is_taken))
+                })
                 .collect(),
         }
     }
 }
 
 impl StreamJson {
-    fn new(log: &LogStatus, name: &StreamName, stream: &StreamStatus, status: &Status) -> Self {
+    fn new(log: &LogStatus, name: &StreamName, stream: &StreamStatus, status: &Status, is_taken: bool) -> Self {
+        let missing = stream.missing.iter().filter(|_| is_taken);
         Self {
             published: stream.published,
             unpublished: stream.n_unpublished(),
             held: stream.held.count(),
-            missing: stream.missing.iter().map(|range| [*range.start(), *range.end()]).collect(),
+            missing: missing.map(|range| [*range.start(), *range.end()]).collect(),
+            taken: is_taken,
             waiting: stream.n_waiting,
             deferred: stream.n_deferred,
             safe_on: status.safe_on(log.row.log, name).iter().map(|other| other.row.alias.clone()).collect(),

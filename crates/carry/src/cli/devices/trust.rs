@@ -3,17 +3,23 @@
 use carry_code::registry::KnownDevice;
 use carry_code::repo::Repo;
 use carry_code::time;
+use carry_daemon::exchange::accord;
 use carry_exchange::name::LogId;
 use carry_exchange::store::LogState;
 use carry_exchange::store::status::{self, LogStatus, Status};
 
-use super::{DeviceJson, LogJson, fingerprint};
+use super::{DeviceJson, LogJson, fingerprint, fingerprint_of};
 use crate::cli::exchange::Names;
 use crate::failure::Failure;
 use crate::links::{self, Here};
 use crate::targets::{self, Place};
 use crate::wire::Shell;
 use crate::{prompt, text, writers};
+
+mod own;
+mod revoke;
+
+pub(super) use revoke::revoke;
 
 /// Fewer digits of a log's id mean none.
 const PREFIX_MIN: usize = 4;
@@ -27,82 +33,137 @@ struct Meant {
 }
 
 impl Meant {
-    /// Whether there is anything left to approve.
+    /// Whether there is nothing left to approve. One that counts for the sake of another log can be approved by name.
     fn is_approved(&self) -> bool {
         self.log.as_ref().is_none_or(|log| log.row.state == LogState::Approved)
-            && self.known.as_ref().is_none_or(|known| known.approved.is_some())
+            && self.known.as_ref().is_none_or(|known| known.approved.is_some() && self.voucher().is_none())
+    }
+
+    /// The log, not its own, for whose sake it counts at Git remotes.
+    fn voucher(&self) -> Option<LogId> {
+        let own = self.log.as_ref().map(|log| log.row.log);
+        self.known.as_ref().filter(|known| known.approved.is_some())?.vouched_by.filter(|by| Some(*by) != own)
+    }
+
+    /// The key of the device.
+    fn key(&self) -> Option<[u8; 32]> {
+        self.known.as_ref().and_then(|known| known.key).or_else(|| self.log.as_ref()?.device_key())
     }
 }
 
+/// What is to be done with a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Act {
+    Approve,
+    Revoke,
+    Rename,
+    Forget,
+}
+
 /// The device that `name` means.
-fn find(shell: &Shell, name: &str) -> Result<Meant, Failure> {
+fn find(shell: &Shell, name: &str, act: Act) -> Result<Meant, Failure> {
     let registry = shell.registry()?;
+    let devices = registry.devices()?;
     let status = status::look(&shell.home)?;
+    own::refuse(shell, status.as_ref(), &devices, name, act)?;
     let log = match &status {
-        Some(status) => find_log(status, name)?,
+        Some(status) => find_log(status, &devices, name, act == Act::Revoke)?,
         None => None,
     };
+    let names = status.as_ref().map(Names::of).unwrap_or_default();
     match log {
         Some(log) => {
-            let id = log.device.as_ref().map(|device| device.as_str());
-            let known = id.map(|id| registry.device(id)).transpose()?.flatten();
-            let names = status.as_ref().map(Names::of).unwrap_or_default();
+            let known = accord::known_of(&devices, &log).cloned();
             Ok(Meant { name: names.show(log.row.log), known, log: Some(log) })
         }
         None => {
             let known = writers::find_device(&registry, name).map_err(|failure| {
-                let has_remotes = !shell.exchange().remotes.is_empty();
-                if has_remotes { failure.hint("`carry exchange` asks the remotes of the exchange.") } else { failure }
+                if shell.exchange().remotes.is_empty() {
+                    return failure;
+                }
+                let failure = failure.hint("`carry exchange` asks the remotes of the exchange.");
+                match act {
+                    Act::Approve => failure.hint(
+                        "One that was forgotten is approved by the id of its log: `carry devices --json` shows that on the device itself.",
+                    ),
+                    _ => failure,
+                }
             })?;
-            // By its label at Git remotes: the log of the same device, unless several say that they are.
-            let log = match &status {
-                Some(status) => find_log(status, &known.id)?,
-                None => None,
+            // Of several logs of the device one is meant by its own name alone.
+            let mut logs = status.iter().flat_map(|status| logs_of(&status.logs, known.key));
+            let log = match (logs.next(), logs.next()) {
+                (Some(log), None) => Some(log.clone()),
+                _ => None,
             };
             Ok(Meant { name: text::line(&known.label), log, known: Some(known) })
         }
     }
 }
 
-/// The log that `name` means: by its name here, its id or the beginning of it, or what its author calls itself. A log of this
-/// device is none.
-fn find_log(status: &Status, name: &str) -> Result<Option<LogStatus>, Failure> {
-    let ways: [&dyn Fn(&LogStatus) -> bool; 4] = [
+/// The logs that a device writes, as its key says; of those that go on from one another the first.
+fn logs_of(logs: &[LogStatus], key: Option<[u8; 32]>) -> impl Iterator<Item = &LogStatus> {
+    let all = logs.iter().filter(move |log| !log.is_ours() && key.is_some() && log.device_key() == key);
+    first_of_lines(all.collect()).into_iter()
+}
+
+/// Leaves those out that go on from another of them and are trusted as that one is. One that came after a revocation is not.
+fn first_of_lines(mut logs: Vec<&LogStatus>) -> Vec<&LogStatus> {
+    let all: Vec<_> = logs.iter().map(|log| (log.row.log, log.row.state)).collect();
+    let goes_along = |log: &LogStatus, from| {
+        all.iter()
+            .any(|(other, state)| *other == from && (*state != LogState::Revoked || log.row.state == LogState::Revoked))
+    };
+    logs.retain(|log| log.row.vouched_by.is_none_or(|from| !goes_along(log, from)));
+    logs
+}
+
+/// The log that `name` means: by its name here, its id or the beginning of it, or by the id or label of its device. A log of
+/// this device is none. Where all logs of the device are meant, any of them will do.
+fn find_log(
+    status: &Status,
+    devices: &[KnownDevice],
+    name: &str,
+    means_all: bool,
+) -> Result<Option<LogStatus>, Failure> {
+    let is_labelled = |log: &LogStatus| log.label() == Some(name);
+    let ways: [&dyn Fn(&LogStatus) -> bool; 5] = [
         &|log| log.row.alias == name,
         &|log| log.row.log.to_string() == name,
         &|log| log.device.as_ref().is_some_and(|device| device.as_str() == name),
+        &is_labelled,
         &|log| name.len() >= PREFIX_MIN && log.row.log.to_string().starts_with(name),
     ];
-    for way in ways {
-        let mut meant: Vec<&LogStatus> = status.logs.iter().filter(|log| !log.is_ours() && way(log)).collect();
-        // A log that goes on from another is trusted as that one is, unless it came after a revocation.
-        let all: Vec<_> = meant.iter().map(|log| (log.row.log, log.row.state)).collect();
-        let goes_along = |log: &LogStatus, from| {
-            all.iter().any(|(other, state)| {
-                *other == from && (*state != LogState::Revoked || log.row.state == LogState::Revoked)
-            })
-        };
-        meant.retain(|log| log.row.vouched_by.is_none_or(|from| !goes_along(log, from)));
-        match meant.as_slice() {
-            [] => {}
-            [log] => return Ok(Some((*log).clone())),
-            several => {
-                let shown: Vec<String> = several
-                    .iter()
-                    .map(|log| {
-                        let print = log.key.as_ref().map_or("unknown".to_owned(), fingerprint);
-                        format!("{} (fingerprint {print})", log.row.alias)
-                    })
-                    .collect();
-                return Err(Failure::failed(format!(
-                    "{} devices call themselves {}: {}",
-                    several.len(),
-                    text::line(name),
-                    shown.join(", ")
-                ))
-                .hint("Anybody may call itself so. Compare the fingerprints with what `carry devices` shows there, and give the name."));
-            }
+    for (at, way) in ways.iter().enumerate() {
+        let meant = first_of_lines(status.logs.iter().filter(|log| !log.is_ours() && way(log)).collect());
+        let Some(first) = meant.first() else { continue };
+        let is_one = |log: &&LogStatus| log.device_key().is_some() && log.device_key() == first.device_key();
+        // By what anybody may call itself a device of a Git remote may be meant as well.
+        let by_name = matches!(at, 2 | 3);
+        let other = devices.iter().find(|known| {
+            by_name
+                && (known.label == name || known.id == name)
+                && (known.key.is_none() || meant.iter().all(|log| log.device_key() != known.key))
+        });
+        if other.is_none() && (meant.len() == 1 || means_all && meant.iter().all(is_one)) {
+            return Ok(Some((*first).clone()));
         }
+        let of_log = |log: &&LogStatus| {
+            let print = log.device_key().map_or("that says none".to_owned(), |key| fingerprint(&key));
+            format!("{} (fingerprint {print})", log.row.alias)
+        };
+        let of_known = |known: &KnownDevice| match &known.key {
+            Some(key) => format!("{} (fingerprint {})", text::line(&known.id), fingerprint(key)),
+            None => text::line(&known.id),
+        };
+        let shown: Vec<String> = meant.iter().map(of_log).chain(other.map(of_known)).collect();
+        return Err(Failure::failed(format!(
+            "{} devices call themselves {}: {}",
+            shown.len(),
+            text::line(name),
+            shown.join(", ")
+        ))
+        .hint("Anybody may call itself so. Compare the fingerprints with what `carry devices` shows there at the top, and give the name. \
+               One fingerprint twice is a copy of a device's key."));
     }
     Ok(None)
 }
@@ -136,7 +197,7 @@ pub(super) fn approve(shell: &Shell, name: &str) -> Result<(), Failure> {
     if let Some(log) = unmet(shell, name)? {
         return approve_unmet(shell, log);
     }
-    let meant = find(shell, name)?;
+    let meant = find(shell, name, Act::Approve)?;
     if !ask_and_approve(shell, &meant)? {
         return Err(prompt::cancelled());
     }
@@ -155,16 +216,22 @@ fn ask_and_approve(shell: &Shell, meant: &Meant) -> Result<bool, Failure> {
         if !prompt::confirm(shell, &format!("Trust the work of {name}?"), "--yes approves it.")? {
             return Ok(false);
         }
+        // By name before anything of it is folded, which would speak for it.
+        let other = approve_known(shell, meant)?;
         if let Some(log) = meant.log.as_ref().filter(|log| log.row.state != LogState::Approved) {
             let ground = shell.ground()?;
             let mut store = ground.store()?;
             store.approve(log.row.log, shell.now())?;
             take_over(shell, &ground, &mut store)?;
         }
-        if let Some(known) = meant.known.as_ref().filter(|known| known.approved.is_none()) {
-            shell.registry()?.approve_device(&known.id, shell.now())?;
-        }
         shell.out.say(format_args!("Approved {name}."))?;
+        if let Some(other) = other {
+            let print = other.key.map_or("none, as of git-pulsar".to_owned(), |key| fingerprint(&key));
+            shell.out.warn(format_args!(
+                "that counts for what it exchanges alone: the id {} is known at Git remotes under another key (fingerprint: {print})",
+                text::line(&other.id)
+            ));
+        }
         if meant.log.is_some() {
             shell.out.note("The next `carry exchange` brings what is still to come of it.");
         }
@@ -173,29 +240,61 @@ fn ask_and_approve(shell: &Shell, meant: &Meant) -> Result<bool, Failure> {
     Ok(true)
 }
 
+/// Approves the identity of the device at Git remotes, also one that was not seen there yet: its log says under which key it
+/// signs. Gives the one that has the same id and another key: that is left alone.
+fn approve_known(shell: &Shell, meant: &Meant) -> Result<Option<KnownDevice>, Failure> {
+    let mut registry = shell.registry()?;
+    if let Some(known) = &meant.known {
+        registry.approve_device(&known.id, shell.now())?;
+    } else if let Some(device) = meant.log.as_ref().and_then(accord::introduced) {
+        registry.note_device(device.id, Some(device.key), device.label, shell.now())?;
+        let other = registry.device(device.id)?.filter(|known| known.key != Some(device.key));
+        if other.is_some() {
+            return Ok(other);
+        }
+        registry.approve_device(device.id, shell.now())?;
+    }
+    Ok(None)
+}
+
+/// Shows what a person compares before they agree to trust a device that is known from Git remotes.
+pub(in crate::cli) fn tell_known(shell: &Shell, name: &str, known: &KnownDevice) {
+    tell(shell, &Meant { name: name.to_owned(), log: None, known: Some(known.clone()) });
+}
+
 /// What a person compares before they agree.
 fn tell(shell: &Shell, meant: &Meant) {
     let name = &meant.name;
-    if let Some(log) = meant.log.as_ref().filter(|log| log.row.state != LogState::Approved) {
-        let print = log.key.as_ref().map_or("not known yet".to_owned(), fingerprint);
-        shell.out.note(format_args!(
-            "{name} was first met in the exchange {}. The fingerprint of its exchange key: {print}",
-            time::age(log.row.since, shell.now()),
-        ));
-        shell.out.note("What it calls itself proves nothing: compare this with what `carry devices` shows there.");
+    let is_revoked = meant.known.as_ref().is_some_and(|known| known.is_revoked)
+        || meant.log.as_ref().is_some_and(|log| log.row.state == LogState::Revoked);
+    if is_revoked {
+        shell.out.note(format_args!("{name} was revoked."));
     }
-    match meant.known.as_ref().filter(|known| known.approved.is_none()) {
-        Some(KnownDevice { key: Some(key), id, first_seen, .. }) => shell.out.note(format_args!(
-            "{name} ({}) was first seen {}. The fingerprint of its key: {}",
+    if let Some(by) = meant.voucher() {
+        shell.out.note(format_args!("{name} counts at Git remotes so far since the log {by} speaks for it."));
+    }
+    let print = match (&meant.log, &meant.known) {
+        (Some(log), _) => {
+            let age = time::age(log.row.since, shell.now());
+            format!("{name} was first met in the exchange {age}. {}", fingerprint_of(log))
+        }
+        (None, Some(KnownDevice { key: Some(key), id, first_seen, .. })) => format!(
+            "{name} ({}) was first seen {}. Its fingerprint: {}",
             text::line(id),
             time::age(*first_seen, shell.now()),
             fingerprint(key)
-        )),
-        Some(known) => shell.out.note(format_args!(
+        ),
+        (None, Some(known)) => format!(
             "{name} ({}) runs git-pulsar, which signs nothing: whoever can write to the remote can write in its name.",
             text::line(&known.id)
-        )),
-        None => {}
+        ),
+        (None, None) => return,
+    };
+    shell.out.note(print);
+    if meant.key().is_some() {
+        shell.out.note(
+            "What it calls itself proves nothing: compare the fingerprint with the one that `carry devices` shows there at the top.",
+        );
     }
 }
 
@@ -220,21 +319,26 @@ fn json(shell: &Shell, meant: &Meant) -> Result<(), Failure> {
         return Ok(());
     }
     let status = status::look(&shell.home)?;
+    let devices = shell.registry()?.devices()?;
+    let settings = shell.exchange();
     let log = match (&status, &meant.log) {
-        (Some(status), Some(log)) => status.log(log.row.log).map(|log| (log, LogJson::new(log, status))),
+        (Some(status), Some(log)) => {
+            status.log(log.row.log).map(|log| (log, LogJson::new(log, status, &devices, &settings)))
+        }
         _ => None,
     };
+    let of_log = || devices.iter().find(|known| meant.key().is_some() && known.key == meant.key());
     let known = match &meant.known {
-        Some(known) => shell.registry()?.device(&known.id)?.or_else(|| Some(known.clone())),
-        None => None,
+        Some(known) => devices.iter().find(|other| other.id == known.id).or(Some(known)),
+        None => of_log(),
     };
     let device = match (known, log) {
         (Some(known), log) => {
-            let mut device = DeviceJson::known(&known);
+            let mut device = DeviceJson::known(known);
             device.exchange.extend(log.map(|(_, json)| json));
             device
         }
-        (None, Some((log, json))) => DeviceJson::of_log(log, json),
+        (None, Some((log, json))) => DeviceJson::of_log(log, json, &devices),
         (None, None) => return Ok(()),
     };
     shell.out.json(&device)
@@ -257,18 +361,19 @@ pub(super) fn approve_all(shell: &Shell) -> Result<(), Failure> {
     let names = status.as_ref().map(Names::of).unwrap_or_default();
     let registry = shell.registry()?;
     let mut unknown: Vec<Meant> = Vec::new();
-    for log in status.iter().flat_map(Status::unapproved) {
-        let id = log.device.as_ref().map(|device| device.as_str());
-        let known = id.map(|id| registry.device(id)).transpose()?.flatten();
+    let devices = registry.devices()?;
+    let waiting = status.as_ref().map(|status| super::waiting(shell, status)).transpose()?.unwrap_or_default();
+    for log in waiting {
+        let known = accord::known_of(&devices, log).cloned();
         unknown.push(Meant { name: names.show(log.row.log), log: Some(log.clone()), known });
     }
-    for known in registry.devices()?.into_iter().filter(|device| device.approved.is_none()) {
+    for known in devices.into_iter().filter(|device| device.approved.is_none() && !device.is_revoked) {
         if unknown.iter().all(|meant| meant.known.as_ref().is_none_or(|other| other.id != known.id)) {
             unknown.push(Meant { name: text::line(&known.label), log: None, known: Some(known) });
         }
     }
     if unknown.is_empty() {
-        shell.out.note("Every device that was seen is approved.");
+        shell.out.note("Every device that was seen is approved or revoked.");
         return Ok(());
     }
     let mut left = 0;
@@ -283,34 +388,12 @@ pub(super) fn approve_all(shell: &Shell) -> Result<(), Failure> {
     }
 }
 
-pub(super) fn revoke(shell: &Shell, name: &str) -> Result<(), Failure> {
-    let meant = find(shell, name)?;
-    let name = &meant.name;
-    if let Some(log) = &meant.log {
-        let ground = shell.ground()?;
-        let mut store = ground.store()?;
-        // What its newest head names was said while it was trusted.
-        let followed = store.followed_of(log.row.log)?;
-        let streams = followed.iter().find(|way| way.track == 0).map(|way| way.head.head().streams.clone());
-        let at = streams.unwrap_or_default().into_iter().map(|(stream, state)| (stream, (state.last, state.chain)));
-        store.revoke(log.row.log, &at.collect(), shell.now())?;
-        take_over(shell, &ground, &mut store)?;
-        shell.out.say(format_args!("What {name} exchanges from now on is not taken over; what came before stays."))?;
-    }
-    if let Some(known) = &meant.known {
-        shell.registry()?.revoke_device(&known.id)?;
-        shell.out.say(format_args!("The work of {name} is offered no more."))?;
-    }
-    look_again(shell);
-    json(shell, &meant)
-}
-
 pub(super) fn rename(shell: &Shell, label: &str) -> Result<(), Failure> {
     let ctx = shell.context()?;
     let mut device = (*ctx.device.get()).clone();
     device.set_label(&shell.home, label)?;
     shell.out.say(format_args!("This device is called {} from now on.", text::line(device.label())))?;
-    shell.out.note("Others see it after the next push.");
+    shell.out.note("Others see it after the next push or exchange.");
     shell.reload_daemon();
     if shell.out.is_json() {
         shell.out.json(&DeviceJson::this(&device))?;
@@ -320,7 +403,7 @@ pub(super) fn rename(shell: &Shell, label: &str) -> Result<(), Failure> {
 
 /// Names another device on this one. Only what is exchanged has such a name.
 pub(super) fn rename_other(shell: &Shell, device: &str, name: &str) -> Result<(), Failure> {
-    let meant = find(shell, device)?;
+    let meant = find(shell, device, Act::Rename)?;
     let Some(log) = &meant.log else {
         return Err(Failure::failed(format!("{} exchanges nothing with this device", meant.name))
             .hint("It is renamed there: `carry devices rename LABEL`."));
@@ -331,7 +414,7 @@ pub(super) fn rename_other(shell: &Shell, device: &str, name: &str) -> Result<()
 }
 
 pub(super) fn forget(shell: &Shell, device: &str) -> Result<(), Failure> {
-    let meant = find(shell, device)?;
+    let meant = find(shell, device, Act::Forget)?;
     let name = &meant.name;
     let Some(log) = &meant.log else {
         return Err(Failure::failed(format!("{name} exchanges nothing with this device")));

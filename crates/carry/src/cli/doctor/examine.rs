@@ -215,7 +215,15 @@ fn sessions(shell: &Shell) -> Vec<Finding> {
             "Conversations there are not archived. Let your user read it, or switch the source off with sessions.disabled.",
         )
     });
-    said.chain(unreadable).collect()
+    let absent = found.absent.iter().map(|path| Finding {
+        code: "sessions-absent",
+        severity: Severity::Note,
+        problem: format!("{} is not there.", text::file(path)),
+        advice: "No agent has left conversations there yet. If one has, the place is called otherwise: `carry sessions sources` lists them."
+            .to_owned(),
+        fix: None,
+    });
+    said.chain(unreadable).chain(absent).collect()
 }
 
 /// What is wrong with team stores.

@@ -1,9 +1,11 @@
 //! Where uncommitted code stands in the exchange: what is held back here, and what came and is not in its place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use carry_code::stream::{self, ForeignLine, LineStanding, OwnLine};
+use carry_exchange::store::LogState;
+use carry_exchange::store::status;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -83,7 +85,8 @@ pub(super) fn notes(shell: &Shell) -> Result<Vec<Note>, Failure> {
                 .to_owned(),
         });
     }
-    notes.extend(elsewhere(&standing.foreign));
+    let is_revoked = revoked(shell)?;
+    notes.extend(elsewhere(standing.foreign.iter().filter(|line| line.is_phantom() && !is_revoked(line))));
     notes.sort_by_key(|note| note.kind);
     Ok(notes)
 }
@@ -159,10 +162,21 @@ fn refused(shell: &Shell, line: &ForeignLine) -> Vec<Note> {
     unreadable.chain(refused).collect()
 }
 
-/// Repositories that are not here.
-fn elsewhere(lines: &[ForeignLine]) -> Vec<Note> {
+/// Tells lines of devices that were revoked from others.
+pub(in crate::cli) fn revoked(shell: &Shell) -> Result<impl Fn(&ForeignLine) -> bool, Failure> {
+    let known = shell.registry_to_read()?.map(|registry| registry.devices()).transpose()?.unwrap_or_default();
+    let status = status::look(&shell.home)?;
+    Ok(move |line: &ForeignLine| {
+        let log = status.as_ref().and_then(|status| status.log(line.log));
+        log.is_some_and(|log| log.row.state == LogState::Revoked)
+            || known.iter().any(|known| known.id == line.device && known.is_revoked)
+    })
+}
+
+/// Repositories that are not here, of the lines of others that wait for them.
+fn elsewhere<'l>(lines: impl Iterator<Item = &'l ForeignLine>) -> Vec<Note> {
     let mut by_name: BTreeMap<(&str, &str), Vec<&ForeignLine>> = BTreeMap::new();
-    for line in lines.iter().filter(|line| line.is_phantom()) {
+    for line in lines {
         by_name.entry((&line.name, &line.repository)).or_default().push(line);
     }
     let note = |((name, repository), lines): ((&str, &str), Vec<&ForeignLine>)| {
@@ -197,7 +211,7 @@ pub(in crate::cli) fn who(line: &ForeignLine) -> String {
 }
 
 /// The folder of a repository for people.
-fn root_of(common_dir: &Path) -> &Path {
+pub(in crate::cli) fn root_of(common_dir: &Path) -> &Path {
     match common_dir.parent() {
         Some(parent) if common_dir.file_name().is_some_and(|name| name == ".git") => parent,
         _ => common_dir,
@@ -211,10 +225,28 @@ fn name_of(root: &Path) -> String {
 /// Says it after an exchange; whether something of ours could not be sent that should have been.
 pub(super) fn show(shell: &Shell) -> Result<bool, Failure> {
     let notes = notes(shell)?;
-    let has_failed = notes.iter().any(|note| note.kind == Kind::Failed);
+    show_these(shell, &notes)?;
+    Ok(notes.iter().any(|note| note.kind == Kind::Failed))
+}
+
+/// What was said already where exchanges go on.
+#[derive(Debug, Default)]
+pub(super) struct Shown(BTreeSet<String>);
+
+impl Shown {
+    /// Says what was not so after the exchange before.
+    pub(super) fn show_new(&mut self, shell: &Shell) -> Result<(), Failure> {
+        let mut notes = notes(shell)?;
+        let now: BTreeSet<String> = notes.iter().map(|note| note.text.clone()).collect();
+        notes.retain(|note| !self.0.contains(&note.text));
+        self.0 = now;
+        show_these(shell, &notes)
+    }
+}
+
+fn show_these(shell: &Shell, notes: &[Note]) -> Result<(), Failure> {
     if shell.out.is_json() {
-        notes.iter().try_for_each(|note| shell.out.json(note))?;
-        return Ok(has_failed);
+        return notes.iter().try_for_each(|note| shell.out.json(note));
     }
     for of_kind in notes.chunk_by(|a, b| a.kind == b.kind) {
         let Some(first) = of_kind.first() else { continue };
@@ -231,7 +263,7 @@ pub(super) fn show(shell: &Shell) -> Result<bool, Failure> {
             shell.out.problem(style::HINT, "Hint", &first.advice);
         }
     }
-    Ok(has_failed)
+    Ok(())
 }
 
 /// All of it, as a part of `stats`.

@@ -98,7 +98,7 @@ fn show(shell: &Shell, remote: &RemoteSettings, collection: &Collection, is_dry:
     match collection.removed.as_slice() {
         [] => shell.out.say(format_args!("{name}: nothing is to be removed."))?,
         removed => {
-            let what = format!("{}, {}", text::count(text::len(removed), "file"), text::size(bytes(removed)));
+            let what = format!("{}, {}", kinds(removed), text::size(bytes(removed)));
             let verb = if is_dry { "would remove" } else { "removed" };
             shell.out.say(format_args!("{name}: {verb} {what}."))?;
             if is_dry {
@@ -122,6 +122,25 @@ fn show(shell: &Shell, remote: &RemoteSettings, collection: &Collection, is_dry:
     Ok(())
 }
 
+/// `2 old heads, each replaced by a newer one, and 3 files that were merged into others`.
+fn kinds(files: &[(String, u64)]) -> String {
+    let n_heads = files.iter().filter(|(path, _)| path.ends_with(".head")).count();
+    let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let heads = match n_heads {
+        1 => "1 old head, replaced by a newer one".to_owned(),
+        n => format!("{}, each replaced by a newer one", text::count(number(n), "old head")),
+    };
+    let others = match files.len() - n_heads {
+        1 => "1 file that no head names any more".to_owned(),
+        n => format!("{} that no head names any more", text::count(number(n), "file")),
+    };
+    match (n_heads, files.len() - n_heads) {
+        (0, _) => others,
+        (_, 0) => heads,
+        _ => format!("{heads}, and {others}"),
+    }
+}
+
 /// A collection, for machines.
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "exchange-gc")]
@@ -137,4 +156,20 @@ struct CollectedJson<'a> {
 struct FileJson {
     path: String,
     bytes: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_is_called_what_it_is() {
+        let files = |heads: usize, others: usize| {
+            let head = (0..heads).map(|n| (format!("h/x-{n}.head"), 10));
+            kinds(&head.chain((0..others).map(|n| (format!("l/x/{n}.seg"), 10))).collect::<Vec<_>>())
+        };
+        assert_eq!(files(1, 0), "1 old head, replaced by a newer one");
+        assert_eq!(files(0, 2), "2 files that no head names any more");
+        assert_eq!(files(3, 1), "3 old heads, each replaced by a newer one, and 1 file that no head names any more");
+    }
 }

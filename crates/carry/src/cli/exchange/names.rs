@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use carry_exchange::name::LogId;
+use carry_exchange::store::LogState;
 use carry_exchange::store::status::{self, LogStatus, Status};
 
 use crate::failure::Failure;
@@ -18,8 +19,12 @@ pub(in crate::cli) struct Names(BTreeMap<LogId, Name>);
 pub(in crate::cli) struct Name {
     /// The name on this device.
     pub(in crate::cli) alias: String,
-    /// What its author calls itself.
+    /// The id of the device that writes it, as that says.
     pub(in crate::cli) device: Option<String>,
+    /// What that calls itself.
+    label: Option<String>,
+    /// Whether somebody said that it is to be trusted, or it is this device's.
+    is_trusted: bool,
 }
 
 impl Names {
@@ -33,6 +38,8 @@ impl Names {
         let name = |log: &LogStatus| Name {
             alias: log.row.alias.clone(),
             device: log.device.as_ref().map(|device| device.as_str().to_owned()),
+            label: log.label().map(ToOwned::to_owned),
+            is_trusted: log.is_ours() || log.row.state == LogState::Approved,
         };
         Self(status.logs.iter().map(|log| (log.row.log, name(log))).collect())
     }
@@ -42,14 +49,23 @@ impl Names {
         self.0.get(&log)
     }
 
-    /// One for people: what its author calls itself, told apart where several call themselves so.
+    /// One for people: its device's label, with the id where nobody approved it or several call themselves so; and told apart by
+    /// its name here where several have one id, too.
     pub(in crate::cli) fn show(&self, log: LogId) -> String {
         let Some(name) = self.0.get(&log) else { return log.to_string() };
         let Some(device) = &name.device else { return name.alias.clone() };
         let n = self.0.values().filter(|other| other.device.as_ref() == Some(device)).count();
-        match n {
-            1 => text::line(device),
-            _ => format!("{} ({})", text::line(device), name.alias),
+        if n > 1 {
+            return format!("{} ({})", text::line(device), name.alias);
+        }
+        let Some(label) = &name.label else { return text::line(device) };
+        let is_only = self.0.values().filter(|other| other.label.as_ref() == Some(label)).count() == 1;
+        // An id begins with what the host is called, which most labels are.
+        let says_both = device.strip_prefix(label.as_str()).is_some_and(|rest| rest.starts_with('-'));
+        match (is_only && name.is_trusted, says_both) {
+            (true, _) => text::line(label),
+            (false, true) => text::line(device),
+            (false, false) => format!("{} ({})", text::line(label), text::line(device)),
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use carry_code::doctor::{Finding, Severity};
 use carry_exchange::location::Location;
+use carry_exchange::store::disk_room;
 use carry_exchange::store::status::{self, Status};
 use serde::Serialize;
 
 use super::code;
 use super::names::Names;
-use crate::cli::devices::fingerprint;
+use super::problem::of_disk;
+use crate::cli::devices::{fingerprint_of, waiting};
 use crate::cli::remote::{self, Rounds, failing};
 use crate::failure::Failure;
 use crate::output::style;
@@ -29,9 +31,12 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
         Err(failure) => (Rounds::none(), Some(failure.in_one_line())),
     };
     let n_waiting = match status::look(&shell.home) {
-        Ok(status) => status.map_or(0, |status| status.unapproved().count()),
+        Ok(Some(status)) => waiting(shell, &status)?.len(),
+        Ok(None) => 0,
         Err(_) => 0,
     };
+    // One that does not say is not low.
+    let low = disk_room(&shell.home, settings.free).ok().flatten().filter(|disk| disk.is_low());
     if !shell.out.is_json() {
         shell.out.line(shell.out.paint(style::TITLE, "Exchange"))?;
     }
@@ -46,6 +51,7 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
                 last_push: row_of.push.ok.map(|at| at.to_rfc3339()),
                 error: failing.map(|(.., why)| why).or(problem.as_deref()),
                 unapproved: n_waiting,
+                disk_low: low.is_some(),
             })?;
             continue;
         }
@@ -74,6 +80,10 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
             shell.out.paint(style::WARNING, format!("{n} {wait} to be approved; `carry devices` names them")),
         )?;
     }
+    if let Some(disk) = low {
+        let text = format!("the disk is nearly full, and little is taken in: {}", of_disk(disk));
+        row("attention", shell.out.paint(style::WARNING, text))?;
+    }
     // That it cannot be read is told by what reads more of it.
     if let Ok(Some(held)) = code::in_a_word(shell) {
         row("attention", shell.out.paint(style::WARNING, held))?;
@@ -97,7 +107,7 @@ pub(super) fn note_unapproved(shell: &Shell, met: bool) -> Result<(), Failure> {
         return Ok(());
     }
     let Some(status) = status::look(&shell.home)? else { return Ok(()) };
-    let waiting: Vec<_> = status.unapproved().collect();
+    let waiting = waiting(shell, &status)?;
     if waiting.is_empty() {
         return Ok(());
     }
@@ -110,14 +120,10 @@ pub(super) fn note_unapproved(shell: &Shell, met: bool) -> Result<(), Failure> {
     }
     let names = Names::read(shell)?;
     for log in &waiting {
-        let print = log.key.as_ref().map_or("not known yet".to_owned(), fingerprint);
-        shell.out.note(format_args!(
-            "{} is not approved yet. The fingerprint of its exchange key: {print}",
-            names.show(log.row.log)
-        ));
+        shell.out.note(format_args!("{} is not approved yet. {}", names.show(log.row.log), fingerprint_of(log)));
     }
     shell.out.note(
-        "Compare it with what `carry devices` shows there for itself; `carry devices approve NAME` then takes over what it writes.",
+        "Compare it with the one that `carry devices` shows there at the top; `carry devices approve NAME` then takes over what it writes.",
     );
     Ok(())
 }
@@ -194,7 +200,7 @@ fn of_store(shell: &Shell, finding: &dyn Fn(&'static str, Severity, String, &str
     match store.verify_quick() {
         Ok(found) => findings.extend(found.iter().map(|found| {
             let problem = format!("{}: {}.", found.what, found.problem);
-            let advice = "`carry exchange verify --repair` lets go of it, and the next exchange fetches it again.";
+            let advice = "`carry exchange verify --repair` fetches a good copy from a remote that has one.";
             finding("exchange-damaged", Severity::Error, problem, advice)
         })),
         Err(error) => {
@@ -206,6 +212,20 @@ fn of_store(shell: &Shell, finding: &dyn Fn(&'static str, Severity, String, &str
                 "`carry exchange verify` says more.",
             ));
         }
+    }
+    if let Ok(Some(disk)) = store.disk_room()
+        && disk.is_low()
+        && !shell.exchange().remotes.is_empty()
+    {
+        findings.push(finding(
+            "exchange-disk-low",
+            Severity::Warning,
+            format!(
+                "The disk is nearly full ({}): of what other devices bring only what people decided is taken in.",
+                of_disk(disk)
+            ),
+            "Make room, and the next exchange takes in the rest; exchange.free_min says how much must be free.",
+        ));
     }
     if store.n_recent_renewals(shell.now()).is_ok_and(|n| n >= carry_exchange::store::RENEWALS_MAX) {
         findings.push(finding(
@@ -262,4 +282,5 @@ struct OverviewJson<'a> {
     last_push: Option<String>,
     error: Option<&'a str>,
     unapproved: usize,
+    disk_low: bool,
 }

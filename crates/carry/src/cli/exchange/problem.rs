@@ -2,7 +2,7 @@
 
 use carry_exchange::name::{LogId, ObjectName};
 use carry_exchange::round::{Problem, Reached};
-use carry_exchange::store::Limit;
+use carry_exchange::store::{DiskRoom, Limit};
 use serde::Serialize;
 
 use super::names::Names;
@@ -33,6 +33,7 @@ pub(super) fn is_failure(problem: &Problem) -> bool {
         Problem::Damaged(_)
         | Problem::Wrong(..)
         | Problem::Unreachable(..)
+        | Problem::Lost(..)
         | Problem::Blocked(_)
         | Problem::Cut(_)
         | Problem::Strand(..) => true,
@@ -53,11 +54,11 @@ pub(super) fn words(problem: &Problem, names: &Names) -> Words {
     let (text, advice) = match problem {
         Problem::Arriving(object) => (
             format!("a file of {} is still arriving: {object}", of(object)),
-            "Nothing is to be done: each exchange looks again. If it stays as it is, it is named as damaged after ten minutes.".to_owned(),
+            "Nothing is to be done: each exchange looks again, and names it as damaged if it stays as it is.".to_owned(),
         ),
         Problem::Damaged(object) => (
             format!("a file of {} is damaged there: {object}", of(object)),
-            "The rest went on. An exchange on a device that holds a good copy puts it again, within a day.".to_owned(),
+            "The rest went on. `carry exchange verify --repair --deep` on a device that has a good copy puts it again at once; exchanges there do so within a day.".to_owned(),
         ),
         Problem::Wrong(object, why) => (
             format!("a file of {} is as it was made, and cannot be used: {object}: {}", of(object), text::line(why)),
@@ -65,11 +66,15 @@ pub(super) fn words(problem: &Problem, names: &Names) -> Words {
         ),
         Problem::Missing(object) => (
             format!("a file of {} is not there yet: {object}", of(object)),
-            "A sync tool may still be bringing it. If it never comes, an exchange on a device that has it puts it again, within a day or two.".to_owned(),
+            "A sync tool may still be bringing it. If it never comes, `carry exchange verify --repair` on a device that has it puts it again at once; exchanges there do so within a day or two.".to_owned(),
         ),
         Problem::Unreachable(object, why) => (
             format!("a file of {} could not be read or written: {object}: {}", of(object), text::line(why)),
             "It is tried again. A file that a sync tool keeps only online must be made available on this device.".to_owned(),
+        ),
+        Problem::Lost(object, why) => (
+            format!("a file of {} is damaged here and is not there: {object}: {}", of(object), text::line(why)),
+            "`carry exchange verify --repair` fetches it from whichever remote has it. What nobody has is lost; all else goes on.".to_owned(),
         ),
         Problem::Shrunk(log) => (
             format!("{} has gone back to an earlier state", names.show(*log)),
@@ -111,8 +116,11 @@ fn quota(name: &str, reached: Reached) -> Words {
             "`carry devices approve NAME` trusts it, `carry devices forget NAME` lets go of it.",
         ),
         Some(Limit::Disk) => (
-            format!("the disk here is nearly full, and no more of {name} is taken in but what people decided"),
-            "Make room on this disk: the next exchange goes on by itself.",
+            format!(
+                "the disk here is nearly full{}, and no more of {name} is taken in but what people decided",
+                disk(reached.disk)
+            ),
+            "Make room on this disk, and the next exchange goes on by itself; or say how much must be free (exchange.free_min).",
         ),
         Some(Limit::Log) => (
             format!("{name} has brought as much as one device may"),
@@ -130,6 +138,16 @@ fn quota(name: &str, reached: Reached) -> Words {
     Words { text, advice: advice.to_owned() }
 }
 
+/// ` (1.2 GiB free, 2 GiB must be)`, where that is known.
+fn disk(disk: Option<DiskRoom>) -> String {
+    disk.map_or(String::new(), |disk| format!(" ({})", of_disk(disk)))
+}
+
+/// `1.2 GiB free, 2 GiB must be`.
+pub(in crate::cli) fn of_disk(disk: DiskRoom) -> String {
+    format!("{} free, {} must be", text::size(disk.free), text::size(disk.needed))
+}
+
 /// The name of its kind.
 pub(super) fn kind(problem: &Problem) -> &'static str {
     match problem {
@@ -138,6 +156,7 @@ pub(super) fn kind(problem: &Problem) -> &'static str {
         Problem::Missing(_) => "missing",
         Problem::Wrong(..) => "wrong",
         Problem::Unreachable(..) => "unreachable",
+        Problem::Lost(..) => "lost",
         Problem::Shrunk(_) => "shrunk",
         Problem::Forked(_) => "forked",
         Problem::NeedsUpgrade(_) => "needs-upgrade",
@@ -155,7 +174,7 @@ pub(super) fn json(problem: &Problem, names: &Names) -> ProblemJson {
         Problem::Arriving(object) | Problem::Damaged(object) | Problem::Missing(object) | Problem::Blocked(object) => {
             (Some(object), log_of(object), None, None)
         }
-        Problem::Unreachable(object, why) | Problem::Wrong(object, why) => {
+        Problem::Unreachable(object, why) | Problem::Lost(object, why) | Problem::Wrong(object, why) => {
             (Some(object), log_of(object), None, Some(why))
         }
         Problem::Shrunk(log) | Problem::Forked(log) | Problem::NeedsUpgrade(log) => (None, Some(*log), None, None),
@@ -190,7 +209,7 @@ mod tests {
     #[test]
     fn each_limit_is_named_as_what_it_is() {
         let log: LogId = "0123456789abcdef0123456789abcdef".parse().unwrap_or_else(|e| panic!("{e}"));
-        let of = |limit| Problem::Quota(log, Reached { limit, why: "too many of something" });
+        let of = |limit| Problem::Quota(log, Reached { limit, why: "too many of something", disk: None });
         for (limit, is_bad) in [
             (Some(Limit::Disk), true),
             (Some(Limit::Log), true),
@@ -201,11 +220,14 @@ mod tests {
         ] {
             assert_eq!(is_failure(&of(limit)), is_bad, "{limit:?}");
             let why = "too many of something";
-            let words = quota("desk", Reached { limit, why });
+            let words = quota("desk", Reached { limit, why, disk: None });
             let is_stranger = matches!(limit, Some(Limit::Unapproved | Limit::UnapprovedLog));
             assert_eq!(words.text.contains("nobody approved"), is_stranger, "{}", words.text);
             assert_eq!(words.text.contains("disk"), limit == Some(Limit::Disk), "{}", words.text);
             assert_eq!(words.text.contains(why), limit.is_none(), "{}", words.text);
         }
+        let disk = Some(DiskRoom { free: 1 << 20, needed: 2 << 30 });
+        let words = quota("desk", Reached { limit: Some(Limit::Disk), why: "", disk });
+        assert!(words.text.contains("(1.0 MiB free, 2.0 GiB must be)"), "{}", words.text);
     }
 }

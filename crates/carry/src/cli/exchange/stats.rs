@@ -1,9 +1,10 @@
 //! `carry exchange stats`: how much is kept of the exchange, and how it goes with each remote.
 
-use carry_exchange::store::{PutTotals, RoundRow, Sizes, Went};
+use carry_exchange::store::{DiskRoom, PutTotals, RoundRow, Sizes, Went};
 use serde::Serialize;
 
 use super::code;
+use super::problem::of_disk;
 use crate::cli::remote::{self, Rounds};
 use crate::failure::Failure;
 use crate::output::style;
@@ -20,11 +21,16 @@ pub(super) fn run(shell: &Shell, _args: &Args) -> Result<(), Failure> {
     let ground = shell.ground()?;
     let store = ground.store()?;
     let sizes = store.sizes()?;
+    let disk = store.disk_room()?;
     let rounds = Rounds::look(shell)?;
     if shell.out.is_json() {
-        shell.out.json(&StatsJson::new(&sizes))?;
+        shell.out.json(&StatsJson::new(&sizes, disk))?;
     } else {
         show(shell, &sizes)?;
+        if let Some(disk) = disk {
+            let style = if disk.is_low() { style::WARNING } else { style::DIM };
+            row(shell, "disk", shell.out.paint(style, of_disk(disk)))?;
+        }
     }
     for remote in &ground.settings.remotes {
         let row = rounds.of(&remote.name);
@@ -113,10 +119,13 @@ struct StatsJson {
     attachments: u64,
     logs: u64,
     renewals: u64,
+    disk_free: Option<u64>,
+    disk_free_min: Option<u64>,
+    disk_low: bool,
 }
 
 impl StatsJson {
-    fn new(sizes: &Sizes) -> Self {
+    fn new(sizes: &Sizes, disk: Option<DiskRoom>) -> Self {
         Self {
             segments: sizes.n_segments,
             segment_bytes: sizes.segment_bytes,
@@ -126,6 +135,9 @@ impl StatsJson {
             attachments: sizes.n_attachments,
             logs: sizes.n_logs,
             renewals: sizes.n_renewals,
+            disk_free: disk.map(|disk| disk.free),
+            disk_free_min: disk.map(|disk| disk.needed),
+            disk_low: disk.is_some_and(DiskRoom::is_low),
         }
     }
 }

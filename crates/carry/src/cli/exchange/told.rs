@@ -41,7 +41,8 @@ pub(super) fn show(
     Ok(())
 }
 
-/// `took in 12 records of desktop (3.4 KiB), put 5 records (1.2 KiB)`.
+/// `took in 12 records of desktop (3.4 KiB), put 5 records (1.2 KiB)`. That old heads went, each replaced by its successor, is said to
+/// machines and by `carry exchange gc` alone: it is no news, and sounds like a loss.
 pub(super) fn sentence(how: &How, report: &Report, names: &Names) -> String {
     let sum = Sum::of(report);
     let would = if how.is_dry_run { "would have " } else { "" };
@@ -61,9 +62,6 @@ pub(super) fn sentence(how: &How, report: &Report, names: &Names) -> String {
     }
     if sum.relayed != Moved::default() {
         parts.push(format!("passed on {}", moved(&sum.relayed)));
-    }
-    if sum.collected != Moved::default() {
-        parts.push(format!("removed {} that nobody needs any more", moved(&sum.collected)));
     }
     match parts.is_empty() {
         true => "nothing new".to_owned(),
@@ -94,7 +92,7 @@ fn by_device(report: &Report, names: &Names) -> Vec<String> {
     by_log.into_iter().map(|(log, n)| format!("{} of {}", text::count(n, "record"), names.show(log))).collect()
 }
 
-fn show_problems(shell: &Shell, report: &Report, names: &Names) {
+pub(super) fn show_problems(shell: &Shell, report: &Report, names: &Names) {
     let mut by_kind: BTreeMap<&'static str, Vec<problem::Words>> = BTreeMap::new();
     for problem in &report.problems {
         by_kind.entry(problem::kind(problem)).or_default().push(problem::words(problem, names));
@@ -127,7 +125,7 @@ fn show_problems(shell: &Shell, report: &Report, names: &Names) {
         }
         if delivered.n_damaged > 0 {
             shell.out.warn(format_args!(
-                "{stream}: what is kept here is damaged in places; `carry exchange verify --repair` fetches it again"
+                "{stream}: what is kept here is damaged in places; `carry exchange verify --repair` fetches good copies"
             ));
         }
     }

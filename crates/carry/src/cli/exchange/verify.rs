@@ -1,70 +1,67 @@
-//! `carry exchange verify`: look at everything that is kept of the exchange.
+//! `carry exchange verify`: look at everything that is kept of the exchange, and heal it.
 
 use carry_exchange::store::Finding;
 use serde::Serialize;
 
+use super::mend;
 use crate::failure::Failure;
 use crate::output::style;
 use crate::progress::Spinner;
 use crate::text;
 use crate::wire::Shell;
 
-/// Check everything that is kept here of the exchange
+/// Check everything that is kept here of the exchange, and heal it
 ///
-/// Reads every file and compares it with what was signed. Asks no remote.
+/// Reads every file and compares it with what was signed. Asks no remote, unless --repair is given: then what is damaged or missing
+/// here is fetched from a remote that has it, and what is missing or damaged at a remote is put there. The exit code is 3 when
+/// something could not be healed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// Name of the remote to heal with; all by default
+    #[arg(requires = "repair")]
+    pub(super) remote: Option<String>,
     /// Only look whether every file is there in its full length
     #[arg(long)]
     quick: bool,
-    /// Let go of damaged files of other devices, so that the next exchange fetches them again
+    /// Fetch what is damaged or missing here, and put what is missing or damaged at the remotes
     #[arg(long, conflicts_with = "quick")]
     repair: bool,
+    /// Read every file at the remotes, too; else those whose size is right are believed
+    #[arg(long, requires = "repair")]
+    pub(super) deep: bool,
 }
 
 pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
-    let mut store = shell.ground()?.store()?;
+    if args.repair {
+        return mend::run(shell, args);
+    }
+    let store = shell.ground()?.store()?;
     let findings = {
         let _spinner = Spinner::new(shell, "checking what is kept");
         if args.quick { store.verify_quick()? } else { store.verify()? }
     };
-    let mut let_go = Vec::new();
-    if args.repair && !findings.is_empty() {
-        let_go = store.let_go_damaged()?;
-    }
-    if shell.out.is_json() {
-        for finding in &findings {
-            let repaired = let_go.contains(finding);
-            shell.out.json(&FindingJson { what: &finding.what, problem: &finding.problem, repaired })?;
-        }
-    } else {
-        show(shell, &findings)?;
-    }
+    show(shell, &findings, None)?;
     if findings.is_empty() {
-        return Ok(());
+        return if shell.out.is_json() { Ok(()) } else { shell.out.line("Everything is as it was written.") };
     }
+    let are = if findings.len() == 1 { "is" } else { "are" };
     let n = text::count(text::len(&findings), "thing");
-    if args.repair && !let_go.is_empty() {
-        shell.out.note("What was damaged of other devices is fetched again by the next `carry exchange`.");
-        return Err(Failure::partly(format!("{n} kept here {} damaged", are(&findings))).hint(
-            "Damaged files of this device's own log are named and stay: an exchange takes a good copy from a remote.",
-        ));
-    }
-    Err(Failure::failed(format!("{n} kept here {} not as written", are(&findings)))
-        .hint("`carry exchange verify --repair` lets go of damaged files of other devices; the next exchange fetches them again."))
+    Err(Failure::failed(format!("{n} kept here {are} not as written"))
+        .hint("`carry exchange verify --repair` fetches good copies from the remotes that have them."))
 }
 
-fn are(findings: &[Finding]) -> &'static str {
-    if findings.len() == 1 { "is" } else { "are" }
-}
-
-fn show(shell: &Shell, findings: &[Finding]) -> Result<(), Failure> {
-    if findings.is_empty() {
-        return shell.out.line("Everything is as it was written.");
-    }
-    for finding in findings {
+/// Shows what was found. `left` is what still is so after a repair, or has come to be so; without one nothing was repaired.
+pub(super) fn show(shell: &Shell, findings: &[Finding], left: Option<&[Finding]>) -> Result<(), Failure> {
+    let new = left.into_iter().flatten().filter(|left| !findings.contains(left));
+    for finding in findings.iter().chain(new) {
+        let repaired = left.is_some_and(|left| !left.contains(finding));
+        if shell.out.is_json() {
+            shell.out.json(&FindingJson { what: &finding.what, problem: &finding.problem, repaired })?;
+            continue;
+        }
         let what = shell.out.paint(style::ERROR, text::line(&finding.what));
-        shell.out.line(format_args!("{what}: {}", text::line(&finding.problem)))?;
+        let healed = if repaired { " (healed)" } else { "" };
+        shell.out.line(format_args!("{what}: {}{healed}", text::line(&finding.problem)))?;
     }
     Ok(())
 }

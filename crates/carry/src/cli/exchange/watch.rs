@@ -1,17 +1,20 @@
 //! `carry exchange --watch`: exchanges that go on in the foreground.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use carry_daemon::exchange::settings::RemoteSettings;
+use carry_daemon::exchange::settings::{RemoteSettings, Settings};
 use carry_daemon::exchange::{self, Event, How, Next};
+use carry_kernel::clock::Timestamp;
+use carry_kernel::config::{Config, Origin};
 
 use super::names::Names;
-use super::{overview, told};
+use super::{code, overview, told};
 use crate::failure::Failure;
 use crate::output::style;
+use crate::text;
 use crate::wire::Shell;
 
 /// How often it is looked whether all ended.
@@ -29,11 +32,35 @@ pub(super) fn run(shell: &Shell, remotes: &[RemoteSettings], how: How) -> Result
     shell.out.note(format_args!("Exchanging with {} whenever something is new; Ctrl-C ends it.", names.join(", ")));
     // What went wrong last, by remote: said once, not each time.
     let mut failing: BTreeMap<usize, String> = BTreeMap::new();
+    // The same notes as after one exchange: all of them after the first, from then on what is new.
+    let mut shown = code::Shown::default();
+    let mut is_first = true;
+    // Remotes that are not what they were when this began: nothing more goes there.
+    let mut left = BTreeSet::new();
+    let mut looking = Looking::new(shell);
     let mut interrupted = None;
     loop {
         if cancel.load(Ordering::Relaxed) && interrupted.is_none() {
             interrupted = Some(shell.clock.steady());
             shell.out.note("Putting what is new here …");
+        }
+        let settings = looking.settings();
+        for (at, remote) in remotes.iter().enumerate() {
+            let name = &remote.name;
+            let Some(settings) = settings.as_ref().filter(|now| ground.settings.differ_for(name, now)) else {
+                continue;
+            };
+            if !left.insert(at) {
+                continue;
+            }
+            watching.leave(at);
+            match settings.remote(name) {
+                None => shell.out.note(format_args!("The remote {name} was removed, and is not exchanged with any more.")),
+                Some(_) => shell.out.note(format_args!(
+                    "The settings of the remote {name} changed, and it is not exchanged with any more; `carry exchange --watch` \
+                     again goes by the new ones."
+                )),
+            }
         }
         match watching.next(TICK) {
             Next::Over => return Ok(()),
@@ -59,9 +86,11 @@ pub(super) fn run(shell: &Shell, remotes: &[RemoteSettings], how: How) -> Result
                         if is_news || was_failing || shell.out.is_json() {
                             told::show(shell, remote, &how, &report, &names)?;
                         }
-                        if !report.new_logs.is_empty() {
-                            overview::note_unapproved(shell, true)?;
+                        if is_first || !report.new_logs.is_empty() {
+                            overview::note_unapproved(shell, !report.new_logs.is_empty())?;
                         }
+                        is_first = false;
+                        shown.show_new(shell)?;
                     }
                     Err(error) if error.is_cancelled() => {}
                     Err(error) => {
@@ -81,4 +110,52 @@ pub(super) fn run(shell: &Shell, remotes: &[RemoteSettings], how: How) -> Result
             }
         }
     }
+}
+
+/// Looks at the settings now and then.
+struct Looking<'a> {
+    shell: &'a Shell,
+    /// When it was looked last, on the steady clock.
+    at: Timestamp,
+    /// What was wrong with the user's file when this began.
+    at_first: Vec<String>,
+    /// Whether it was said that the file cannot be gone by.
+    is_said: bool,
+}
+
+impl<'a> Looking<'a> {
+    fn new(shell: &'a Shell) -> Self {
+        Self { shell, at: shell.clock.steady(), at_first: wrong(&shell.config_in_silence(None)), is_said: false }
+    }
+
+    /// The settings as they are now, if it is time to look. Not while something is wrong with the user's file that was not so when
+    /// this began: what does not stand there may only not be understood, and is not taken for removed.
+    fn settings(&mut self) -> Option<Settings> {
+        let now = self.shell.clock.steady();
+        if now.since(self.at) < TICK {
+            return None;
+        }
+        self.at = now;
+        let config = self.shell.config_in_silence(None);
+        let wrong = wrong(&config);
+        let Some(problem) = wrong.iter().find(|problem| !self.at_first.contains(problem)) else {
+            self.is_said = false;
+            return Some(self.shell.exchange_of(&config));
+        };
+        if !std::mem::replace(&mut self.is_said, true) {
+            let file = self.shell.home.config_file();
+            self.shell.out.warn(format_args!(
+                "what {} says by now is not gone by until that is mended: {}",
+                text::line(&file.display().to_string()),
+                text::line(problem)
+            ));
+        }
+        None
+    }
+}
+
+/// What the user's file says without effect.
+fn wrong(config: &Config) -> Vec<String> {
+    let of_user = config.warnings().iter().filter(|warning| matches!(warning.origin, Origin::User { .. }));
+    of_user.map(|warning| warning.message.clone()).collect()
 }

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use carry_daemon::exchange::apart::{self, Ground as Apart};
 use carry_daemon::exchange::settings::{RemoteSettings, is_remote_name, token_variable};
 use carry_exchange::location::Location;
-use carry_exchange::remote::{Deadline, Init};
+use carry_exchange::remote::{Class, Deadline, Init};
 use carry_exchange::store::RoundRow;
 use carry_kernel::{config, gate};
 
-use super::{RemoteJson, place, set_code};
+use super::{RemoteJson, is_of, place, place_word, said_by_user, set_code};
 use crate::failure::Failure;
 use crate::wire::{KEYS, Shell};
-use crate::{prompt, text};
+use crate::{paths, prompt, text};
 
 /// Set a place up as an exchange, and remember it
 ///
@@ -23,7 +23,7 @@ use crate::{prompt, text};
 pub(super) struct Args {
     /// Name of the remote on this device: 1 to 32 of a-z, 0-9 and -
     name: String,
-    /// A folder, s3://bucket/prefix?endpoint=https://..., or https://host/path
+    /// A folder, s3://bucket/prefix?endpoint=https://..., dav+https://host/path, or https://host/path
     place: String,
     /// Exchange uncommitted code there, too. It goes there as it is
     #[arg(long, conflicts_with = "no_code")]
@@ -31,10 +31,10 @@ pub(super) struct Args {
     /// Exchange no code there, and do not ask
     #[arg(long)]
     no_code: bool,
-    /// File for you alone (0600) with the token for an https:// address
+    /// File for you alone (0600) with the token for an https:// address, or user:password for a dav+https:// one
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// File (PEM) with the certificate that an https:// address signs its own with
+    /// File (PEM) with the certificate that an https:// or dav+https:// address signs its own with
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 }
@@ -84,13 +84,16 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
             .hint("Make a link to it with a plain name, and add that."));
     }
     if let Location::Folder(folder) = &location {
-        check_folder(shell, folder)?;
+        check_folder(shell, folder, args.place.starts_with('/') || args.place.starts_with("file:"))?;
     }
     let files = args.files(shell);
     if let Some((key, _)) = files.first()
-        && !matches!(location, Location::Peer { .. })
+        && !matches!(location, Location::Peer { .. } | Location::WebDav { .. })
     {
-        return Err(Failure::usage(format!("{} belongs to an https:// address", key.trim_start_matches("exchange."))));
+        return Err(Failure::usage(format!(
+            "{} belongs to an https:// or dav+https:// address",
+            key.trim_start_matches("exchange.")
+        )));
     }
     let ground = shell.ground()?;
     let mut store = ground.store()?;
@@ -108,7 +111,8 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let connected = ground.connect(&remote, store.log())?;
     let is_marked = match connected.check(&Deadline::NONE) {
         Ok(()) => true,
-        Err(error) if error.class() == carry_exchange::remote::Class::NoMarker => false,
+        // The other device marks its own.
+        Err(error) if error.class() == Class::NoMarker && !matches!(remote.location, Location::Peer { .. }) => false,
         Err(error) => return Err(error.into()),
     };
     // One that is known and lost its marker may be another disk, or none.
@@ -119,7 +123,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         (true, ..) => true,
         (_, true, _) => false,
         (false, false, Some(known)) => known.has_code,
-        (false, false, None) => ask_for_code(shell, name)?,
+        (false, false, None) => ask_for_code(shell, name, &place_word(&remote.location))?,
     };
     let made = connected.init(&Deadline::NONE)?;
     if known.is_none() {
@@ -128,20 +132,40 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         let item = format!("{name}={}", remote.location);
         config::append_user_list(KEYS, &shell.home.config_file(), "exchange.remotes", &item)?;
     }
+    let mut has_new_files = false;
     for (key, entry) in &files {
-        config::append_user_list(KEYS, &shell.home.config_file(), key, entry)?;
+        has_new_files |= name_file(shell, name, key, entry)?;
     }
     let is_switched = set_code(shell, name, has_code)?;
     if is_switched && known.is_some() {
         store.look_again(name)?;
     }
-    let changed = is_switched || known.is_none() || made == Init::Created;
+    let changed = is_switched || has_new_files || known.is_none() || made == Init::Created;
     shell.reload_daemon();
     let remote = RemoteSettings { has_code, ..remote };
     if shell.out.is_json() {
         return shell.out.json(&RemoteJson::new(&remote, &RoundRow::default(), changed));
     }
+    if changed && known.is_some() && made == Init::Already {
+        if has_new_files {
+            shell.out.say(format_args!("The remote {name} goes by the file that was named from now on."))?;
+        }
+        if is_switched {
+            shell.out.say(format_args!("The remote {name} exchanges {} from now on.", what_of(has_code)))?;
+        }
+        return Ok(());
+    }
     said(shell, &remote, made, changed)
+}
+
+/// Names a file that belongs to the remote, in the stead of one that was named before; says whether that changed anything.
+fn name_file(shell: &Shell, name: &str, key: &str, entry: &str) -> Result<bool, Failure> {
+    let file = shell.home.config_file();
+    let mut has_changed = config::append_user_list(KEYS, &file, key, entry)?;
+    for item in said_by_user(shell, key).into_iter().filter(|item| is_of(name, item) && item != entry) {
+        has_changed |= config::remove_user_list(KEYS, &file, key, &item)?;
+    }
+    Ok(has_changed)
 }
 
 /// As TOML takes it.
@@ -152,7 +176,7 @@ fn quoted(items: &[String]) -> String {
 fn is_text(location: &Location) -> bool {
     match location {
         Location::Folder(path) => path.to_str().is_some(),
-        Location::Bucket(_) | Location::Peer { .. } => true,
+        Location::Bucket(_) | Location::WebDav { .. } | Location::Peer { .. } => true,
     }
 }
 
@@ -167,17 +191,12 @@ fn is_same(one: &Location, other: &Location) -> bool {
 }
 
 /// A folder must be there, apart from what Carry captures and keeps, and hold nothing of somebody else's under our name.
-fn check_folder(shell: &Shell, folder: &Path) -> Result<(), Failure> {
-    let shown = shell.folder(folder);
-    let resolved = folder.canonicalize().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Failure::failed(format!("there is no folder {shown}")).hint(
-            "Mount the disk or start the sync tool first. If this is to be a new folder, make it with mkdir: Carry makes none, \
-             since where a disk is not mounted it would be the wrong one.",
-        ),
-        _ => Failure::failed(format!("{shown} cannot be looked at: {error}")),
-    })?;
+fn check_folder(shell: &Shell, folder: &Path, is_absolute: bool) -> Result<(), Failure> {
+    let shown = shell.folder(&paths::without_dots(folder));
+    let resolved = folder.canonicalize().map_err(|error| missing(&shown, &error, is_absolute))?;
     if !resolved.is_dir() {
-        return Err(Failure::failed(format!("{shown} is not a folder")));
+        return Err(Failure::failed(format!("{shown} is not a folder"))
+            .hint("Give the folder itself: one that a sync tool carries, on a network drive or a stick."));
     }
     let mut grounds = grounds(shell)?;
     // The folder that `carry serve` serves lies there, and is a place like any other.
@@ -206,6 +225,23 @@ fn check_folder(shell: &Shell, folder: &Path) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// The folder is not there, or cannot be looked at.
+fn missing(shown: &str, error: &std::io::Error, is_absolute: bool) -> Failure {
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return Failure::failed(format!("{shown} cannot be looked at: {error}"));
+    }
+    let failure = Failure::failed(format!("there is no folder {shown}")).hint(
+        "Mount the disk or start the sync tool first. If this is to be a new folder, make it with mkdir: Carry makes none, since where \
+         a disk is not mounted it would be the wrong one.",
+    );
+    match is_absolute {
+        true => failure,
+        false => failure.hint(
+            "A path that does not begin with / counts from the folder you are in; an address begins with s3://, dav+https:// or https://.",
+        ),
+    }
 }
 
 /// What a place must stay apart from, links resolved.
@@ -269,16 +305,21 @@ fn is_mount_point_without_disk(folder: &Path) -> bool {
         && device(folder) == device(Path::new("/"))
 }
 
-/// Uncommitted code goes nowhere without an answer of its own.
-fn ask_for_code(shell: &Shell, name: &str) -> Result<bool, Failure> {
+/// Uncommitted code goes nowhere without an answer of its own. `place` is a word of a command.
+fn ask_for_code(shell: &Shell, name: &str, place: &str) -> Result<bool, Failure> {
     if shell.options.yes || !prompt::can_ask(shell) {
-        shell
-            .out
-            .note(format_args!("Uncommitted code does not go there; `carry remote add {name} PLACE --code` lets it."));
+        shell.out.note(format_args!(
+            "Uncommitted code does not go there; `carry remote add {name} {place} --code` lets it."
+        ));
         return Ok(false);
     }
     shell.out.note("Uncommitted code goes there as it is: what is secret in it is not masked.");
     prompt::confirm(shell, "Should uncommitted code go there, too?", CONSENT)
+}
+
+/// What goes to a remote.
+fn what_of(has_code: bool) -> &'static str {
+    if has_code { "conversations and uncommitted code" } else { "conversations, but no code" }
 }
 
 fn said(shell: &Shell, remote: &RemoteSettings, made: Init, changed: bool) -> Result<(), Failure> {
@@ -286,8 +327,7 @@ fn said(shell: &Shell, remote: &RemoteSettings, made: Init, changed: bool) -> Re
     if !changed {
         return shell.out.say(format_args!("The remote {name} is {shown} already."));
     }
-    let code = if remote.has_code { "conversations and uncommitted code" } else { "conversations, but no code" };
-    shell.out.say(format_args!("Added the remote {name}, {shown}: {code}."))?;
+    shell.out.say(format_args!("Added the remote {name}, {shown}: {}.", what_of(remote.has_code)))?;
     if made == Init::Already {
         shell.out.note("Others exchange through it already, or did.");
     }

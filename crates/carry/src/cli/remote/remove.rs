@@ -4,7 +4,7 @@ use carry_kernel::config;
 
 use carry_exchange::store::RoundRow;
 
-use super::{RemoteJson, said_by_user, unknown};
+use super::{RemoteJson, is_of, said_by_user, unknown};
 use crate::failure::Failure;
 use crate::wire::{KEYS, Shell};
 
@@ -18,14 +18,14 @@ pub(super) struct Args {
 }
 
 /// The lists that speak of remotes as `name=…`.
-const NAMED: [&str; 2] = ["exchange.remotes", "exchange.token_files"];
+const NAMED: [&str; 3] = ["exchange.remotes", "exchange.token_files", "exchange.ca_files"];
 /// The lists of names.
 const NAMES: [&str; 2] = ["exchange.code", "exchange.private"];
 
 pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let settings = shell.exchange();
     let name = args.name.as_str();
-    let is_of_it = |said: &String| said.split_once('=').is_some_and(|(of, _)| of.trim() == name);
+    let is_of_it = |said: &String| is_of(name, said);
     let is_in_file = said_by_user(shell, "exchange.remotes").iter().any(is_of_it);
     let known = settings.remote(name);
     if !is_in_file {

@@ -40,18 +40,25 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
             sessions.push(session);
         }
     }
+    // A remote that nothing was exchanged with yet has nothing, and is told nothing.
+    let is_exchanged = archive.is_exchanged()?;
+    let sessions = sessions.into_iter().map(|session| {
+        let is_received = archive.is_received(&session)?;
+        Ok((session, Elsewhere { is_received, is_exchanged }))
+    });
+    let sessions: Vec<(SessionRow, Elsewhere)> = sessions.collect::<Result<_, Failure>>()?;
     drop(archive);
-    for session in &sessions {
+    for (session, elsewhere) in &sessions {
         let plan = format!(
             "{}: {}, {}",
             archive::name(session),
             text::count(session.messages.into(), "message"),
-            standing(session)
+            standing(session, *elsewhere)
         );
         if args.dry_run && !shell.out.is_json() {
             shell.out.line(plan)?;
         } else if args.dry_run {
-            shell.out.json(&DeletedJson::new(session, "would-delete"))?;
+            shell.out.json(&DeletedJson::new(session, *elsewhere, "would-delete"))?;
         } else {
             shell.out.note(plan);
         }
@@ -60,7 +67,11 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         shell.out.note("Nothing was changed.");
         return Ok(());
     }
-    let question = format!("Delete {} for good?", text::count(text::len(&sessions), "session"));
+    let on_all = match sessions.iter().any(|(_, elsewhere)| elsewhere.any()) {
+        true => ON_ALL,
+        false => "",
+    };
+    let question = format!("Delete {} for good{on_all}?", text::count(text::len(&sessions), "session"));
     if !prompt::confirm(shell, &question, "Pass --yes to agree, or --dry-run to see what would go.")? {
         return Err(prompt::cancelled());
     }
@@ -70,13 +81,16 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     };
     let mut archive = archive::to_change(shell)?;
     let device = shell.context()?.device.id();
-    for session in &sessions {
+    for (session, elsewhere) in &sessions {
+        let on_all = if elsewhere.any() { ON_ALL } else { "" };
         let outcome = archive.delete(&session.id, window, device.as_str(), shell.now())?;
         let name = archive::name(session);
         match outcome {
-            Deletion::Done | Deletion::WasDone => shell.out.say(format_args!("Deleted {name}."))?,
+            Deletion::Done | Deletion::WasDone => shell.out.say(format_args!("Deleted {name}{on_all}."))?,
             Deletion::Pending(due) => {
-                shell.out.say(format_args!("Hidden, and deleted for good on {}: {name}.", text::local_time(due)))?;
+                shell
+                    .out
+                    .say(format_args!("Hidden, and deleted for good{on_all} on {}: {name}.", text::local_time(due)))?;
                 shell.out.note(format_args!(
                     "`carry sessions undelete {}` takes it back until then; --now does not wait.",
                     session.id
@@ -84,7 +98,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
             }
         }
         if shell.out.is_json() {
-            let mut json = DeletedJson::new(session, "deleted");
+            let mut json = DeletedJson::new(session, *elsewhere, "deleted");
             if let Deletion::Pending(due) = outcome {
                 (json.outcome, json.due) = ("pending", Some(due.to_rfc3339()));
             }
@@ -95,12 +109,41 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
 }
 
 /// Whether anything is left of it elsewhere.
-fn standing(session: &SessionRow) -> &'static str {
-    match session.path.as_deref().is_some_and(std::path::Path::exists) {
-        true => "its agent still has it",
-        false => "nothing else has it",
+fn standing(session: &SessionRow, elsewhere: Elsewhere) -> &'static str {
+    match (has_file(session), elsewhere) {
+        (true, Elsewhere { is_received: false, is_exchanged: false }) => "its agent still has it",
+        (true, _) => "its agent still has it, and it goes from all devices that exchange with this one",
+        (false, Elsewhere { is_received: true, .. }) => {
+            "it came from another device, and goes from all devices that exchange with this one"
+        }
+        (false, Elsewhere { is_exchanged: true, .. }) => "it goes from all devices that exchange with this one",
+        (false, _) => "nothing else has it",
     }
 }
+
+/// Whether the agent's own file is there.
+fn has_file(session: &SessionRow) -> bool {
+    session.path.as_deref().is_some_and(std::path::Path::exists)
+}
+
+/// Where else a session may be.
+#[derive(Clone, Copy, Debug)]
+struct Elsewhere {
+    /// It came from another device.
+    is_received: bool,
+    /// This device exchanges, or did once.
+    is_exchanged: bool,
+}
+
+impl Elsewhere {
+    /// Whether other devices hear of a deletion.
+    fn any(self) -> bool {
+        self.is_received || self.is_exchanged
+    }
+}
+
+/// Where a deletion goes, too.
+const ON_ALL: &str = " on all devices that exchange with this one";
 
 /// What is deleted, for machines.
 #[derive(Serialize)]
@@ -114,8 +157,8 @@ struct DeletedJson<'a> {
 }
 
 impl<'a> DeletedJson<'a> {
-    fn new(session: &'a SessionRow, outcome: &'static str) -> Self {
-        let elsewhere = session.path.as_deref().is_some_and(std::path::Path::exists);
+    fn new(session: &'a SessionRow, place: Elsewhere, outcome: &'static str) -> Self {
+        let elsewhere = has_file(session) || place.any();
         Self { session: session.id.as_str(), outcome, messages: session.messages, elsewhere, due: None }
     }
 }

@@ -56,7 +56,8 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     shell.out.line(table.trim_fmt())
 }
 
-fn said(one: &Deleted) -> Timestamp {
+/// When it was said, by its author's clock.
+pub(super) fn said(one: &Deleted) -> Timestamp {
     Timestamp::from_millis(i64::try_from(one.at.wall_ms).unwrap_or(i64::MAX))
 }
 

@@ -40,6 +40,9 @@ pub(super) struct Args {
     output: Option<PathBuf>,
 }
 
+/// How what stands in place of a secret begins.
+const PLACEHOLDER: &str = "[REDACTED:";
+
 /// The form of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -109,7 +112,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         }
         shell.out.say(format_args!("Wrote {} ({}).", shell.folder(&file), text::size(text::len(text.as_bytes()))))?;
     }
-    tell(shell, args, &masked);
+    tell(shell, args, &masked, text.contains(PLACEHOLDER));
     Ok(())
 }
 
@@ -131,13 +134,17 @@ impl Masked {
     }
 }
 
-fn tell(shell: &Shell, args: &Args, masked: &Masked) {
+/// Says what was masked; `has_marks` is whether placeholders stand in what was written.
+fn tell(shell: &Shell, args: &Args, masked: &Masked, has_marks: bool) {
     if args.raw {
         shell.out.warn("nothing was masked: whoever gets this gets every secret in it");
         return;
     }
     if masked.rules.is_empty() {
-        shell.out.note("No secret was found in it.");
+        shell.out.note(match has_marks {
+            true => "No further secret was found in it.",
+            false => "No secret was found in it.",
+        });
         return;
     }
     let rules: Vec<String> = masked.rules.iter().map(|(rule, places)| format!("{rule} {places}")).collect();

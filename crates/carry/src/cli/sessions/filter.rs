@@ -1,10 +1,13 @@
 //! Which sessions: the filters that commands have in common.
 
+use carry_exchange::store::status::{self, LogStatus};
 use carry_kernel::clock::Timestamp;
 use carry_sessions::archive::Archive;
 use carry_sessions::list::Filter;
 use carry_sessions::model::{Agent, Category};
 
+use crate::cli::devices;
+use crate::cli::exchange::Names;
 use crate::failure::Failure;
 use crate::paths;
 use crate::text;
@@ -117,8 +120,8 @@ impl FilterArgs {
 }
 
 /// Refuses agents that are neither known nor have a session in the archive, and devices from which there is none.
-pub(super) fn check_names(archive: &Archive, filter: &Filter) -> Result<(), Failure> {
-    check_device(archive, filter.device.as_deref())?;
+pub(super) fn check_names(shell: &Shell, archive: &Archive, filter: &Filter) -> Result<(), Failure> {
+    check_device(shell, archive, filter.device.as_deref())?;
     for agent in filter.agents.iter().filter(|agent| matches!(agent, Agent::Other(_))) {
         let mut is_known = false;
         for is_trashed in [false, true] {
@@ -136,7 +139,7 @@ pub(super) fn check_names(archive: &Archive, filter: &Filter) -> Result<(), Fail
 }
 
 /// Refuses devices from which the archive has no session.
-pub(super) fn check_device(archive: &Archive, device: Option<&str>) -> Result<(), Failure> {
+fn check_device(shell: &Shell, archive: &Archive, device: Option<&str>) -> Result<(), Failure> {
     let Some(device) = device else { return Ok(()) };
     for is_trashed in [false, true] {
         let device = Some(device.to_owned());
@@ -145,12 +148,46 @@ pub(super) fn check_device(archive: &Archive, device: Option<&str>) -> Result<()
             return Ok(());
         }
     }
-    let known: Vec<String> = archive.origins()?.into_iter().map(|(origin, _)| text::line(&origin)).collect();
-    let failure = Failure::usage(format!("there is no session from a device {device:?}"));
+    let mut failure = Failure::usage(format!("there is no session from a device {device:?}"));
+    if let Some(hint) = unapproved(shell, device)? {
+        failure = failure.hint(hint);
+    }
+    let origins = archive.origins()?;
+    let known = origins.iter().map(|(origin, _)| shown(shell, origin)).collect::<Result<Vec<_>, _>>()?;
     Err(match known.as_slice() {
         [] => failure,
         known => failure.hint(format!("There are sessions from {}.", known.join(", "))),
     })
+}
+
+/// What to do about a device of which nothing is taken over since nobody approved it here.
+fn unapproved(shell: &Shell, device: &str) -> Result<Option<String>, Failure> {
+    let Some(status) = status::look(&shell.home)? else { return Ok(None) };
+    let is_meant = |log: &&LogStatus| {
+        log.row.alias == device
+            || log.label() == Some(device)
+            || log.device.as_ref().is_some_and(|id| !device.is_empty() && id.as_str().starts_with(device))
+    };
+    let waiting = devices::waiting(shell, &status)?;
+    Ok(waiting.into_iter().find(is_meant).map(|log| {
+        format!(
+            "{} is not approved here: compare the fingerprints that `carry devices` shows, then `carry devices approve {}` and \
+             `carry exchange`.",
+            Names::of(&status).show(log.row.log),
+            text::line(&log.row.alias)
+        )
+    }))
+}
+
+/// What people call the device with this id, where `--device` takes that for it; else the id.
+fn shown(shell: &Shell, id: &str) -> Result<String, Failure> {
+    let own = shell.existing_context()?.map(|ctx| ctx.device.get());
+    let label = match own.filter(|own| own.id().as_str() == id) {
+        Some(own) => own.label().to_owned(),
+        None => writers::label_of(shell, id)?,
+    };
+    let is_taken = writers::device_labelled(shell, &label)? == id;
+    Ok(text::line(if is_taken { &label } else { id }))
 }
 
 /// A point in time as people write it.

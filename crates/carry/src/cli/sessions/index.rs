@@ -171,6 +171,8 @@ fn how_cut(cut: &Cut) -> String {
 pub(in crate::cli) struct Found {
     /// Files and databases, by source.
     pub(in crate::cli) units: Vec<(&'static str, u64)>,
+    /// Folders that are not there though they were asked for: no agent was used yet, or the name is wrong.
+    pub(in crate::cli) absent: Vec<PathBuf>,
     /// Folders that could not be listed, and why.
     pub(in crate::cli) problems: Vec<(PathBuf, String)>,
 }
@@ -181,11 +183,10 @@ pub(in crate::cli) fn found(settings: &Settings) -> Found {
     for source in settings.sources() {
         let mut n = 0;
         for root in source.roots(&settings.places) {
-            let mut problem = |path: &Path, error: std::io::Error| {
-                let is_missing_default = root.is_default && error.kind() == std::io::ErrorKind::NotFound;
-                if !is_missing_default {
-                    found.problems.push((path.to_owned(), error.to_string()));
-                }
+            let mut problem = |path: &Path, error: std::io::Error| match error.kind() {
+                std::io::ErrorKind::NotFound if root.is_default => {}
+                std::io::ErrorKind::NotFound if path == root.path => found.absent.push(path.to_owned()),
+                _ => found.problems.push((path.to_owned(), error.to_string())),
             };
             source.discover(&root, &mut |_| n += 1, &mut problem);
         }

@@ -1,6 +1,9 @@
 //! `carry sessions list`: what is in the archive.
 
+use carry_sessions::archive::Archive;
+use carry_sessions::curation::DeletedHow;
 use carry_sessions::export::session_json;
+use carry_sessions::list::Filter;
 
 use super::filter::{FilterArgs, check_names};
 use super::{archive, row};
@@ -25,7 +28,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let archive = archive::to_read(shell)?;
     let limit = (args.limit > 0).then_some(args.limit);
     let filter = args.filter.filter(shell, limit)?;
-    check_names(&archive, &filter)?;
+    check_names(shell, &archive, &filter)?;
     let listed = archive.list(&filter)?;
     // Whose a session is says nothing where all are of one device.
     let is_of_several = archive.origins()?.len() > 1;
@@ -38,11 +41,9 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
             shell.out.line(row::line_of(shell, session, device, None))?;
         }
     }
-    if listed.sessions.is_empty() {
-        shell.out.note(match args.filter.is_empty() {
-            true => "No session is archived yet; `carry sessions index` reads what agents have left on this machine.",
-            false => "No session is like that.",
-        });
+    // Of what is hidden it is said below.
+    if listed.sessions.is_empty() && (listed.hidden == 0 || !args.filter.is_empty()) {
+        shell.out.note(nothing(&archive, &filter, args.filter.is_empty())?);
     }
     if listed.more > 0 {
         let more = text::count(listed.more, "more session");
@@ -56,4 +57,39 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         shell.out.note(format_args!("{hidden}; --all shows them."));
     }
     Ok(())
+}
+
+/// Why none is shown: what is meant may lie in the trash, or be deleted.
+fn nothing(archive: &Archive, filter: &Filter, is_all: bool) -> Result<String, Failure> {
+    let mut trashed = 0;
+    if !filter.is_trashed {
+        let listed = archive.list(&Filter { is_trashed: true, limit: Some(1), ..filter.clone() })?;
+        trashed = text::len(&listed.sessions) + listed.more;
+    }
+    Ok(match (trashed, is_all) {
+        (0, true) => deleted(archive)?,
+        (0, false) if filter.is_trashed => "Nothing in the trash is like that.".to_owned(),
+        (0, false) => "No session is like that.".to_owned(),
+        (1, true) => "The only session lies in the trash; `carry sessions list --trashed` shows it.".to_owned(),
+        (n, true) => format!("All {n} sessions lie in the trash; `carry sessions list --trashed` shows them."),
+        (1, false) => "No session is like that but one in the trash; --trashed shows it.".to_owned(),
+        (n, false) => format!("No session is like that but {n} in the trash; --trashed shows them."),
+    })
+}
+
+/// Where nothing is archived: what became of what was.
+fn deleted(archive: &Archive) -> Result<String, Failure> {
+    let all = archive.deletions()?;
+    let n_pending = all.iter().filter(|one| matches!(one.how, DeletedHow::Pending(_))).count();
+    let n_gone = all.iter().filter(|one| matches!(one.how, DeletedHow::Here | DeletedHow::Everywhere)).count();
+    Ok(match (n_pending, n_gone) {
+        (0, 0) => {
+            "No session is archived yet; `carry sessions index` reads what agents have left on this machine.".to_owned()
+        }
+        (0, n) => format!("No session is left here; `carry sessions deleted` lists the {n} deleted for good."),
+        (n, _) => format!(
+            "No session is left here; `carry sessions deleted --pending` lists the {n} about to be deleted, and `carry sessions \
+             undelete ID` takes that back."
+        ),
+    })
 }

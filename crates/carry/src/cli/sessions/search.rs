@@ -92,7 +92,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         offset: args.offset,
         limit: args.limit,
     };
-    check_names(&archive, &query.filter)?;
+    check_names(shell, &archive, &query.filter)?;
     let found = archive.search(&query)?;
     shell.out.start_pager();
     if shell.out.is_json() {

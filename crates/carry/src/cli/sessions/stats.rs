@@ -52,7 +52,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let mut filter = args.filter.filter(shell, None)?;
     // Subagents and programs use tokens, too.
     filter.all = true;
-    check_names(&archive, &filter)?;
+    check_names(shell, &archive, &filter)?;
     let stats = archive.stats(&filter, &day)?;
     if shell.out.is_json() {
         return shell.out.json(&stats_json(&stats));

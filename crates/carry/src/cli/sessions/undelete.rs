@@ -1,11 +1,13 @@
 //! `carry sessions undelete`: second thoughts.
 
-use carry_sessions::curation::Undeletion;
+use carry_sessions::archive::{Archive, FindError};
+use carry_sessions::curation::{Deleted, DeletedHow, Undeletion};
 use carry_sessions::model::SessionId;
 use serde::Serialize;
 
 use super::archive;
 use crate::failure::Failure;
+use crate::text;
 use crate::wire::Shell;
 
 /// Take back that sessions are to be deleted for good
@@ -30,6 +32,12 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         found.push(match (archive.find(spec), id) {
             (Ok(session), _) => (session.id.clone(), archive::name(&session)),
             (Err(_), Some(id)) if is_named(&id)? => (id.clone(), id.to_string()),
+            (Err(error @ FindError::None { .. }), _) => {
+                return Err(Failure::failed(error.to_string()).hint(
+                    "`carry sessions deleted` lists what was deleted or is about to be, by Carry's ids: of what is gone nothing else \
+                     is kept.",
+                ));
+            }
             (Err(error), _) => return Err(error.into()),
         });
     }
@@ -39,7 +47,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
             Undeletion::Done => ("undeleted", "Not to be deleted any more:"),
             Undeletion::NotPending => ("unchanged", "Not about to be deleted:"),
             Undeletion::TooLate => {
-                late.push(name);
+                late.push(too_late(&archive, &id, &name)?);
                 continue;
             }
         };
@@ -48,13 +56,34 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
             shell.out.json(&UndeletedJson { session: id.as_str(), outcome })?;
         }
     }
-    match late.as_slice() {
-        [] => Ok(()),
-        [one] => Err(Failure::failed(format!("{one} is deleted for good already"))
-            .hint("`carry sessions deleted` says by which device, and when.")),
-        several => Err(Failure::failed(format!("deleted for good already: {}", several.join(", ")))
-            .hint("`carry sessions deleted` says by which device, and when.")),
+    let has_done = late.len() < args.sessions.len();
+    let Some(last) = late.pop() else { return Ok(()) };
+    for failure in &late {
+        shell.out.warn(failure.in_one_line());
     }
+    let last = last.hint(
+        "What remains is the record of the deletion: `carry sessions deleted`. What an agent still has in its own files stays there.",
+    );
+    Err(if has_done { last.into_partly() } else { last })
+}
+
+/// That it is final, since when, and who decided so.
+fn too_late(archive: &Archive, id: &SessionId, name: &str) -> Result<Failure, Failure> {
+    let all = archive.deletions()?;
+    let is_final = |one: &&Deleted| one.session == *id && matches!(one.how, DeletedHow::Here | DeletedHow::Everywhere);
+    let how = match all.iter().find(is_final) {
+        Some(one) => {
+            let device = text::line(&one.device);
+            let by = if one.is_own { format!("{device}, this device") } else { device };
+            let whereabouts = match one.how {
+                DeletedHow::Here => "here alone, as nothing was exchanged then",
+                _ => "on every device that hears of it",
+            };
+            format!(", {whereabouts}: decided on {by}, final since {}", text::local_time(super::deleted::said(one)))
+        }
+        None => String::new(),
+    };
+    Ok(Failure::failed(format!("{name} is deleted for good already{how}")))
 }
 
 /// What was taken back, for machines.

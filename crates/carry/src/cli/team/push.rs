@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::engine::Engine;
 use super::stand::content;
 use super::store::{self, StoreArg};
+use super::unit::{self, ElsewhereJson, WrongJson};
 use crate::failure::Failure;
 use crate::output::style;
 use crate::text;
@@ -185,7 +186,7 @@ struct PushedJson<'a> {
     queries: u64,
     masked: u64,
     units: Vec<DoneJson<'a>>,
-    failed: Vec<FailedJson<'a>>,
+    failed: Vec<WrongJson<'a>>,
     elsewhere: Vec<ElsewhereJson<'a>>,
     unknown: &'a [String],
     repaired: bool,
@@ -200,20 +201,6 @@ struct DoneJson<'a> {
     why: &'static str,
     put: u64,
     taken: u64,
-}
-
-/// A unit that was set aside.
-#[derive(Serialize)]
-struct FailedJson<'a> {
-    unit: &'a str,
-    reason: &'a str,
-}
-
-/// A unit of another device.
-#[derive(Serialize)]
-struct ElsewhereJson<'a> {
-    unit: &'a str,
-    origin: &'a str,
 }
 
 impl<'a> PushedJson<'a> {
@@ -237,8 +224,8 @@ impl<'a> PushedJson<'a> {
                 .iter()
                 .map(|done| DoneJson { unit: &done.key, why: why(done.why), put: done.put, taken: done.taken })
                 .collect(),
-            failed: report.failed.iter().map(|(unit, reason)| FailedJson { unit, reason }).collect(),
-            elsewhere: report.elsewhere.iter().map(|(unit, origin)| ElsewhereJson { unit, origin }).collect(),
+            failed: unit::wrong(&report.failed),
+            elsewhere: unit::elsewhere(&report.elsewhere),
             unknown: &report.unknown,
             repaired: report.was_repaired,
             stopped: report.was_stopped,

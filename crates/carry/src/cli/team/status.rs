@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::rules::{self, Group};
 use super::stand::{Looked, Stand};
 use super::store::{self, StoreArg};
+use super::unit::{self, ElsewhereJson};
 use crate::cli::status::phase_parts;
 use crate::failure::Failure;
 use crate::output::style;
@@ -163,13 +164,6 @@ struct AsideJson<'a> {
     retry_at: String,
 }
 
-/// A unit of another device.
-#[derive(Serialize)]
-struct ElsewhereJson<'a> {
-    unit: &'a str,
-    origin: &'a str,
-}
-
 /// A rule.
 #[derive(Serialize)]
 struct RuleJson<'a> {
@@ -212,7 +206,7 @@ impl<'a> StatusJson<'a> {
                     retry_at: failed.retry_at.to_rfc3339(),
                 })
                 .collect(),
-            elsewhere: row.elsewhere.iter().map(|(unit, origin)| ElsewhereJson { unit, origin }).collect(),
+            elsewhere: unit::elsewhere(&row.elsewhere),
             rules: store
                 .shares
                 .rules()

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::engine::Engine;
 use super::store::StoreArg;
+use super::unit::{self, ElsewhereJson, WrongJson};
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::wire::Shell;
@@ -138,31 +139,15 @@ struct VerifiedJson<'a> {
     different: &'a [String],
     only_there: &'a [String],
     unknown: &'a [String],
-    damaged: Vec<ProblemJson<'a>>,
-    failed: Vec<ProblemJson<'a>>,
+    damaged: Vec<WrongJson<'a>>,
+    failed: Vec<WrongJson<'a>>,
     elsewhere: Vec<ElsewhereJson<'a>>,
     shallow: bool,
     stopped: bool,
 }
 
-/// A unit and what is wrong with it.
-#[derive(Serialize)]
-struct ProblemJson<'a> {
-    unit: &'a str,
-    reason: &'a str,
-}
-
-/// A unit of another device.
-#[derive(Serialize)]
-struct ElsewhereJson<'a> {
-    unit: &'a str,
-    origin: &'a str,
-}
-
 impl<'a> VerifiedJson<'a> {
     fn new(store: &'a str, deep: bool, found: &'a Verified) -> Self {
-        let problems =
-            |of: &'a [(String, String)]| of.iter().map(|(unit, reason)| ProblemJson { unit, reason }).collect();
         Self {
             store,
             deep,
@@ -172,9 +157,9 @@ impl<'a> VerifiedJson<'a> {
             different: &found.different,
             only_there: &found.only_there,
             unknown: &found.unknown,
-            damaged: problems(&found.damaged),
-            failed: problems(&found.failed),
-            elsewhere: found.elsewhere.iter().map(|(unit, origin)| ElsewhereJson { unit, origin }).collect(),
+            damaged: unit::wrong(&found.damaged),
+            failed: unit::wrong(&found.failed),
+            elsewhere: unit::elsewhere(&found.elsewhere),
             shallow: found.is_shallow,
             stopped: found.was_stopped,
         }

@@ -113,7 +113,7 @@ fn no_mistake_touches_what_is_there() {
         (&["clone", "repo", "file"], 1, "~/file is not a folder"),
         (&["clone", "repo", "none/deep"], 1, "there is no folder ~/none"),
         (&["clone", "nothing"], 1, "no other device has a repository \"nothing\" that is not here"),
-        (&["clone", "desktop:repo"], 1, "no other device has a repository \"desktop:repo\" that is not here"),
+        (&["clone", "desktop:repo"], 1, "desktop has exchanged no repository repo"),
         (&["clone", "repo", "empty", "--branch", "none"], 1, "no device has work on none of repo"),
         (&["clone", "repo", "empty", "--from", "https://example.org/x", "--wait"], 2, ""),
     ];
@@ -139,6 +139,19 @@ fn an_approval_that_was_taken_back_stays_so() {
     assert_eq!(ran.code, 0, "{ran:?}");
     let ran = two.carry_in(&home, &["clone", "repo"]);
     assert_eq!((ran.code, names(&home).contains(&"repo".to_owned())), (1, false), "{ran:?}");
+}
+
+#[test]
+fn a_repository_of_a_revoked_device_is_not_offered() {
+    let (_folder, one, two) = pair();
+    let note = "repo of laptop is not here";
+    let ran = exchange(&two);
+    assert!(ran.stderr.contains(note), "{ran:?}");
+    let id = objects(&one.ok(&["devices", "--json"]), "device")[0]["id"].as_str().expect("an id").to_owned();
+    let ran = two.carry_in(&two.home(), &["devices", "revoke", &id]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let ran = two.carry_in(&two.home(), &["exchange"]);
+    assert!(!ran.stderr.contains("is not here"), "{ran:?}");
 }
 
 /// A device whose repository has a Git remote with the first commit; and where that lies.
@@ -193,4 +206,117 @@ fn without_a_git_remote_the_other_device_is_asked_for_all_of_it() {
     let ran = two.carry_in(&tool, &["sync", "--yes"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(state(&two, &tool), state(&one, &one.repo()));
+}
+
+/// What `clone` says where there is nothing to clone.
+#[track_caller]
+fn nothing(world: &World, expected: &[&str]) {
+    let ran = world.carry_in(&world.home(), &["clone"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran:?}");
+    assert!(ran.stderr.starts_with("There is no repository to clone.\n"), "{ran:?}");
+    let named = world.carry_in(&world.home(), &["clone", "repo"]);
+    assert_eq!(named.code, 1, "{named:?}");
+    assert!(
+        named.stderr.starts_with("Error: no other device has a repository \"repo\" that is not here\n"),
+        "{named:?}"
+    );
+    for word in expected {
+        assert!(ran.stderr.contains(word), "{word:?}: {ran:?}");
+        assert!(named.stderr.contains(word), "{word:?}: {named:?}");
+    }
+}
+
+#[test]
+fn where_nothing_can_be_cloned_it_is_said_what_to_do_and_on_which_device() {
+    let (folder, one) = (shared(), World::with_commit());
+    let two = beside(&one, false);
+    let place = folder.path().canonicalize().expect("it is there");
+    let place = place.to_str().expect("a plain path");
+    nothing(
+        &two,
+        &[
+            "exchanges with no other yet",
+            "`carry remote add NAME PLACE --code`",
+            "on the device that has the repository",
+        ],
+    );
+    two.carry_in(&two.home(), &["remote", "add", "nas", place, "--no-code", "--yes"]);
+    nothing(&two, &["Uncommitted code is exchanged with no remote here", "`carry remote add nas ", " --code`"]);
+    joins(&two, &folder);
+    nothing(&two, &["Nothing was exchanged with nas yet: `carry exchange` does so."]);
+    exchange(&two);
+    nothing(&two, &["No other device was met at nas yet", "`carry add` in the repository"]);
+
+    joins(&one, &folder);
+    one.ok(&["devices", "rename", "laptop"]);
+    work(&one);
+    exchange(&one);
+    exchange(&two);
+    let device = objects(&one.ok(&["devices", "--json"]), "device").remove(0);
+    let id = device["id"].as_str().expect("an id").to_owned();
+    let word = device["exchange"][0]["log"].as_str().expect("a log")[..8].to_owned();
+    let approve = format!("`carry devices approve {word}`");
+    nothing(&two, &[&id, "has exchanged code, and is not approved here", &approve, "`carry exchange`"]);
+    // What it says to do does it.
+    let ran = two.carry_in(&two.home(), &["devices", "approve", &word, "--yes"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    exchange(&two);
+    let ran = two.carry_in(&two.home(), &["clone"]);
+    assert!(
+        ran.stdout.contains("repo\n  laptop  main  ") && ran.stderr == "`carry clone NAME` makes one here.\n",
+        "{ran:?}"
+    );
+    let ran = two.carry_in(&two.home(), &["clone", "desktop:repo"]);
+    assert!(ran.stderr.contains("Hint: It is on laptop: `carry clone repo`."), "{ran:?}");
+    let ran = two.carry_in(&two.home(), &["clone", "rpeo"]);
+    assert!(ran.stderr.contains("Hint: There are: repo."), "{ran:?}");
+    assert_eq!(two.carry_in(&two.home(), &["clone", "repo"]).code, 0);
+    for name in ["repo", "laptop:repo"] {
+        let ran = two.carry_in(&two.home(), &["clone", name]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(
+            ran.stderr.starts_with("Error: repo is here already, in ~/repo\nHint: `carry sync` in ~/repo "),
+            "{ran:?}"
+        );
+    }
+}
+
+#[test]
+fn a_folder_that_holds_something_and_a_name_that_several_have_are_told_with_the_way_out() {
+    let (folder, one, two) = pair();
+    let home = two.home();
+    fs::create_dir_all(home.join("repo/.git")).expect("a folder");
+    let ran = two.carry_in(&home, &["clone", "repo"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.stderr.contains("~/repo is not empty\nHint: Name a new or empty folder: `carry clone repo DIR`.\n"),
+        "{ran:?}"
+    );
+    assert!(ran.stderr.contains("`carry add ~/repo` registers it"), "{ran:?}");
+    fs::remove_dir_all(home.join("repo")).expect("it is there");
+
+    // Another device has another repository of that name.
+    let three = World::new();
+    three.file("other.txt", "another history\n");
+    three.git(&["add", "-A"]);
+    three.git(&["commit", "-qm", "another"]);
+    three.ok(&["devices", "rename", "desktop"]);
+    joins(&three, &folder);
+    three.ok(&["now"]);
+    meet(&three, &two);
+    exchange(&three);
+    exchange(&two);
+    let ran = two.carry_in(&home, &["clone", "repo"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.starts_with("Error: repo is the name of several repositories\n"), "{ran:?}");
+    let said =
+        two.command(Path::new(env!("CARGO_BIN_EXE_carry")), &home).args(["clone", "repo"]).output().expect("it runs");
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    for (world, name) in [(&one, "laptop"), (&three, "desktop")] {
+        let line = said.lines().find(|line| line.contains(&format!("the one of {name}"))).expect("each is named");
+        let id = line.split('`').nth(1).and_then(|command| command.split(' ').nth(2)).expect("a command").to_owned();
+        let ran = two.carry_in(&home, &["clone", &id, name]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert_eq!(state(&two, &home.join(name)), state(world, &world.repo()));
+    }
 }

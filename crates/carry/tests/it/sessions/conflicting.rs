@@ -121,6 +121,8 @@ fn conflicts_are_listed_with_every_value_and_settled() {
     // One that has not come yet.
     let phantom = SessionId::parse("0000000000000000").expect("an id");
     here.strand.archive().curate(&phantom, &Edit::Label("later".into(), true), "desk", at(60)).expect("an edit");
+    // What was taken back before anybody heard of it would be no conflict.
+    here.publish(at(60));
     here.strand.archive().curate(&phantom, &Edit::Label("later".into(), false), "desk", at(61)).expect("an edit");
     other.strand.archive().curate(&phantom, &Edit::Label("later".into(), true), "laptop", at(180)).expect("an edit");
     here.meet(&mut other, at(200));
@@ -222,12 +224,27 @@ fn a_deletion_can_be_taken_back_until_the_window_is_over() {
     assert!(listed(&world));
 
     world.ok(&["--yes", "sessions", "delete", A]);
+    let ran = world.ok(&["sessions", "delete", A, "--dry-run"]);
+    assert!(ran.stdout.contains("all devices that exchange with this one"), "{}", ran.stdout);
+    let ran = world.carry(&["sessions", "delete", A]);
+    assert!(!ran.stderr.contains("nothing else has it"), "{ran:?}");
     let ran = world.ok(&["--yes", "sessions", "delete", A, "--now"]);
     assert!(ran.stdout.starts_with("Deleted "), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with(" on all devices that exchange with this one.\n"), "{}", ran.stdout);
     assert_eq!(world.carry(&["sessions", "show", A]).code, 1);
     let ran = world.carry(&["sessions", "undelete", one.as_str()]);
     assert_eq!(ran.code, 1);
-    assert!(ran.stderr.contains("is deleted for good already"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("is deleted for good already, on every device that hears of it: decided on "),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains(", this device, final since 20"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("What remains is the record of the deletion: `carry sessions deleted`."),
+        "{}",
+        ran.stderr
+    );
     here.meet(&mut other, at(0));
     let known = other.strand.archive().deletions().expect("deletions");
     assert!(known.iter().any(|one| one.device == "desk" && !one.is_own), "{known:?}");
@@ -246,4 +263,84 @@ fn a_window_of_zero_waits_for_nothing() {
     let deleted = json(&world, &["--yes", "sessions", "delete", A, "--config", "sessions.undo_window=0"]);
     assert_eq!((&deleted[0]["outcome"], &deleted[0]["due"]), (&"deleted".into(), &serde_json::Value::Null));
     assert_eq!(world.carry(&["sessions", "show", A]).code, 1);
+}
+
+/// A field, what each of two devices says there, how that is settled, and as what.
+type Both = (&'static str, Edit, Edit, &'static [&'static str], Option<&'static str>);
+
+#[test]
+fn every_field_is_named_and_can_be_settled() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (world, mut here, mut other, [one, _]) = two(dir.path());
+    let help = world.ok(&["conflicts", "--help"]).stdout;
+    let label = "later".to_owned();
+    let both: [Both; 5] = [
+        ("name", Edit::Rename(Some("a".into())), Edit::Rename(Some("b".into())), &["--value", "c"], Some("c")),
+        ("star", Edit::Star(true), Edit::Star(false), &["--null"], None),
+        ("trash", Edit::Trash(true), Edit::Trash(false), &["--null"], None),
+        ("label:later", Edit::Label(label.clone(), true), Edit::Label(label, false), &["--value", "1"], Some("1")),
+        (
+            "pin:#1",
+            Edit::Pin("#1".into(), Some("a".into())),
+            Edit::Pin("#1".into(), Some("b".into())),
+            &["--take", "laptop"],
+            Some("b"),
+        ),
+    ];
+    for (n, (field, ours, theirs, ..)) in (1..).zip(&both) {
+        let known = field.split(':').next().expect("a field");
+        assert!(
+            carry_sessions::curation::FIELDS.contains(&known) && help.contains(&format!("`{known}")),
+            "{field}: {help}"
+        );
+        // Set and taken back are both said, so that they differ.
+        for (side, edit, name) in [(&mut here, ours, "desk"), (&mut other, theirs, "laptop")] {
+            let first = match edit {
+                Edit::Star(false) => Some(Edit::Star(true)),
+                Edit::Trash(false) => Some(Edit::Trash(true)),
+                Edit::Label(label, false) => Some(Edit::Label(label.clone(), true)),
+                _ => None,
+            };
+            for edit in first.iter().chain([edit]) {
+                side.strand.archive().curate(&one, edit, name, at(n * 100)).expect("an edit");
+                side.publish(at(n * 100));
+            }
+        }
+    }
+    assert_eq!(both.len(), carry_sessions::curation::FIELDS.len(), "each field stands above");
+    here.meet(&mut other, at(900));
+    let listed = json(&world, &["conflicts"]);
+    assert_eq!(listed.len(), both.len(), "{listed:?}");
+    for (field, .., choice, value) in &both {
+        let done = json(&world, &[&["conflicts", "resolve", one.as_str(), field], *choice].concat());
+        assert_eq!(done[0]["value"].as_str(), *value, "{field}");
+    }
+    world.ok(&["conflicts"]).is(0, "", "There are no conflicts.\n");
+    here.meet(&mut other, at(1000));
+    assert_eq!(other.strand.archive().conflict_count().expect("a count"), 0);
+    let ran = world.carry(&["conflicts", "resolve", one.as_str(), "title", "--null"]);
+    assert!(
+        ran.code == 1 && ran.stderr.contains("The fields are `name`, `star`, `trash`, `label:TEXT` and `pin:MESSAGE`."),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn a_final_deletion_of_another_device_is_told_with_its_device_and_time() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (world, mut here, mut other, [one, two]) = two(dir.path());
+    other.strand.archive().delete_for_good(&one, "laptop", at(300)).expect("a deletion");
+    here.meet(&mut other, at(400));
+    let ran = world.carry(&["sessions", "undelete", one.as_str()]);
+    let said = format!(
+        "Error: {one} is deleted for good already, on every device that hears of it: decided on laptop, final since \
+         2026-09-21 14:18:20 +00:00\nHint: What remains is the record of the deletion: `carry sessions deleted`. What an agent \
+         still has in its own files stays there.\n"
+    );
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, said.as_str()));
+    // With others, the rest is done.
+    world.ok(&["--yes", "sessions", "delete", two.as_str()]);
+    let ran = world.carry(&["sessions", "undelete", one.as_str(), two.as_str()]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.stdout.starts_with("Not to be deleted any more: "), "{ran:?}");
 }

@@ -1,6 +1,6 @@
 //! Star, pin, rename, label, trash, delete.
 
-use super::{A, I, archived, json};
+use super::{A, I, archived, id_of, json};
 
 #[test]
 fn what_the_user_says_is_kept_and_shown() {
@@ -60,6 +60,8 @@ fn what_was_deleted_for_good_never_returns() {
     assert!(ran.stderr.contains("--yes"), "{}", ran.stderr);
     let dry = json(&world, &["sessions", "delete", A, "--dry-run"]);
     assert_eq!(dry[0]["outcome"], "would-delete");
+    let said = world.ok(&["sessions", "delete", A, "--dry-run"]).stdout;
+    assert!(said.contains("its agent still has it") && !said.contains("all devices"), "nothing was exchanged: {said}");
     assert_eq!(json(&world, &["sessions", "show", A])[0]["native"], A);
     world.ok(&["--yes", "sessions", "delete", A]);
     assert_eq!(world.carry(&["sessions", "show", A]).code, 1);
@@ -68,4 +70,33 @@ fn what_was_deleted_for_good_never_returns() {
     super::restoring::write(&file, &format!("{text}{}", text.lines().last().expect("a line")));
     world.ok(&["sessions", "index"]);
     assert_eq!(world.carry(&["sessions", "show", A]).code, 1);
+}
+
+#[test]
+fn an_archive_whose_sessions_all_lie_in_the_trash_says_so() {
+    let world = archived();
+    let ids = |world: &crate::world::World, arguments: &[&str]| -> Vec<String> {
+        let all = json(world, &[&["sessions", "list", "--all", "--limit", "0"], arguments].concat());
+        all.iter().map(|session| session["id"].as_str().expect("text").to_owned()).collect()
+    };
+    let trash = |ids: &[String]| {
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        world.ok(&[&["sessions", "trash"][..], &ids].concat());
+    };
+    let (star, all) = (id_of(&world, A), ids(&world, &[]));
+    world.ok(&["sessions", "star", &star]);
+    trash(&[star]);
+    let ran = world.ok(&["sessions", "list", "--starred"]);
+    ran.is(0, "", "No session is like that but one in the trash; --trashed shows it.\n");
+    world.ok(&["sessions", "list", "--model", "no-such-model"]).is(0, "", "No session is like that.\n");
+    trash(&all);
+    let n = json(&world, &["sessions", "list", "--trashed", "--limit", "0"]).len();
+    let ran = world.ok(&["sessions", "list"]);
+    ran.is(0, "", &format!("All {n} sessions lie in the trash; `carry sessions list --trashed` shows them.\n"));
+    for id in ids(&world, &["--trashed"]) {
+        world.ok(&["--yes", "sessions", "delete", &id]);
+    }
+    let ran = world.ok(&["sessions", "list"]);
+    let gone = all.len();
+    ran.is(0, "", &format!("No session is left here; `carry sessions deleted` lists the {gone} deleted for good.\n"));
 }

@@ -75,6 +75,23 @@ fn values_that_mean_nothing_are_wrong_usage() {
 }
 
 #[test]
+fn a_device_without_sessions_is_told_with_those_that_have_some_by_their_labels() {
+    let world = archived();
+    world.ok(&["devices", "rename", "laptop"]);
+    let ran = world.carry(&["sessions", "list", "--device", "nobody"]);
+    let expected = "Error: there is no session from a device \"nobody\"\nHint: There are sessions from laptop.\n";
+    ran.is(2, "", expected);
+    world.ok(&["sessions", "list", "--device", "laptop"]);
+}
+
+#[test]
+fn who_wants_a_session_back_that_nobody_knows_is_led_to_what_was_deleted() {
+    let world = archived();
+    let ran = world.carry(&["sessions", "undelete", "no-such-session"]);
+    assert_eq!((ran.code, ran.stderr.contains("`carry sessions deleted` lists")), (1, true), "{}", ran.stderr);
+}
+
+#[test]
 fn failures_are_json_too() {
     let world = archived();
     let ran = world.carry(&["--json", "sessions", "show", "no-such-session"]);

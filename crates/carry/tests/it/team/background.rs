@@ -4,16 +4,13 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
+use carry_testkit::patience::until;
 use carry_testkit::postgres::{self, PASSWORD, Server};
 use carry_testkit::wire::{Proxy, Way};
 use serde_json::Value;
 
 use crate::world::World;
-
-/// Longer than anything takes, shorter than anyone waits.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A database of a server, and who uses it.
 struct Store<'s> {
@@ -122,16 +119,6 @@ fn native(session: usize) -> String {
 fn put(path: &std::path::Path, text: &str) {
     let mut file = fs::File::create(path).expect("a file");
     file.write_all(text.as_bytes()).expect("room on the disk");
-}
-
-#[track_caller]
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + DEADLINE;
-    while !holds() {
-        assert!(Instant::now() < until, "in vain: {what}");
-        // Polling: it ends as soon as the answer is yes.
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

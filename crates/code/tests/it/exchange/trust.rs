@@ -35,7 +35,7 @@ fn an_approval_that_was_taken_back_is_not_given_again() {
     a.work("two");
     a.say();
     b.pull(&a);
-    assert_eq!(b.tip_of(&a.line()).unwrap().trust, Trust::Unknown);
+    assert_eq!(b.tip_of(&a.line()).unwrap().trust, Trust::Revoked);
 }
 
 #[test]

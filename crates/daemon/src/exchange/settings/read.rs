@@ -60,8 +60,9 @@ impl Reading<'_> {
             return Err(format!("the remote {name} is the same place as {}", other.name));
         }
         let is_peer = matches!(location, Location::Peer { .. });
+        let takes_files = takes_files(&location);
         let said = (self.variable)(&token_variable(name)).and_then(|token| token.into_string().ok());
-        let token = said.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty() && is_peer);
+        let token = said.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty() && takes_files);
         Ok(RemoteSettings {
             name: name.to_owned(),
             location,
@@ -84,7 +85,7 @@ impl Reading<'_> {
         Location::parse(&expanded, Path::new("/")).map_err(|error| error.to_string())
     }
 
-    /// The files that `key` gives to remotes at an `https://` address.
+    /// The files that `key` gives to remotes at an `https://` or `dav+https://` address.
     fn files(&mut self, key: &str, remotes: &mut [RemoteSettings], give: &dyn Fn(&mut RemoteSettings, PathBuf)) {
         for (at, said) in self.config.list(key).iter().enumerate() {
             let mut warn = |why: &str| self.warnings.push(format!("`{key}`, entry {}: {why}.", at + 1));
@@ -101,12 +102,17 @@ impl Reading<'_> {
                 continue;
             };
             match remotes.iter_mut().find(|remote| remote.name == name) {
-                Some(remote) if !matches!(remote.location, Location::Peer { .. }) => {
-                    warn("only a remote at an https:// address has one");
+                Some(remote) if !takes_files(&remote.location) => {
+                    warn("only a remote at an https:// or dav+https:// address has one");
                 }
                 Some(remote) => give(remote, path),
                 None => warn("there is no remote of that name"),
             }
         }
     }
+}
+
+/// Whether a place is opened with a token or a login, and may have certificates of its own.
+pub(super) fn takes_files(location: &Location) -> bool {
+    matches!(location, Location::Peer { .. } | Location::WebDav { .. })
 }

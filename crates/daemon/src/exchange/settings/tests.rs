@@ -17,6 +17,51 @@ fn without_settings_there_is_no_remote_and_nothing_to_say() {
     assert!(settings.remotes.is_empty() && settings.warnings.is_empty());
     assert_eq!((settings.quiet, settings.quiet_max()), (Duration::from_secs(2), Duration::from_secs(10)));
     assert_eq!((settings.relay, settings.poll), (Relay::Any, None));
+    assert_eq!(settings.free, Free::Usual);
+}
+
+#[test]
+fn what_must_be_free_is_said_in_bytes_of_any_size() {
+    for (said, bytes) in [("0", 0), ("500 MiB", 500 << 20), ("2 GiB", 2 << 30), ("4096", 4096)] {
+        assert_eq!(read(&[("exchange.free_min", said)], &[]).free, Free::Bytes(bytes), "{said}");
+    }
+}
+
+#[test]
+fn whatever_exchanges_with_a_remote_go_by_makes_a_difference_and_nothing_else_does() {
+    let said = |more: &[(&str, &str)]| {
+        let remotes = [("exchange.remotes", r#"["a=/a", "b=/b"]"#)];
+        read(&[&remotes, more].concat(), &[])
+    };
+    let before = said(&[]);
+    for key in [
+        ("exchange.code", r#"["a"]"#),
+        ("exchange.private", r#"["a"]"#),
+        ("exchange.relay", "own"),
+        ("exchange.grace", "30d"),
+        ("exchange.free_min", "0"),
+        ("sessions.allow", r#"["example"]"#),
+    ] {
+        assert!(before.differ_for("a", &said(&[key])), "{key:?}");
+    }
+    assert!(before.differ_for("a", &read(&[("exchange.remotes", r#"["b=/b"]"#)], &[])));
+    for key in [("exchange.code", r#"["b"]"#), ("exchange.quiet", "9s")] {
+        assert!(!before.differ_for("a", &said(&[key])), "{key:?}");
+    }
+}
+
+#[test]
+fn code_is_taken_in_only_where_some_remote_has_it() {
+    let remotes = ("exchange.remotes", r#"["a=/a", "b=/b"]"#);
+    let takes = |flags: &[(&str, &str)], name: &str| {
+        read(flags, &[]).takes(&name.parse().unwrap_or_else(|e| panic!("{name}: {e}")))
+    };
+    for name in PLAIN {
+        assert!(takes(&[], name) && takes(&[remotes], name), "{name}");
+    }
+    assert!(!takes(&[], CODE) && !takes(&[remotes], CODE) && !takes(&[remotes], "a-later-one"));
+    let with_code = [remotes, ("exchange.code", r#"["b"]"#)];
+    assert!(takes(&with_code, CODE) && takes(&with_code, "a-later-one"));
 }
 
 #[test]

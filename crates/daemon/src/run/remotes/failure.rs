@@ -21,7 +21,9 @@ pub(super) fn of(error: &ExchangeError) -> Failure {
 
 fn of_class(class: Class) -> Reason {
     match class {
-        Class::Unreachable | Class::NotThere | Class::NoMarker | Class::Changing => Reason::Unreachable,
+        Class::Unreachable | Class::Untrusted | Class::NotThere | Class::NoMarker | Class::Changing => {
+            Reason::Unreachable
+        }
         Class::Denied => Reason::AuthRequired,
         Class::WrongFormat => Reason::ServerUnsupported,
         Class::Full => Reason::StorageFull,

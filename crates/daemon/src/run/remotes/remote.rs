@@ -1,19 +1,24 @@
-//! A remote as the daemon sees it: its worker, its settings, what is to go there and what was heard.
+//! A remote as the daemon sees it: its settings, what is to go there and what was heard.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use carry_code::context::Context;
 use carry_code::remote::Reach;
 use carry_exchange::location::Location;
 use carry_exchange::round::{Problem, Report};
 use carry_kernel::backoff::Policy;
 use carry_kernel::clock::Timestamp;
-use carry_kernel::worker::{self, Status};
+use carry_kernel::worker::{self, Input};
 
+use super::super::chores::Daemon;
 use super::super::event::Event;
-use super::super::slot::{Running, Slot};
+use super::super::keeper::{Kind, Named, Plan};
+use super::super::slot::{Key, Running, Slot};
 use super::super::tuning::Tuning;
+use super::Remotes;
 use super::round::Work;
 use crate::desktop::Desktop;
 use crate::exchange::settings::{RemoteSettings, Settings};
@@ -25,13 +30,8 @@ const SETTLED: Duration = Duration::from_millis(300);
 /// How often others are told of what arrived here, where nothing else is to be said: each time costs a file.
 const RECEIPTS_EVERY: Duration = Duration::from_secs(10 * 60);
 
-/// One remote.
+/// What a remote has beside its worker.
 pub(in super::super) struct Remote {
-    name: String,
-    pub(in super::super) slot: Slot,
-    /// What the next round goes by.
-    pub(super) ground: Arc<Ground>,
-    pub(super) reach: Reach,
     /// Hears of news there. Only rounds take hold of it: to watch a folder may hang.
     newsman: Arc<Mutex<Newsman>>,
     /// When to look because of news, on the steady clock.
@@ -40,114 +40,95 @@ pub(in super::super) struct Remote {
     pub(super) is_dirty: bool,
     /// When others were told last of what arrived here, on the steady clock.
     receipts_at: Option<Timestamp>,
-    /// What the last round could not do, for the status.
-    aside: Option<String>,
     /// What is put last, while the daemon stops.
     pub(super) flush: Option<Running>,
-    /// It is not configured any more; it goes when its worker has ended.
-    pub(in super::super) is_leaving: bool,
 }
 
-impl Remote {
-    /// One whose worker has not started.
-    pub(super) fn new(
-        name: &str,
-        ground: Arc<Ground>,
-        reach: Reach,
-        worker: worker::Settings,
-        events: SyncSender<Event>,
-    ) -> Self {
-        let seed = name.bytes().fold(u64::from(std::process::id()), |seed, byte| {
-            seed.rotate_left(7).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(byte)
-        });
-        let row = worker_name(name);
-        let heard = name.to_owned();
+impl Kind for Remote {
+    type Ground = Ground;
+
+    const ROWS: &'static str = "exchange/";
+    const ONE: &'static str = "a remote";
+    const RUNS_ON_RELOAD: bool = false;
+
+    fn keeper<'d>(daemon: &'d mut Daemon<'_>) -> &'d mut Remotes {
+        &mut daemon.remotes
+    }
+
+    fn key(name: String) -> Key {
+        Key::Remote(name)
+    }
+
+    fn read(ctx: &Context, tuning: &Tuning) -> Ground {
+        super::read(ctx, tuning)
+    }
+
+    fn plans(ground: &Ground) -> Vec<Plan> {
+        let plan = |remote: &RemoteSettings| {
+            let reach = reach(&remote.location);
+            // The exchange itself takes the lease that commands wait for.
+            let lease = format!("exchanging/{}", remote.name);
+            Plan { name: remote.name.clone(), reach, lease, worker: worker_settings(&ground.settings, remote, reach) }
+        };
+        ground.settings.remotes.iter().map(plan).collect()
+    }
+
+    fn new(name: &str, events: &SyncSender<Event>) -> Self {
+        let (heard, events) = (name.to_owned(), events.clone());
         // A loop that is busy hears the next one, or asks by itself.
         let tell = move || drop(events.try_send(Event::RemoteStirred(heard.clone())));
         Self {
-            name: name.to_owned(),
-            // The exchange itself takes the lease that commands wait for.
-            slot: Slot::new(row, format!("exchanging/{name}"), worker, seed),
-            ground,
-            reach,
             newsman: Arc::new(Mutex::new(Newsman::new(Arc::new(tell)))),
             news_at: None,
             is_dirty: false,
             receipts_at: None,
-            aside: None,
             flush: None,
-            is_leaving: false,
         }
     }
 
-    /// The worker's status, with what else there is to know about it.
-    pub(in super::super) fn status(&self) -> Status {
-        let mut status = self.slot.worker.status();
-        status.message = status.message.or_else(|| self.aside.clone());
-        status
+    fn differs(name: &str, before: &Ground, after: &Ground) -> bool {
+        before.settings.differ_for(name, &after.settings)
     }
 
-    /// The next thing that is due.
-    pub(super) fn due(&self) -> Option<Timestamp> {
-        let news_at = self.news_at.filter(|_| !self.is_leaving && self.slot.running.is_none());
-        [self.slot.wake, news_at].into_iter().flatten().min()
+    fn due(&self, slot: &Slot) -> Option<Timestamp> {
+        self.news_at.filter(|_| slot.running.is_none())
     }
 
-    /// How it is reached.
-    pub(in super::super) fn reach(&self) -> Reach {
-        self.reach
+    /// Whether it is time to look because of news. While a round runs they wait.
+    fn take_due(&mut self, slot: &Slot, now: Timestamp) -> Option<Input> {
+        let is_due = slot.running.is_none() && self.news_at.take_if(|at| *at <= now).is_some();
+        is_due.then_some(Input::Now)
     }
 
-    /// Whether nothing of it is at work any more, nor ever will be.
-    pub(super) fn has_ended(&self) -> bool {
-        self.slot.has_ended() && self.flush.is_none()
+    fn is_at_work(&self) -> bool {
+        self.flush.is_some()
     }
+}
 
+impl Named<Remote> {
     /// Whether code goes there.
     pub(super) fn takes_code(&self) -> bool {
-        self.settings().is_some_and(|remote| remote.has_code)
-    }
-
-    fn settings(&self) -> Option<&RemoteSettings> {
-        self.ground.settings.remote(&self.name)
-    }
-
-    /// Whether a round would go by other settings than those it has.
-    pub(super) fn differs(&self, ground: &Ground) -> bool {
-        let others = |settings: &Settings| (settings.relay, settings.grace, settings.allow.clone());
-        self.settings() != ground.settings.remote(&self.name)
-            || others(&self.ground.settings) != others(&ground.settings)
+        self.ground.settings.remote(&self.name).is_some_and(|remote| remote.has_code)
     }
 
     /// There may be news. After a failure only time helps, and then everything is looked at.
     pub(super) fn stirred(&mut self, now: Timestamp) {
         if self.slot.has_started && self.slot.worker.status().consecutive_failures == 0 {
-            self.news_at.get_or_insert(now.after(SETTLED));
+            self.own.news_at.get_or_insert(now.after(SETTLED));
         }
     }
 
-    /// Whether it is time to look because of news. While a round runs they wait.
-    pub(super) fn take_news(&mut self, now: Timestamp) -> bool {
-        self.slot.running.is_none() && self.news_at.take_if(|at| *at <= now).is_some()
-    }
-
     /// What the next round is to do.
-    pub(super) fn work(
-        &mut self,
-        now: Timestamp,
-        tuning: &Tuning,
-        desktop: Desktop,
-        cancel: Arc<std::sync::atomic::AtomicBool>,
-    ) -> Work {
-        let tells_receipt = self.receipts_at.is_none_or(|at| now.since(at) >= RECEIPTS_EVERY);
+    pub(super) fn work(&mut self, now: Timestamp, tuning: &Tuning, desktop: Desktop, cancel: Arc<AtomicBool>) -> Work {
+        let tells_receipt = self.own.receipts_at.is_none_or(|at| now.since(at) >= RECEIPTS_EVERY);
         if tells_receipt {
-            self.receipts_at = Some(now);
+            self.own.receipts_at = Some(now);
         }
         Work {
             ground: self.ground.clone(),
             remote: self.name.clone(),
             cancel,
-            newsman: self.newsman.clone(),
+            newsman: self.own.newsman.clone(),
             make: tuning.exchange.clone(),
             far: tuning.far.clone(),
             desktop,
@@ -162,22 +143,17 @@ impl Remote {
     }
 }
 
-/// The name of a remote's row on the status board.
-fn worker_name(remote: &str) -> String {
-    format!("exchange/{remote}")
-}
-
 /// How a place is reached: neither a metered nor a missing network holds back what lies on this machine.
-pub(super) fn reach(location: &Location) -> Reach {
+fn reach(location: &Location) -> Reach {
     match location {
         Location::Folder(_) => Reach::Local,
-        Location::Peer { origin, .. } if origin.is_loopback() => Reach::Local,
-        Location::Bucket(_) | Location::Peer { .. } => Reach::Network,
+        Location::WebDav { origin, .. } | Location::Peer { origin, .. } if origin.is_loopback() => Reach::Local,
+        Location::Bucket(_) | Location::WebDav { .. } | Location::Peer { .. } => Reach::Network,
     }
 }
 
 /// How a remote's worker behaves.
-pub(super) fn worker_settings(settings: &Settings, remote: &RemoteSettings, reach: Reach) -> worker::Settings {
+fn worker_settings(settings: &Settings, remote: &RemoteSettings, reach: Reach) -> worker::Settings {
     let usual = worker::Settings::default();
     worker::Settings {
         quiet: settings.quiet,

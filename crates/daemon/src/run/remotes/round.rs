@@ -1,27 +1,26 @@
 //! One exchange with a remote, on a thread of its own that ends with it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use carry_code::registry::Registry;
 use carry_code::repo::Repo;
 use carry_exchange::round::{Direction, Report, Step};
+use carry_exchange::store::status::{self, LogStatus};
 use carry_kernel::worker::Failure;
 
 use super::super::event::Event;
 use super::super::far::Far;
 use super::super::notices;
-use super::super::results::{panic_message, sentence};
+use super::super::outcome::{self, Teller};
+use super::super::results::sentence;
+use super::super::slot::Key;
 use super::failure;
 use crate::desktop::{Desktop, Notice};
 use crate::exchange::settings::{CODE, RemoteSettings};
-use crate::exchange::{ExchangeError, Ground, How, Newsman};
+use crate::exchange::{ExchangeError, Ground, How, Newsman, accord};
 
-/// How often a running exchange tells of its progress.
-const TELL_EVERY: Duration = Duration::from_secs(1);
 /// The stream of conversations.
 const SESSIONS: &str = "sessions";
 
@@ -54,13 +53,7 @@ impl Work {
 }
 
 /// How it ended.
-#[derive(Debug)]
-pub(in super::super) enum Outcome {
-    Done(Box<Done>),
-    Cancelled,
-    Failed(Failure),
-    Panicked(String),
-}
+pub(in super::super) type Outcome = outcome::Outcome<Box<Done>>;
 
 /// What an exchange came to.
 #[derive(Debug, Default)]
@@ -79,25 +72,18 @@ pub(in super::super) struct Came {
 }
 
 /// Starts it; the end comes as [`Event::RoundEnded`].
-pub(super) fn start(work: Work, events: SyncSender<Event>) -> std::io::Result<()> {
-    let run = move || {
-        // On Linux this is the thread's own; elsewhere it would slow the whole process.
-        #[cfg(target_os = "linux")]
-        let _ = rustix::process::setpriority_process(None, super::super::pool::NICENESS);
-        let outcome = match catch_unwind(AssertUnwindSafe(|| run(&work, &events))) {
-            Ok(Ok(done)) => Outcome::Done(Box::new(done)),
-            Ok(Err(error)) if error.is_cancelled() => Outcome::Cancelled,
-            Ok(Err(error)) => Outcome::Failed(failure::of(&error)),
-            Err(payload) => Outcome::Panicked(panic_message(&*payload)),
-        };
-        let Work { remote, is_last, .. } = work;
-        // The loop may have ended.
-        let _ = events.send(Event::RoundEnded { remote, is_last, outcome: Box::new(outcome) });
+pub(super) fn start(work: Work, events: SyncSender<Event>) -> Result<(), Failure> {
+    let (remote, is_last, key) = (work.remote.clone(), work.is_last, Key::Remote(work.remote.clone()));
+    let cycle = move |teller: &Teller| match run(&work, teller) {
+        Ok(done) => Outcome::Done(Box::new(done)),
+        Err(error) if error.is_cancelled() => Outcome::Cancelled,
+        Err(error) => Outcome::Failed(failure::of(&error)),
     };
-    std::thread::Builder::new().name("carry-exchange".to_owned()).spawn(run).map(drop)
+    let end = move |outcome| Event::RoundEnded { remote, is_last, outcome: Box::new(outcome) };
+    outcome::start(key, ("carry-exchange", "the exchange"), events, cycle, end)
 }
 
-fn run(work: &Work, events: &SyncSender<Event>) -> Result<Done, ExchangeError> {
+fn run(work: &Work, teller: &Teller) -> Result<Done, ExchangeError> {
     let Work { ground, remote: name, .. } = work;
     let Some(remote) = ground.settings.remote(name) else { return Ok(Done::default()) };
     let direction = if work.is_last { Direction::Push } else { Direction::Both };
@@ -106,14 +92,7 @@ fn run(work: &Work, events: &SyncSender<Event>) -> Result<Done, ExchangeError> {
     if let Some(place) = &place {
         work.newsman.lock().unwrap_or_else(PoisonError::into_inner).watch_folders(&**place);
     }
-    let mut told = Instant::now();
-    let report = (work.make)(ground, remote, &how, &work.cancel, &mut |step| {
-        if told.elapsed() >= TELL_EVERY {
-            told = Instant::now();
-            // Without anyone to tell, the exchange goes on.
-            let _ = events.send(Event::RoundSteps { remote: name.clone(), step: text(&step) });
-        }
-    })?;
+    let report = (work.make)(ground, remote, &how, &work.cancel, &mut |step| teller.tell(|| text(&step)))?;
     if let Some(place) = place {
         work.newsman.lock().unwrap_or_else(PoisonError::into_inner).ask(place);
     }
@@ -130,7 +109,7 @@ fn run(work: &Work, events: &SyncSender<Event>) -> Result<Done, ExchangeError> {
 /// Tells the user of devices that wait for approval, and of newer work.
 fn tell(work: &Work, report: &Report) {
     let Work { ground, desktop, far, .. } = work;
-    let n_new = report.new_logs.len();
+    let n_new = n_waiting(ground, report);
     if n_new > 0 {
         let body = match n_new {
             1 => "A device that is not approved writes there. `carry devices` says which.".to_owned(),
@@ -159,6 +138,19 @@ fn tell(work: &Work, report: &Report) {
     }
 }
 
+/// How many of the logs that were met wait for a person's word. Where that cannot be known, all of them are told of.
+fn n_waiting(ground: &Ground, report: &Report) -> usize {
+    let all = report.new_logs.len();
+    if all == 0 {
+        return 0;
+    }
+    let registry = Registry::open_read_only(&ground.ctx.home).ok().flatten();
+    let known = registry.and_then(|registry| registry.devices().ok()).unwrap_or_default();
+    let Ok(Some(status)) = status::look(&ground.ctx.home) else { return all };
+    let is_revoked = |log: &LogStatus| accord::known_of(&known, log).is_some_and(|known| known.is_revoked);
+    status.unapproved().filter(|log| report.new_logs.contains(&log.row.log) && !is_revoked(log)).count()
+}
+
 /// A step for people.
 fn text(step: &Step) -> String {
     let part = |what: &str, n: usize, of: usize| format!("{what}: {n} of {of} files");
@@ -168,6 +160,7 @@ fn text(step: &Step) -> String {
         Step::Folding(stream) => format!("taking in {stream}"),
         Step::Saying => "gathering what is new".to_owned(),
         Step::Pushing { n_objects, n_total, .. } => part("putting", *n_objects, *n_total),
+        Step::Checking { n_objects, .. } => format!("reading what is there: {n_objects} files"),
         Step::Collecting => "removing what nobody needs any more".to_owned(),
     }
 }

@@ -1,11 +1,9 @@
 //! One pass over the sessions, on a thread of its own that ends with it: between passes nothing is held in memory.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use carry_code::context::Context;
 use carry_kernel::worker::{Failure, Reason};
@@ -14,10 +12,9 @@ use carry_sessions::ingest::{Pass, Progress, Report};
 use carry_sessions::settings::Settings;
 
 use super::super::event::Event;
-use super::super::results::{of_disk, panic_message, sentence};
-
-/// How often a running pass tells of its progress.
-const TELL_EVERY: Duration = Duration::from_secs(1);
+use super::super::outcome::{self, Teller};
+use super::super::results::{of_disk, sentence};
+use super::super::slot::Key;
 
 /// What a pass is to do.
 pub(super) struct Work {
@@ -29,49 +26,27 @@ pub(super) struct Work {
 }
 
 /// How it ended.
-#[derive(Debug)]
-pub(in super::super) enum Outcome {
-    Done(Box<Report>),
-    Failed(Failure),
-    Panicked(String),
-}
+pub(in super::super) type Outcome = outcome::Outcome<Box<Report>>;
 
 /// Starts it; the end comes as [`Event::SessionsPassed`].
-pub(super) fn start(work: Work, events: SyncSender<Event>) -> std::io::Result<()> {
-    let run = move || {
-        // On Linux this is the thread's own; elsewhere it would slow the whole process.
-        #[cfg(target_os = "linux")]
-        let _ = rustix::process::setpriority_process(None, super::super::pool::NICENESS);
-        let outcome = match catch_unwind(AssertUnwindSafe(|| run(&work, &events))) {
-            Ok(Ok(report)) => Outcome::Done(Box::new(report)),
-            Ok(Err(error)) => Outcome::Failed(failure(&error)),
-            Err(payload) => Outcome::Panicked(panic_message(&*payload)),
-        };
-        // The loop may have ended.
-        let _ = events.send(Event::SessionsPassed(outcome));
+pub(super) fn start(work: Work, events: SyncSender<Event>) -> Result<(), Failure> {
+    let cycle = move |teller: &Teller| match run(&work, teller) {
+        Ok(report) => Outcome::Done(Box::new(report)),
+        Err(error) => Outcome::Failed(failure(&error)),
     };
-    std::thread::Builder::new().name("carry-sessions".to_owned()).spawn(run).map(drop)
+    outcome::start(Key::Sessions, ("carry-sessions", "the archive"), events, cycle, Event::SessionsPassed)
 }
 
-fn run(work: &Work, events: &SyncSender<Event>) -> Result<Report, ArchiveError> {
+fn run(work: &Work, teller: &Teller) -> Result<Report, ArchiveError> {
     let Work { ctx, settings, only, cancel } = work;
     let mut archive = Archive::open(&ctx.home, ctx.device.id().as_str())?;
-    let told = Mutex::new(Instant::now());
-    let progress = |progress: Progress| {
-        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.elapsed() >= TELL_EVERY {
-            *told = Instant::now();
-            // Without anyone to tell, the pass goes on.
-            let _ = events.send(Event::SessionsStep(step(&progress)));
-        }
-    };
     let pass = Pass {
         sources: &settings.sources(),
         places: &settings.places,
         only: only.as_deref(),
         now: ctx.clock.now(),
         limits: settings.limits,
-        progress: &progress,
+        progress: &|progress| teller.tell(|| step(&progress)),
         should_stop: &|| cancel.load(Ordering::Relaxed),
     };
     let mut report = pass.run(&mut archive)?;

@@ -1,12 +1,9 @@
 //! One push to a team store, on a thread of its own that ends with it.
 
-use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::SyncSender;
-use std::time::{Duration, Instant};
 
 use carry_code::context::Context;
 use carry_code::git;
@@ -20,11 +17,9 @@ use carry_team::sink::{Client, Sink};
 use carry_team::state::State;
 
 use super::super::event::Event;
-use super::super::results::panic_message;
+use super::super::outcome::{self, Teller};
+use super::super::slot::Key;
 use super::failure;
-
-/// How often a running push tells of its progress.
-const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// Makes what a push goes to; nothing is connected yet.
 pub(in super::super) type MakeSink = dyn Fn(&StoreSettings) -> Box<dyn Sink> + Send + Sync;
@@ -45,12 +40,7 @@ pub(super) struct Work {
 }
 
 /// How it ended.
-#[derive(Debug)]
-pub(in super::super) enum Outcome {
-    Done(Box<Pushed>),
-    Failed(Failure),
-    Panicked(String),
-}
+pub(in super::super) type Outcome = outcome::Outcome<Box<Pushed>>;
 
 /// What a push came to.
 #[derive(Debug, Default)]
@@ -63,23 +53,17 @@ pub(in super::super) struct Pushed {
 }
 
 /// Starts it; the end comes as [`Event::PushedToStore`].
-pub(super) fn start(work: Work, events: SyncSender<Event>) -> std::io::Result<()> {
-    let run = move || {
-        // On Linux this is the thread's own; elsewhere it would slow the whole process.
-        #[cfg(target_os = "linux")]
-        let _ = rustix::process::setpriority_process(None, super::super::pool::NICENESS);
-        let outcome = match catch_unwind(AssertUnwindSafe(|| run(&work, &events))) {
-            Ok(Ok(pushed)) => Outcome::Done(Box::new(pushed)),
-            Ok(Err(error)) => Outcome::Failed(failure::of(&error)),
-            Err(payload) => Outcome::Panicked(panic_message(&*payload)),
-        };
-        // The loop may have ended.
-        let _ = events.send(Event::PushedToStore { store: work.store, outcome: Box::new(outcome) });
+pub(super) fn start(work: Work, events: SyncSender<Event>) -> Result<(), Failure> {
+    let (store, key) = (work.store.clone(), Key::Team(work.store.clone()));
+    let cycle = move |teller: &Teller| match run(&work, teller) {
+        Ok(pushed) => Outcome::Done(Box::new(pushed)),
+        Err(error) => Outcome::Failed(failure::of(&error)),
     };
-    std::thread::Builder::new().name("carry-team".to_owned()).spawn(run).map(drop)
+    let end = move |outcome| Event::PushedToStore { store, outcome: Box::new(outcome) };
+    outcome::start(key, ("carry-team", "the push"), events, cycle, end)
 }
 
-fn run(work: &Work, events: &SyncSender<Event>) -> Result<Pushed, PushError> {
+fn run(work: &Work, teller: &Teller) -> Result<Pushed, PushError> {
     let Work { ctx, settings, store: name, .. } = work;
     let Some(store) = settings.store(name) else { return Ok(Pushed::default()) };
     // Without an archive there is nothing to share, nor anything that could have been.
@@ -93,14 +77,6 @@ fn run(work: &Work, events: &SyncSender<Event>) -> Result<Pushed, PushError> {
         person: person(settings),
         label: ctx.device.get().label().to_owned(),
     };
-    let told = Cell::new(Instant::now());
-    let progress = |progress: Progress| {
-        if told.get().elapsed() >= TELL_EVERY {
-            told.set(Instant::now());
-            // Without anyone to tell, the push goes on.
-            let _ = events.send(Event::PushingToStore { store: name.clone(), step: step(&progress) });
-        }
-    };
     let push = Push {
         archive: &archive,
         state: &mut state,
@@ -110,7 +86,7 @@ fn run(work: &Work, events: &SyncSender<Event>) -> Result<Pushed, PushError> {
         client,
         now: &|| ctx.clock.now(),
         cancel: &work.cancel,
-        progress: &progress,
+        progress: &|progress| teller.tell(|| step(&progress)),
     };
     let report = push.run(Depth::Changed, false)?;
     let failed = state.store(name)?.failed;

@@ -1,16 +1,23 @@
-//! A team store as the daemon sees it: its worker, its settings, what was set aside.
+//! A team store as the daemon sees it: its settings, what was set aside.
 
-use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+use carry_code::context::Context;
 use carry_code::remote::Reach;
 use carry_kernel::backoff::Policy;
 use carry_kernel::clock::Timestamp;
-use carry_kernel::worker::{self, Status};
+use carry_kernel::worker::{self, Input};
+use carry_team::postgres::is_here;
 use carry_team::push::worker_name;
-use carry_team::settings::Settings;
+use carry_team::settings::{Settings, StoreSettings};
 
-use super::super::slot::Slot;
+use super::super::chores::Daemon;
+use super::super::event::Event;
+use super::super::keeper::{Kind, Named, Plan};
+use super::super::slot::{Key, Slot};
+use super::super::tuning::Tuning;
+use super::Team;
 use super::push::Pushed;
 
 /// How many times the quiet a change waits at the most.
@@ -19,79 +26,77 @@ const MAX_WAIT: u32 = 6;
 /// What was set aside is not tried again sooner than this, whatever the clock says.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 
-/// One store.
+/// What a store has beside its worker.
+#[derive(Default)]
 pub(in super::super) struct Store {
-    name: String,
-    pub(in super::super) slot: Slot,
-    /// What the next push goes by.
-    pub(super) settings: Arc<Settings>,
-    pub(super) reach: Reach,
     /// When what was set aside is tried again, on the steady clock.
     pub(super) retry_at: Option<Timestamp>,
-    /// What the last push set aside, for the status.
-    aside: Option<String>,
-    /// It is not configured any more; it goes when its worker has ended.
-    pub(in super::super) is_leaving: bool,
 }
 
-impl Store {
-    /// One whose worker has not started.
-    pub(super) fn new(name: &str, settings: Arc<Settings>, reach: Reach, worker: worker::Settings) -> Self {
-        let seed = name.bytes().fold(u64::from(std::process::id()), |seed, byte| {
-            seed.rotate_left(7).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(byte)
-        });
-        let row = worker_name(name);
-        Self {
-            name: name.to_owned(),
-            slot: Slot::new(row.clone(), row, worker, seed),
-            settings,
-            reach,
-            retry_at: None,
-            aside: None,
-            is_leaving: false,
-        }
+impl Kind for Store {
+    type Ground = Settings;
+
+    const ROWS: &'static str = "team/";
+    const ONE: &'static str = "a team store";
+    const RUNS_ON_RELOAD: bool = true;
+
+    fn keeper<'d>(daemon: &'d mut Daemon<'_>) -> &'d mut Team {
+        &mut daemon.team
     }
 
-    /// The worker's status, with what else there is to know about it.
-    pub(in super::super) fn status(&self) -> Status {
-        let mut status = self.slot.worker.status();
-        status.message = status.message.or_else(|| self.aside.clone());
-        status
+    fn key(name: String) -> Key {
+        Key::Team(name)
     }
 
-    /// The next thing that is due.
-    pub(super) fn due(&self) -> Option<Timestamp> {
-        let retry_at = self.retry_at.filter(|_| !self.is_leaving);
-        [self.slot.wake, retry_at].into_iter().flatten().min()
+    fn read(ctx: &Context, tuning: &Tuning) -> Settings {
+        super::read(ctx, tuning)
     }
 
-    /// How it is reached.
-    pub(in super::super) fn reach(&self) -> Reach {
-        self.reach
+    fn plans(settings: &Settings) -> Vec<Plan> {
+        let plan = |store: &StoreSettings| {
+            // Neither a metered nor a missing network holds back what lies on this machine.
+            let reach = if is_here(store) { Reach::Local } else { Reach::Network };
+            let worker = worker_settings(settings, reach);
+            Plan { name: store.name.clone(), reach, lease: worker_name(&store.name), worker }
+        };
+        settings.stores.iter().map(plan).collect()
     }
 
-    /// Whether a push would go by other settings than those it has.
-    pub(super) fn differs(&self, settings: &Settings) -> bool {
+    fn new(_name: &str, _events: &SyncSender<Event>) -> Self {
+        Self::default()
+    }
+
+    fn differs(name: &str, before: &Settings, after: &Settings) -> bool {
         let of = |settings: &Settings| {
             (
-                settings.store(&self.name).cloned(),
+                settings.store(name).cloned(),
                 settings.person.clone(),
                 settings.mask_key_file.clone(),
                 settings.allow.clone(),
             )
         };
-        of(&self.settings) != of(settings)
+        of(before) != of(after)
     }
 
+    fn due(&self, _slot: &Slot) -> Option<Timestamp> {
+        self.retry_at
+    }
+
+    fn take_due(&mut self, _slot: &Slot, now: Timestamp) -> Option<Input> {
+        self.retry_at.take_if(|at| *at <= now).map(|_| Input::Dirty)
+    }
+}
+
+impl Named<Store> {
     /// Notes what a push set aside, now on both clocks.
     pub(super) fn note(&mut self, pushed: &Pushed, now: Timestamp, wall: Timestamp) {
         self.aside = aside(&pushed.aside);
-        self.retry_at = pushed.retry_at.map(|at| now.after(at.since(wall).max(RETRY_MIN)));
+        self.own.retry_at = pushed.retry_at.map(|at| now.after(at.since(wall).max(RETRY_MIN)));
     }
 }
 
 /// How a store's worker behaves.
-pub(super) fn worker_settings(settings: &Settings, reach: Reach) -> worker::Settings {
+fn worker_settings(settings: &Settings, reach: Reach) -> worker::Settings {
     let usual = worker::Settings::default();
     worker::Settings {
         quiet: settings.quiet,

@@ -164,6 +164,14 @@ fn each_remote_is_exchanged_with_at_the_start_and_after_a_change() {
 }
 
 #[test]
+fn when_there_was_a_round_is_told_by_the_wall_clock() {
+    let places = Places::new(&["nas"], &[]);
+    places.until_made("nas", 1);
+    let status = places.status();
+    assert!(status.remotes["exchange/nas"].last_success >= Some(status.started), "{status:?}");
+}
+
+#[test]
 fn a_snapshot_goes_where_code_goes() {
     let places = Places::new(&["nas", "stick"], &["stick"]);
     places.until_made("nas", 1);

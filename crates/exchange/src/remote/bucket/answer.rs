@@ -1,21 +1,16 @@
 //! What it means when a bucket's server says no.
 
-use std::time::{Duration, SystemTime};
-
-use carry_kernel::clock::Timestamp;
 use reqwest::StatusCode;
 
 use crate::remote::deadline::Deadline;
 use crate::remote::error::RemoteError;
+use crate::remote::http::moment;
 
 use super::wire::{Answer, Wire};
 use super::xml;
 
 /// Bytes of an answer in which an error's code is looked for.
 const ERROR_BYTES_MAX: usize = 16 * 1024;
-
-/// The longest wait that a server can ask for.
-const WAIT_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// Why a server refused. Of its words only codes of known form are repeated: in the rest may be what was sent to it.
 #[derive(Debug, thiserror::Error)]
@@ -25,10 +20,10 @@ pub(super) enum Refusal {
     #[error("the session token has run out ({said}): renew it; the credentials come from {from}")]
     Expired { said: Said, from: String },
     #[error(
-        "the credentials are known but may not do this ({said}): on this bucket and prefix they need ListBucket, GetObject, \
+        "the credentials are known but may not {action} ({said}): on this bucket and prefix they need ListBucket, GetObject, \
          PutObject, DeleteObject and AbortMultipartUpload; they come from {from}"
     )]
-    Access { said: Said, from: String },
+    Access { said: Said, action: &'static str, from: String },
     #[error("this machine's clock is {} the server's ({said}): set the clock right", skew(*.ahead_s))]
     Clock { said: Said, ahead_s: Option<i64> },
     #[error("the bucket is in another region ({said}): write region={} in the address", .region.as_deref().unwrap_or("..."))]
@@ -112,7 +107,10 @@ impl Wire {
                 return self.internal(action, Refusal::Region { said, region }.into());
             }
             Some("SlowDown" | "ServiceUnavailable" | "ThrottlingException" | "OperationAborted") => {
-                return RemoteError::Busy { place: place(), retry_after: wait(answer) };
+                return RemoteError::Busy {
+                    place: place(),
+                    retry_after: answer.inner.retry_after(Some(answer.signed_at)),
+                };
             }
             Some("QuotaExceeded" | "InsufficientStorage" | "XMinioStorageFull" | "XMinioAdminBucketQuotaExceeded") => {
                 return RemoteError::Full { place: place(), source: Refusal::Other { said }.into() };
@@ -131,10 +129,10 @@ impl Wire {
             StatusCode::FORBIDDEN => {
                 // The answer to HEAD has no body, so that this may be about a token that has run out.
                 self.keychain.forget();
-                denied(Refusal::Access { said, from: from() })
+                denied(Refusal::Access { said, action, from: from() })
             }
             StatusCode::CONFLICT | StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                RemoteError::Busy { place: place(), retry_after: wait(answer) }
+                RemoteError::Busy { place: place(), retry_after: answer.inner.retry_after(Some(answer.signed_at)) }
             }
             StatusCode::INSUFFICIENT_STORAGE => {
                 RemoteError::Full { place: place(), source: Refusal::Other { said }.into() }
@@ -149,24 +147,6 @@ impl Wire {
             _ => self.internal(action, Refusal::Other { said }.into()),
         }
     }
-}
-
-/// How long the server wants to be left in peace.
-fn wait(answer: &Answer) -> Option<Duration> {
-    let text = answer.header("retry-after")?;
-    let wait = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            // Its own clock is the one that counts.
-            let now = answer.header("date").and_then(moment).unwrap_or(answer.signed_at);
-            moment(text)?.since(now)
-        }
-    };
-    Some(wait.min(WAIT_MAX))
-}
-
-fn moment(text: &str) -> Option<Timestamp> {
-    httpdate::parse_http_date(text).ok().map(SystemTime::into)
 }
 
 fn is_code(text: &str) -> bool {

@@ -9,6 +9,8 @@ use carry_kernel::clock::Clock;
 use carry_kernel::disk::{self, DiskError};
 
 use crate::location::{Bucket, LocationError, Origin};
+use crate::remote::http::Http;
+use crate::remote::peer::{BYTES_PER_SECOND_MIN, Pace};
 
 use super::credentials::{Credentials, Keychain, Origin as From};
 use super::profile::Profiles;
@@ -157,7 +159,10 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment<'_>, patience: Pat
         .enable_all()
         .build()
         .map_err(|e| OpenError::Client { action: "prepare connections", source: e.into() })?;
-    Ok(Wire { place, address, keychain, client, runtime, clock: environment.clock.clone(), patience })
+    let silence = patience.silence;
+    let pace = Pace::new(silence, BYTES_PER_SECOND_MIN);
+    let http = Http { place: place.clone(), client, runtime, silence, pace };
+    Ok(Wire { place, address, keychain, http, clock: environment.clock.clone() })
 }
 
 /// Keys in the environment, then the profile; the other way round if the address names one.

@@ -1,37 +1,21 @@
-//! Requests to a bucket and their answers, over HTTP.
-//!
-//! The client is an asynchronous one on a small runtime of its own, which whoever waits drives; to callers all of it blocks.
-//! Nothing of a request is kept but what its caller holds: a body is in the caller's memory, an answer comes piece by piece.
+//! Requests to a bucket and their answers: signed, over HTTP.
 
-use std::future::Future;
-use std::io;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use carry_kernel::clock::{Clock, Timestamp};
-use futures_util::future::{Either, select};
-use futures_util::stream;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
-use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
 
 use crate::hash::Digest;
 use crate::remote::deadline::Deadline;
 use crate::remote::error::RemoteError;
+use crate::remote::http::{self, How, Http, Pieces};
 use crate::remote::pipe::PIECE_BYTES;
 
 use super::credentials::Keychain;
 use super::sign::{self, Signable};
-
-/// How often a caller who waits looks whether it is to stop.
-const TICK: Duration = Duration::from_millis(50);
-
-/// How long a request whose effect cannot be called back any more is waited for although the caller is to stop: a change that
-/// is left alone in its last moment may or may not have happened.
-const EFFECT_WAIT: Duration = Duration::from_secs(2);
 
 /// How long a server may be silent.
 #[derive(Clone, Copy, Debug)]
@@ -70,10 +54,8 @@ pub(super) struct Wire {
     pub(super) place: String,
     pub(super) address: Address,
     pub(super) keychain: Keychain,
-    pub(super) client: reqwest::Client,
-    pub(super) runtime: Runtime,
+    pub(super) http: Http,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) patience: Patience,
 }
 
 /// A request.
@@ -101,7 +83,7 @@ impl<'a> Ask<'a> {
 /// The beginning of an answer; the rest is on its way.
 #[derive(Debug)]
 pub(super) struct Answer {
-    response: reqwest::Response,
+    pub(super) inner: http::Answer,
     /// When its request was signed.
     pub(super) signed_at: Timestamp,
     /// Where what it was signed with comes from, in words.
@@ -110,12 +92,12 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn status(&self) -> StatusCode {
-        self.response.status()
+        self.inner.status()
     }
 
     /// A header's text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.response.headers().get(name)?.to_str().ok().map(str::trim)
+        self.inner.header(name)
     }
 }
 
@@ -143,54 +125,13 @@ impl Wire {
         for (name, value) in signed.into_iter().chain(own) {
             self.set(request.headers_mut(), name, &value)?;
         }
-        let response = self.runtime.block_on(self.exchange(request, ask, deadline))?;
-        Ok(Answer { response, signed_at, credentials_from: credentials.from().to_owned() })
-    }
-
-    /// Sends a request and its body, a piece after the other. The last piece goes when it is sure that the caller still wants it.
-    async fn exchange(
-        &self,
-        mut request: reqwest::Request,
-        ask: &Ask<'_>,
-        deadline: &Deadline<'_>,
-    ) -> Result<reqwest::Response, RemoteError> {
-        let first_look = if ask.has_effect { EFFECT_WAIT } else { TICK };
-        let silence = if ask.is_hurried { EFFECT_WAIT } else { self.patience.silence };
-        // A server that must wait for nothing wants to know that there is nothing.
-        if !ask.body.is_empty() || ask.has_effect {
-            self.set(request.headers_mut(), "content-length", &ask.body.len().to_string())?;
-        }
-        if ask.body.is_empty() {
-            let answer = pin!(self.client.execute(request));
-            return self.wait(answer, deadline, first_look, silence).await?.map_err(|e| self.unreachable(e));
-        }
-        let (pieces, taken) = mpsc::channel::<Result<Bytes, io::Error>>(1);
-        let body = stream::unfold(taken, |mut taken| async move { taken.recv().await.map(|piece| (piece, taken)) });
-        *request.body_mut() = Some(reqwest::Body::wrap_stream(body));
-        let mut answer: Pin<&mut _> = pin!(self.client.execute(request));
-        for piece in ask.body.chunks(PIECE_BYTES) {
-            // When this ends early, the body does too, shorter than was announced, and the server takes it for broken off.
-            deadline.check(&self.place)?;
-            let sent = pin!(pieces.send(Ok(Bytes::copy_from_slice(piece))));
-            match self.wait(select(answer.as_mut(), sent), deadline, TICK, silence).await? {
-                // It has heard enough.
-                Either::Left((answer, _)) => return answer.map_err(|e| self.unreachable(e)),
-                Either::Right((Ok(()), _)) => {}
-                // The connection is gone; the answer says why.
-                Either::Right((Err(_), _)) => break,
-            }
-        }
-        drop(pieces);
-        self.wait(answer, deadline, first_look, silence).await?.map_err(|e| self.unreachable(e))
-    }
-
-    /// The next piece of an answer; `None` at its end.
-    pub(super) fn next(&self, answer: &mut Answer, deadline: &Deadline<'_>) -> Result<Option<Bytes>, RemoteError> {
-        deadline.check(&self.place)?;
-        self.runtime.block_on(async {
-            let piece = pin!(answer.response.chunk());
-            self.wait(piece, deadline, TICK, self.patience.silence).await?.map_err(|e| self.unreachable(e))
-        })
+        let mut pieces = ask.body.chunks(PIECE_BYTES);
+        let mut next = || Ok(pieces.next().map(Bytes::copy_from_slice));
+        let body = Pieces { bytes: ask.body.len() as u64, next: &mut next };
+        let body = Some(body).filter(|body| body.bytes > 0);
+        let how = How { has_effect: ask.has_effect, is_hurried: ask.is_hurried };
+        let inner = self.http.send(request, body, how, deadline)?;
+        Ok(Answer { inner, signed_at, credentials_from: credentials.from().to_owned() })
     }
 
     /// The rest of an answer, at most `bytes_max` of it; what comes after that is not read.
@@ -200,36 +141,7 @@ impl Wire {
         bytes_max: usize,
         deadline: &Deadline<'_>,
     ) -> Result<Vec<u8>, RemoteError> {
-        let mut rest = Vec::new();
-        while rest.len() < bytes_max
-            && let Some(piece) = self.next(answer, deadline)?
-        {
-            rest.extend_from_slice(&piece[..piece.len().min(bytes_max - rest.len())]);
-        }
-        Ok(rest)
-    }
-
-    /// Waits for `future`, and looks now and then whether the caller is to stop; for the first time after `first_look`.
-    async fn wait<F: Future + Unpin>(
-        &self,
-        mut future: F,
-        deadline: &Deadline<'_>,
-        first_look: Duration,
-        silence: Duration,
-    ) -> Result<F::Output, RemoteError> {
-        let (mut nap, mut waited) = (first_look, Duration::ZERO);
-        loop {
-            if let Ok(done) = tokio::time::timeout(nap, &mut future).await {
-                return Ok(done);
-            }
-            deadline.check(&self.place)?;
-            waited += nap;
-            nap = TICK;
-            if waited >= silence {
-                let silent = io::Error::new(io::ErrorKind::TimedOut, "the server is silent");
-                return Err(RemoteError::Unreachable { place: self.place.clone(), source: silent.into() });
-            }
-        }
+        self.http.rest(&mut answer.inner, bytes_max, deadline)
     }
 
     fn set(&self, headers: &mut HeaderMap, name: &'static str, value: &str) -> Result<(), RemoteError> {
@@ -246,11 +158,6 @@ impl Wire {
         action: &'static str,
         source: Box<dyn std::error::Error + Send + Sync>,
     ) -> RemoteError {
-        RemoteError::Internal { place: self.place.clone(), action, source }
-    }
-
-    fn unreachable(&self, error: reqwest::Error) -> RemoteError {
-        // The address says what the place says.
-        RemoteError::Unreachable { place: self.place.clone(), source: error.without_url().into() }
+        self.http.internal(action, source)
     }
 }

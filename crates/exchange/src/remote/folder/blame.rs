@@ -21,9 +21,14 @@ impl Blame<'_> {
     pub(super) fn reach(self, e: Errno) -> RemoteError {
         match e {
             // A missing folder is a disk that is not there more often than a mistake.
-            Errno::NOENT | Errno::NOTDIR => self.unreachable(e.into()),
+            Errno::NOENT => self.missing("it is not there"),
+            Errno::NOTDIR => self.missing("what is there is not a folder"),
             _ => self.other("open", e.into()),
         }
+    }
+
+    fn missing(self, why: &'static str) -> RemoteError {
+        RemoteError::Unreachable { place: self.place.to_owned(), source: why.into() }
     }
 
     /// A folder below the place could not be opened.

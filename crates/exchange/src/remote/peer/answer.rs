@@ -1,7 +1,5 @@
 //! What answers and failures mean.
 
-use std::error::Error;
-use std::io;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, RETRY_AFTER};
@@ -89,10 +87,27 @@ impl Refusal<'_> {
             (409, "foreign") => RemoteError::Foreign { place, file },
             (409, "changing") => RemoteError::Changing { place, file },
             (400, "invalid_name") => RemoteError::InvalidName { name: file },
-            (401 | 403 | 407, _) => {
-                let source =
-                    self.said("it does not know this device's credential: make one there with `carry serve token`");
+            (401 | 403 | 407, "") => {
+                let source = self.said(
+                    "what answers is not `carry serve`: a proxy on the way that wants a login of its own, or another server; check \
+                     the address",
+                );
                 RemoteError::Denied { place, source: source.into() }
+            }
+            (401, _) => {
+                let source = self.said(
+                    "it does not know this device's token; was it replaced or removed there? `carry serve token` lists who has one",
+                );
+                RemoteError::Denied { place, source: source.into() }
+            }
+            (403, _) => {
+                let source = self.said("this device's token may not do this there");
+                RemoteError::Denied { place, source: source.into() }
+            }
+            // Its folder is gone, or its list of credentials: that it is busy would be no help.
+            (503, "unreachable" | "credentials") => {
+                let source = self.said("its own files cannot be reached");
+                RemoteError::Unreachable { place, source: source.into() }
             }
             (507, _) => {
                 let source = self.said("it has no room left");
@@ -116,6 +131,12 @@ impl Refusal<'_> {
                     "no exchange of Carry is served there: check the address, and that `carry serve` runs".into();
                 RemoteError::Internal { place, action: "find the exchange", source }
             }
+            // A server of Carry's that has it under another path says so.
+            (404 | 405, _) => {
+                let said = self.said("no reason was given");
+                let source = format!("no exchange of Carry is served there: check the address ({said})").into();
+                RemoteError::Internal { place, action: "find the exchange", source }
+            }
             _ => {
                 let source = self.said("no reason was given");
                 RemoteError::Internal { place, action: "do what was asked", source: source.into() }
@@ -128,51 +149,4 @@ impl Refusal<'_> {
         let message = if self.message.is_empty() { otherwise } else { &self.message };
         format!("HTTP {}: {message}", self.status.as_u16())
     }
-}
-
-/// What it means that no answer came, or not all of one.
-pub(super) fn failed(place: &str, error: reqwest::Error) -> RemoteError {
-    // The address stands in the place; what else a message would repeat of it is of no use.
-    let error = error.without_url();
-    let source = match encryption(&error) {
-        Some(problem) => problem.into(),
-        None => error.into(),
-    };
-    RemoteError::Unreachable { place: place.to_owned(), source }
-}
-
-/// What is wrong with the encryption, if that is what failed.
-fn encryption(error: &(dyn Error + 'static)) -> Option<String> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if let Some(problem) = error.downcast_ref::<rustls::Error>().or(inner) {
-            return Some(named(problem));
-        }
-        // An io::Error's source is its inner error's: the inner one itself may be what we look for.
-        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        next = wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| error.source());
-    }
-    None
-}
-
-fn named(problem: &rustls::Error) -> String {
-    use rustls::CertificateError as E;
-    let what = match problem {
-        rustls::Error::InvalidCertificate(E::UnknownIssuer) => {
-            "its certificate is signed by nobody this machine trusts; if it is the server's own, name its file as the remote's CA"
-        }
-        rustls::Error::InvalidCertificate(E::Expired | E::ExpiredContext { .. }) => "its certificate has expired",
-        rustls::Error::InvalidCertificate(E::NotValidYet | E::NotValidYetContext { .. }) => {
-            "its certificate is not valid yet; check this machine's clock"
-        }
-        rustls::Error::InvalidCertificate(E::NotValidForName | E::NotValidForNameContext { .. }) => {
-            "its certificate is for another name than the address says"
-        }
-        rustls::Error::InvalidCertificate(_) => "its certificate is not valid",
-        rustls::Error::InvalidMessage(_) => "it does not speak TLS there; is the port the right one?",
-        _ => "no encrypted connection came about",
-    };
-    format!("{what} ({problem})")
 }

@@ -9,9 +9,10 @@ use tokio::time::Instant;
 
 use crate::remote::deadline::Deadline;
 use crate::remote::error::RemoteError;
+use crate::remote::trust;
 
+use super::PeerRemote;
 use super::pace::{BYTES_PER_SECOND_MIN, Pace};
-use super::{PeerRemote, answer};
 
 /// How long nobody hears that a call is to stop.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -60,7 +61,7 @@ impl PeerRemote {
         pace: &mut Pace,
         deadline: &Deadline<'_>,
     ) -> Result<Response, RemoteError> {
-        self.within(pace, deadline, request.send()).await?.map_err(|e| answer::failed(&self.place, e))
+        self.within(pace, deadline, request.send()).await?.map_err(|e| trust::unanswered(&self.place, e))
     }
 
     /// The answer to a request that may take effect at any moment. Stopping now would leave the caller not knowing, so that
@@ -74,7 +75,7 @@ impl PeerRemote {
         let (mut silence, mut late) = (Duration::ZERO, Duration::ZERO);
         loop {
             if let Ok(done) = tokio::time::timeout(LOOK_EVERY, &mut answer).await {
-                return done.map_err(|e| answer::failed(&self.place, e));
+                return done.map_err(|e| trust::unanswered(&self.place, e));
             }
             silence += LOOK_EVERY;
             if silence > SILENCE_MAX {
@@ -96,7 +97,8 @@ impl PeerRemote {
         pace: &mut Pace,
         deadline: &Deadline<'_>,
     ) -> Result<Option<Bytes>, RemoteError> {
-        let chunk = self.within(pace, deadline, response.chunk()).await?.map_err(|e| answer::failed(&self.place, e))?;
+        let chunk =
+            self.within(pace, deadline, response.chunk()).await?.map_err(|e| trust::unanswered(&self.place, e))?;
         pace.moved(chunk.as_ref().map_or(0, Bytes::len));
         if pace.is_behind(Duration::ZERO) { Err(self.slow()) } else { Ok(chunk) }
     }

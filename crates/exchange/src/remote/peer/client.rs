@@ -21,14 +21,14 @@ const CA_BYTES_MAX: u64 = 8 * 1024 * 1024;
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long a connection that nobody uses is kept: less than servers keep one, so that none is used that they just closed.
-const IDLE: Duration = Duration::from_secs(10);
+pub(super) const IDLE: Duration = Duration::from_secs(10);
 
 /// Connections kept for later, as many as a round moves objects at once.
 const IDLE_MAX: usize = 4;
 
 /// Why a remote could not be set up. Nothing was asked yet.
 #[derive(Debug, thiserror::Error)]
-pub enum PeerError {
+pub enum ClientError {
     /// The file with certificates cannot be used.
     #[error("cannot use the certificates in {}", path.display())]
     Authority {
@@ -42,44 +42,48 @@ pub enum PeerError {
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// A client for this server.
-pub(super) fn build(origin: &Origin, ca: Option<&Path>) -> Result<reqwest::Client, PeerError> {
+/// A client for this server, which keeps a connection that nobody uses for `idle`.
+pub(in crate::remote) fn build(
+    origin: &Origin,
+    ca: Option<&Path>,
+    idle: Duration,
+) -> Result<reqwest::Client, ClientError> {
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls(origin, ca)?)
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .connect_timeout(CONNECT)
-        .pool_idle_timeout(IDLE)
+        .pool_idle_timeout(idle)
         .pool_max_idle_per_host(IDLE_MAX)
         .http1_only()
         .user_agent(concat!("carry/", env!("CARGO_PKG_VERSION")));
     if origin.is_loopback() {
         builder = builder.no_proxy();
     }
-    builder.build().map_err(|e| PeerError::Client(e.without_url().into()))
+    builder.build().map_err(|e| ClientError::Client(e.without_url().into()))
 }
 
 /// The runtime that one remote's calls run on, in the threads that call.
-pub(super) fn runtime() -> Result<Runtime, PeerError> {
+pub(in crate::remote) fn runtime() -> Result<Runtime, ClientError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
-    runtime.map_err(|e| PeerError::Client(e.into()))
+    runtime.map_err(|e| ClientError::Client(e.into()))
 }
 
-fn tls(origin: &Origin, ca: Option<&Path>) -> Result<ClientConfig, PeerError> {
+fn tls(origin: &Origin, ca: Option<&Path>) -> Result<ClientConfig, ClientError> {
     let mut roots = RootCertStore::empty();
     if origin.is_encrypted {
         // Those that cannot be read are left out: one bad file of the system's must not stop all.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
     if let Some(path) = ca {
-        let authority = |source| PeerError::Authority { path: path.to_owned(), source };
+        let authority = |source| ClientError::Authority { path: path.to_owned(), source };
         for certificate in certificates(path).map_err(authority)? {
             roots.add(certificate).map_err(|e| authority(e.into()))?;
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let versions = versions.map_err(|e| PeerError::Client(e.into()))?;
+    let versions = versions.map_err(|e| ClientError::Client(e.into()))?;
     let mut config = versions.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)

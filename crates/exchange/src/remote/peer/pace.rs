@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 /// Bytes a second that a call must come to in the long run, whichever way they go. Whoever serves asks the same of us.
-pub(super) const BYTES_PER_SECOND_MIN: u64 = 8 * 1024;
+pub(in crate::remote) const BYTES_PER_SECOND_MIN: u64 = 8 * 1024;
 
 /// What one call waited for the other side, and what came of it. Time that we take ourselves does not count.
 #[derive(Clone, Debug)]
-pub(super) struct Pace {
+pub(in crate::remote) struct Pace {
     patience: Duration,
     bytes_per_second_min: u64,
     waited: Duration,
@@ -16,20 +16,20 @@ pub(super) struct Pace {
 
 impl Pace {
     /// The pace of a call that may wait for so long before a byte must have gone, and must then go so fast.
-    pub(super) fn new(patience: Duration, bytes_per_second_min: u64) -> Self {
+    pub(in crate::remote) fn new(patience: Duration, bytes_per_second_min: u64) -> Self {
         Self { patience, bytes_per_second_min, waited: Duration::ZERO, bytes: 0 }
     }
 
-    pub(super) fn waited(&mut self, time: Duration) {
+    pub(in crate::remote) fn waited(&mut self, time: Duration) {
         self.waited = self.waited.saturating_add(time);
     }
 
-    pub(super) fn moved(&mut self, bytes: usize) {
+    pub(in crate::remote) fn moved(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_add(bytes as u64);
     }
 
     /// Whether that is too slow, once `more` was waited.
-    pub(super) fn is_behind(&self, more: Duration) -> bool {
+    pub(in crate::remote) fn is_behind(&self, more: Duration) -> bool {
         let allowed = Duration::from_millis(self.bytes.saturating_mul(1000) / self.bytes_per_second_min);
         self.waited.saturating_add(more) > self.patience.saturating_add(allowed)
     }

@@ -13,10 +13,11 @@ use tokio::time::Instant;
 use crate::remote::deadline::Deadline;
 use crate::remote::error::RemoteError;
 use crate::remote::pipe::Opened;
+use crate::remote::trust;
 use crate::remote::{Put, RemoteFile};
 
 use super::call::{LOOK_EVERY, SILENCE_MAX};
-use super::{PeerRemote, address, answer};
+use super::{PeerRemote, address};
 
 /// Bytes of the answer to a put at most.
 const ANSWER_BYTES_MAX: usize = 4096;
@@ -51,7 +52,7 @@ impl PeerRemote {
                 tokio::select! {
                     biased;
                     answered = &mut answer => {
-                        early = Some(answered.map_err(|e| answer::failed(&self.place, e))?);
+                        early = Some(answered.map_err(|e| trust::unanswered(&self.place, e))?);
                         break 'sending;
                     }
                     room = tokio::time::timeout(LOOK_EVERY, pieces.reserve()) => match room {

@@ -1,5 +1,6 @@
 //! A place that counts its calls, and ends all of them after a number, as a crash does.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
@@ -25,11 +26,13 @@ pub(super) struct Counted<R> {
     state: Mutex<(Calls, Option<u64>)>,
     /// A store where whoever calls must keep nobody from saying something.
     beside: Mutex<Option<Store>>,
+    /// Paths that cannot be read, as where a disk has bad sectors.
+    unreadable: Mutex<BTreeSet<String>>,
 }
 
 impl<R> Counted<R> {
     pub(super) fn new(inner: R) -> Self {
-        Self { inner, state: Mutex::default(), beside: Mutex::default() }
+        Self { inner, state: Mutex::default(), beside: Mutex::default(), unreadable: Mutex::default() }
     }
 
     /// What was counted since the last time this was asked.
@@ -46,6 +49,11 @@ impl<R> Counted<R> {
     /// From now on each call fails while somebody says something in the home of `store`.
     pub(super) fn watch(&self, store: Store) {
         *self.beside.lock().unwrap() = Some(store);
+    }
+
+    /// From now on these paths alone cannot be read.
+    pub(super) fn fail_reading(&self, paths: impl IntoIterator<Item = String>) {
+        *self.unreadable.lock().unwrap() = paths.into_iter().collect();
     }
 
     fn count(&self, note: impl FnOnce(&mut Calls)) -> Result<(), RemoteError> {
@@ -94,6 +102,10 @@ impl<R: Remote> Remote for Counted<R> {
         deadline: &Deadline<'_>,
     ) -> Result<Got, RemoteError> {
         self.count(|calls| calls.gets += 1)?;
+        if self.unreadable.lock().unwrap().contains(file.path()) {
+            let source = std::io::Error::other("bad sector").into();
+            return Err(RemoteError::Internal { place: "memory".to_owned(), action: "read", source });
+        }
         let got = self.inner.get(file, part, into, deadline)?;
         self.state.lock().unwrap().0.got_bytes += got.bytes;
         Ok(got)

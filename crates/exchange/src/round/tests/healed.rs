@@ -64,7 +64,10 @@ fn a_damaged_file_is_replaced_by_a_replica() {
     remote.inner.plant(&path, &bytes);
     let report = devices[1].round(&remote);
     assert!(matches!(report.problems[..], [Problem::Arriving(_)]), "{report:?}");
-    devices[1].advance(11 * MINUTE);
+    // Rounds follow each other at once while there is more to move: that is no second look.
+    let report = devices[1].round(&remote);
+    assert!(matches!(report.problems[..], [Problem::Arriving(_)]), "{report:?}");
+    devices[1].advance(MINUTE);
     let report = devices[1].round(&remote);
     assert!(matches!(report.problems[..], [Problem::Damaged(_)]), "{report:?}");
     devices[1].advance(60 * MINUTE);
@@ -80,6 +83,51 @@ fn a_damaged_file_is_replaced_by_a_replica() {
     devices[0].advance(2 * DAY);
     devices[0].round(&remote);
     assert_eq!(paths(&remote.inner, ".seg").len(), 2);
+}
+
+#[test]
+fn a_file_that_is_filled_after_it_got_its_size_is_arriving_as_long_as_somebody_writes() {
+    let remote = memory();
+    let mut devices = fleet(2);
+    devices[0].say(&"a long note ".repeat(100));
+    devices[0].round(&remote);
+    let path = paths(&remote.inner, ".seg").remove(0);
+    let whole = remote.inner.files()[&path].clone();
+    let mut filled = vec![0; whole.len()];
+    for at in 0..4 {
+        let end = whole.len() * at / 4;
+        filled[..end].copy_from_slice(&whole[..end]);
+        remote.inner.plant(&path, &filled);
+        devices[1].advance(MINUTE);
+        let report = devices[1].round(&remote);
+        assert!(matches!(report.problems[..], [Problem::Arriving(_)]), "{report:?}");
+    }
+    // Nobody writes any more: that is said at the second look, and taken back when somebody does.
+    devices[1].advance(MINUTE);
+    let report = devices[1].round(&remote);
+    assert!(matches!(report.problems[..], [Problem::Damaged(_)]), "{report:?}");
+    assert_eq!(report.pushed, Moved::default(), "it is not asked for");
+    remote.inner.plant(&path, &whole);
+    assert_eq!(devices[1].round(&remote).problems, []);
+    assert_eq!(devices[1].shown().len(), 1);
+}
+
+#[test]
+fn a_file_that_is_short_is_waited_for_longer() {
+    let remote = memory();
+    let mut devices = fleet(2);
+    devices[0].say("one");
+    devices[0].round(&remote);
+    let path = paths(&remote.inner, ".seg").remove(0);
+    let whole = remote.inner.files()[&path].clone();
+    remote.inner.plant(&path, &whole[..whole.len() - 1]);
+    devices[1].round(&remote);
+    devices[1].advance(9 * MINUTE);
+    let report = devices[1].round(&remote);
+    assert!(matches!(report.problems[..], [Problem::Arriving(_)]), "{report:?}");
+    devices[1].advance(MINUTE);
+    let report = devices[1].round(&remote);
+    assert!(matches!(report.problems[..], [Problem::Damaged(_)]), "{report:?}");
 }
 
 #[test]
@@ -157,8 +205,36 @@ fn what_is_damaged_here_is_not_put() {
     carry_kernel::disk::write_cache(&file, &bytes).unwrap();
     device.options.direction = Direction::Both;
     let report = device.round(&remote);
-    assert!(matches!(report.problems[..], [Problem::Unreachable(..)]), "{report:?}");
+    assert!(matches!(report.problems[..], [Problem::Lost(..)]), "{report:?}");
     assert_eq!((report.published, remote.inner.files().len()), (None, 1), "no head promises what is not there");
+}
+
+#[test]
+fn what_was_put_once_and_is_lost_since_silences_nobody() {
+    let (remote, fresh) = (memory(), memory());
+    let mut device = Device::new();
+    device.say("one");
+    let first = device.round(&remote).published;
+    assert!(first.is_some());
+    let lost = paths(&remote.inner, ".seg");
+    for path in &lost {
+        remote.inner.uproot(path);
+        let folder = Home::at(&device.root).data_dir().join("exchange").join(device.store.log().to_string());
+        std::fs::remove_file(folder.join(path.rsplit('/').next().unwrap())).unwrap();
+    }
+    device.say("two");
+    for (place, name) in [(&remote, "shared"), (&fresh, "fresh")] {
+        let report = device.try_round(place, name).unwrap();
+        assert!(report.published > first, "{report:?}");
+        assert!(matches!(&report.problems[..], [Problem::Lost(..)]), "{report:?}");
+        assert_eq!(paths(&place.inner, ".seg").len(), 1);
+    }
+    let mut reader = Device::new();
+    reader.round(&remote);
+    reader.trust(device.store.log());
+    let report = reader.round(&remote);
+    assert!(matches!(&report.problems[..], [Problem::Missing(..)]), "{report:?}");
+    assert_eq!(reader.shown(), texts(&["two"]));
 }
 
 #[test]

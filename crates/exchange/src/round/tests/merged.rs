@@ -130,3 +130,23 @@ fn a_reader_that_is_always_behind_shows_more_with_each_round() {
     }
     assert_eq!(devices[1].shown(), devices[0].shown());
 }
+
+#[test]
+fn what_is_missing_keeps_nothing_else_out_of_a_small_budget() {
+    for absent in 0..2 {
+        let remote = memory();
+        let mut devices = fleet(3);
+        for (device, text) in [(0, "one"), (1, "two")] {
+            devices[device].say(text);
+            devices[device].round(&remote);
+        }
+        let log = devices[absent].store.log().to_string();
+        for path in paths(&remote.inner, ".seg").iter().filter(|path| path.contains(&log)) {
+            remote.inner.uproot(path);
+        }
+        devices[2].options.budget.objects = 1;
+        let report = devices[2].round(&remote);
+        assert_eq!(devices[2].shown(), texts(&[["two", "one"][absent]]), "{:?}", report.problems);
+        assert!(!devices[2].round(&remote).has_more, "the rest is missing, and not merely left for another round");
+    }
+}

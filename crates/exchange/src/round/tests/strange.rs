@@ -123,14 +123,18 @@ fn a_disk_that_is_nearly_full_is_named_and_lets_curation_through() {
     devices[0].curation.say("a label");
     devices[0].round(&remote);
     let log = devices[0].store.log();
-    devices[1].store.set_room(crate::store::Room { free_percent: 101, ..Default::default() });
+    devices[1].store.set_room(crate::store::Room { free: crate::store::Free::Bytes(u64::MAX), ..Default::default() });
     let report = devices[1].round(&remote);
     assert!(
-        matches!(report.problems[..], [Problem::Quota(of, Reached { limit: Some(Limit::Disk), .. })] if of == log),
+        matches!(
+            report.problems[..],
+            [Problem::Quota(of, Reached { limit: Some(Limit::Disk), disk: Some(disk), .. })]
+                if of == log && disk.is_low() && disk.needed == u64::MAX
+        ),
         "{report:?}"
     );
     assert_eq!((devices[1].shown(), devices[1].curation.shown()), (texts(&[]), texts(&["a label"])));
-    devices[1].store.set_room(crate::store::Room { free_percent: 0, ..Default::default() });
+    devices[1].store.set_room(crate::store::Room { free: crate::store::Free::Bytes(0), ..Default::default() });
     assert_eq!(devices[1].round(&remote).problems, []);
     assert_eq!(devices[1].shown(), texts(&["a note"]));
 }
@@ -144,7 +148,7 @@ fn a_stream_that_is_refused_keeps_no_other_of_its_log_back() {
     devices[0].say("a note");
     devices[0].round(&remote);
     // The large one, which comes first, is more than what the log may bring; the small one is not.
-    devices[1].store.set_room(crate::store::Room { free_percent: 0, log_bytes: 20_000 });
+    devices[1].store.set_room(crate::store::Room { log_bytes: 20_000, ..Default::default() });
     let report = devices[1].round(&remote);
     assert!(matches!(report.problems[..], [Problem::Quota(_, Reached { limit: Some(Limit::Log), .. })]), "{report:?}");
     assert_eq!((devices[1].shown(), devices[1].curation.shown()), (texts(&["a note"]), texts(&[])));
@@ -181,6 +185,80 @@ fn nothing_is_fetched_of_what_a_revoked_device_says_later() {
     devices[1].trust(log);
     devices[1].round(&remote);
     assert_eq!(devices[1].shown(), texts(&["before", "after 0", "after 1", "after 2"]));
+}
+
+#[test]
+fn of_what_its_author_made_wrong_one_copy_is_read_an_hour() {
+    let remote = memory();
+    let (log, notes) = (crate::fixture::log(9), stream("notes"));
+    // A block that unpacks to more than it says.
+    let mut compressor = zstd::bulk::Compressor::new(1).unwrap();
+    compressor.include_checksum(true).unwrap();
+    let block = compressor.compress(&[0; 5000]).unwrap();
+    let (base, chain) = (crate::chain::chain_start(log, &notes), Digest::of(&[b"any"]));
+    let header = serde_json::json!({
+        "v": 1, "log": log.to_string(), "stream": "notes", "first": 1, "last": 1,
+        "base": base.to_text(), "chain": chain.to_text(), "dict": 0,
+        "blocks": [[block.len(), Digest::of(&[&block]).to_text(), "r", 100, 1, 1, base.to_text()]], "attach": [],
+    });
+    let header = header.to_string();
+    let head = format!("carry-seg 1 {:010}\n{header}", header.len());
+    let (digest, file) = (Digest::of(&[head.as_bytes()]), [head.as_bytes(), &block].concat());
+    let reference = crate::segment::SegmentRef { first: 1, last: 1, bytes: file.len() as u64, digest };
+    let path = reference.name(log, &notes).path();
+    let state = crate::head::StreamState { last: 1, chain, relay: Relay::Any, tail: vec![reference] };
+    let mut head = crate::fixture::bare_head();
+    (head.key, head.streams) = (crate::fixture::public(9), BTreeMap::from([(notes, state)]));
+    let head = head.sign(&crate::fixture::sign(9)).unwrap();
+    remote.inner.plant(&head.name().path(), head.bytes());
+    // Its own name does not come first among those that are there, or is not there at all.
+    for with_own in [true, false] {
+        let stem = path.strip_suffix(".seg").unwrap();
+        remote.inner.uproot(&path);
+        for n in if with_own { 0..3 } else { 1..3 } {
+            let path = if n == 0 { path.clone() } else { format!("{stem}.conflict-{n}.seg") };
+            remote.inner.plant(&path, &file);
+        }
+        let mut device = Device::new();
+        let n_gets = |device: &mut Device| {
+            remote.take();
+            let report = device.round(&remote);
+            assert!(matches!(report.problems[..], [Problem::Wrong(..)]), "{:?}", report.problems);
+            remote.take().gets
+        };
+        n_gets(&mut device);
+        for _ in 0..4 {
+            assert_eq!(n_gets(&mut device), 0, "it was read already");
+            device.advance(DAY / 24);
+            assert_eq!(n_gets(&mut device), 1, "the reading may have been at fault");
+        }
+    }
+}
+
+#[test]
+fn heads_of_a_revoked_log_that_cannot_be_placed_are_read_once_an_hour() {
+    let remote = memory();
+    let mut devices = fleet(2);
+    devices[0].say("before");
+    devices[0].round(&remote);
+    devices[1].round(&remote);
+    let log = devices[0].store.log();
+    let (head, _) = devices[0].store.signed_segments().unwrap().unwrap();
+    let streams = head.head().streams.iter();
+    let at: BTreeMap<_, _> = streams.map(|(stream, state)| (stream.clone(), (state.last, state.chain))).collect();
+    devices[1].store.revoke(log, &at, NOW).unwrap();
+    // Of the older ones nothing can be said without the records, which are not fetched.
+    for n in 0..3 {
+        devices[0].say(&format!("after {n}"));
+        devices[0].round(&remote);
+    }
+    assert_eq!(devices[1].round(&remote).pulled.n_heads, 3);
+    remote.take();
+    devices[1].round(&remote);
+    assert_eq!(remote.take().gets, 0);
+    devices[1].advance(DAY / 24);
+    devices[1].round(&remote);
+    assert_eq!(remote.take().gets, 2);
 }
 
 /// Plants the first head of a stranger.

@@ -156,7 +156,7 @@ fn a_damaged_file_of_another_log_is_let_go_and_fetched_again() {
     let path = files(&dir)[0].clone();
     let shown = device.facts.shown();
     flip(&path, path.metadata().unwrap().len() - 3, 1);
-    assert_eq!(device.store.let_go_damaged().unwrap().len(), 1);
+    assert_eq!(device.store.let_go_damaged().unwrap().findings.len(), 1);
     assert_eq!(device.deliver(), Delivered { n_folded: 1, ..Delivered::default() }, "only the own record of before");
     assert!(device.facts.shown().is_superset(&shown), "what was folded stays");
     device.pull(&author.store);
@@ -179,6 +179,38 @@ fn a_damaged_file_of_the_own_log_is_healed_by_a_good_copy() {
     assert!(!device.store.verify().unwrap().is_empty());
     device.store.accept_bytes(&expected, &bytes_of(&other.store, &name).unwrap()).unwrap();
     device.check();
+}
+
+#[test]
+fn of_a_damaged_file_the_good_blocks_are_kept() {
+    let mut author = Device::new();
+    for n in 0..5u8 {
+        author.facts.say("k", &crate::fixture::noise(n, 600_000));
+    }
+    author.publish();
+    let mut device = Device::new();
+    device.trust(&author.store);
+    device.pull(&author.store);
+    let (log, notes) = (author.store.log(), stream("notes"));
+    let path = files(&device.root.join("data/exchange").join(log.to_string()))[0].clone();
+    flip(&path, path.metadata().unwrap().len() - 3, 1);
+    let let_go = device.store.let_go_damaged().unwrap();
+    assert_eq!((let_go.findings.len(), let_go.segments.len()), (1, 1));
+    let held = device.store.held(log, 0).unwrap()[&notes].clone();
+    assert!(held.contains_all(1, 2) && !held.contains(5), "{held}");
+    device.check();
+    assert!(!device.store.has_object(&let_go.segments[0].reference.name(log, &notes)).unwrap());
+    // Once more, in a part; and one of which nothing is good goes whole.
+    let part = files(&device.root.join("data/exchange").join(log.to_string()));
+    let part = part.iter().find(|path| path.extension().is_some_and(|ext| ext == "part")).unwrap();
+    flip(part, part.metadata().unwrap().len() - 3, 1);
+    assert_eq!(device.store.let_go_damaged().unwrap().findings.len(), 1);
+    let less = device.store.held(log, 0).unwrap().get(&notes).cloned().unwrap_or_default();
+    assert!(less.count() < held.count(), "{less}");
+    device.check();
+    device.pull(&author.store);
+    device.check();
+    assert!(device.store.held(log, 0).unwrap()[&notes].contains_all(1, 5));
 }
 
 #[test]
@@ -214,5 +246,41 @@ fn what_lies_behind_a_damaged_file_is_folded_and_the_file_is_fetched_again() {
     device.check();
     device.pull(&author.store);
     assert_eq!(device.facts.shown(), texts(&["a", "b", "c"]));
+    device.check();
+}
+
+#[test]
+fn a_head_or_list_that_was_read_before_is_not_believed_when_its_row_changed() {
+    let (device, _author) = rich();
+    let followed = device.store.followed().unwrap();
+    let own = device.store.signed_segments().unwrap().unwrap();
+    assert!(followed.iter().any(|one| one.segments.is_some()));
+    let other = Db::open(&device.root.join("data/exchange.db"), schema::SCHEMA).unwrap();
+    for (table, is_own) in [("heads_seen", false), ("heads_signed", true)] {
+        let read = format!("SELECT digest, bytes FROM {table} WHERE bytes IS NOT NULL");
+        let mut rows = other.conn().prepare(&read).unwrap();
+        let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let kept: Vec<(Vec<u8>, Vec<u8>)> = rows.map(Result::unwrap).collect();
+        assert!(!kept.is_empty(), "{table} has rows");
+        let write = format!("UPDATE {table} SET bytes = ?2 WHERE digest = ?1");
+        for at in [0, 100] {
+            for (digest, bytes) in &kept {
+                let mut changed = bytes.clone();
+                changed[at] ^= 1;
+                other.conn().execute(&write, (digest, changed)).unwrap();
+            }
+            let is_damage = match is_own {
+                true => matches!(device.store.signed_segments(), Err(StoreError::Damaged { .. })),
+                false => matches!(device.store.followed(), Err(StoreError::Damaged { .. })),
+            };
+            assert!(is_damage, "{table}, byte {at}");
+            for (digest, bytes) in &kept {
+                other.conn().execute(&write, (digest, bytes)).unwrap();
+            }
+        }
+    }
+    let heads = |all: &[Followed]| all.iter().map(|one| one.head.clone()).collect::<Vec<_>>();
+    assert_eq!(heads(&device.store.followed().unwrap()), heads(&followed), "what is good again is believed again");
+    assert_eq!(device.store.signed_segments().unwrap().unwrap(), own);
     device.check();
 }

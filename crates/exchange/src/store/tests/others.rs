@@ -307,6 +307,88 @@ fn a_kind_that_is_not_known_is_folded_after_an_upgrade() {
 }
 
 #[test]
+fn a_head_that_an_earlier_version_could_not_read_is_looked_at_after_an_upgrade() {
+    let mut author = Device::new();
+    author.say_all(&["a"]);
+    author.publish();
+    let mut reader = Device::new();
+    reader.trust(&author.store);
+    reader.pull(&author.store);
+    author.say_all(&["b"]);
+    author.publish();
+    let head = newest(&author);
+    let (log, name) = (author.store.log(), head.name());
+    // As the earlier version left it: of one head the bytes, of another no more than that there was one.
+    let note = |reader: &mut Device, bytes: Option<&[u8]>, by: &str| {
+        let digest = *head.digest().as_bytes();
+        let sql = "INSERT OR REPLACE INTO heads_seen (log, digest, n, track, verdict, bytes, at_ms, reader)
+                   VALUES (?1, ?2, 2, 0, 'newer', ?3, 0, ?4)";
+        let row = (log.to_string(), digest, bytes, by);
+        reader.store.db.write(|tx| Ok::<_, StoreError>(tx.execute(sql, row)?)).unwrap();
+    };
+    note(&mut reader, Some(head.bytes()), env!("CARGO_PKG_VERSION"));
+    reader.reopen();
+    assert!(reader.store.knows_head(&name).unwrap(), "what this version could not read it cannot read now");
+    assert_eq!(reader.store.followed().unwrap()[0].head.head().n, 1);
+    note(&mut reader, None, "0.0.0");
+    reader.reopen();
+    assert!(!reader.store.knows_head(&name).unwrap(), "it is fetched again");
+    note(&mut reader, Some(head.bytes()), "0.0.0");
+    reader.reopen();
+    assert_eq!(reader.store.followed().unwrap()[0].head.head().n, 2);
+    assert!(!reader.store.status().unwrap().log(log).unwrap().needs_upgrade);
+    reader.pull(&author.store);
+    assert_eq!(reader.facts.shown(), texts(&["a", "b"]));
+    reader.check();
+}
+
+#[test]
+fn a_damaged_row_of_a_head_that_was_kept_keeps_no_store_from_opening() {
+    let (mut author, mut device) = (Device::new(), Device::new());
+    device.trust(&author.store);
+    for text in ["a", "b"] {
+        author.say_all(&[text]);
+        author.publish();
+        if text == "a" {
+            device.pull(&author.store);
+        }
+    }
+    let head = newest(&author);
+    let note = |device: &mut Device, log: String, digest: &[u8], bytes: &[u8]| {
+        let sql = "INSERT OR REPLACE INTO heads_seen (log, digest, n, track, verdict, bytes, at_ms, reader)
+                   VALUES (?1, ?2, 2, 0, 'newer', ?3, 0, '0.0.0')";
+        device.store.db.write(|tx| Ok::<_, StoreError>(tx.execute(sql, (log, digest, bytes))?)).unwrap();
+    };
+    let (log, own) = (author.store.log(), device.store.log());
+    let digest = *head.digest().as_bytes();
+    note(&mut device, log.to_string(), &digest[..7], head.bytes());
+    device.reopen();
+    assert!(!device.store.verify().unwrap().is_empty(), "it is found where one looks for it");
+    let sql = "DELETE FROM heads_seen WHERE length(digest) <> 32";
+    device.store.db.write(|tx| Ok::<_, StoreError>(tx.execute(sql, [])?)).unwrap();
+    // Bytes that are no head: another's is fetched again, and in the own log it is still known that there is one.
+    note(&mut device, log.to_string(), &digest, b"nothing");
+    note(&mut device, own.to_string(), &[7; 32], b"nothing");
+    device.reopen();
+    assert!(!device.store.knows_head(&head.name()).unwrap());
+    device.say_all(&["c"]);
+    device.drain().unwrap();
+    device.store.seal().unwrap();
+    assert!(
+        matches!(device.store.sign(&statement(), NOW), Err(StoreError::Full(_))),
+        "it signs nothing beside that one"
+    );
+    // Its own bytes are not let go when it cannot be compared with what is damaged.
+    let sql = "UPDATE heads_seen SET bytes = x'00' WHERE log = ?1 AND verdict = 'followed'";
+    device.store.db.write(|tx| Ok::<_, StoreError>(tx.execute(sql, [log.to_string()])?)).unwrap();
+    note(&mut device, log.to_string(), &digest, head.bytes());
+    device.reopen();
+    let sql = "SELECT bytes FROM heads_seen WHERE log = ?1 AND verdict = 'newer'";
+    let kept: Vec<u8> = device.store.db.conn().query_row(sql, [log.to_string()], |row| row.get(0)).unwrap();
+    assert_eq!(kept, head.bytes());
+}
+
+#[test]
 fn a_head_of_a_later_version_stops_an_own_log_and_no_other() {
     let mut device = Device::new();
     device.say_all(&["a"]);

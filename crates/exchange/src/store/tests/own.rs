@@ -1,6 +1,8 @@
 //! The own side: outbox, tail, segments, heads, merges.
 
 use super::*;
+use crate::limits::LIST_SEGMENTS_MAX;
+use crate::segment::SegmentRef;
 use crate::strand::{NewRecord, Nonce};
 
 fn new(id: u64, text: &str) -> NewRecord {
@@ -196,7 +198,7 @@ fn merges_join_neighbours_of_one_tier_up_to_a_bound() {
         sizes.iter().enumerate().map(place).collect()
     };
     let plan = |sizes: &[u64]| -> Vec<(usize, usize)> {
-        plan_merges(&segments(sizes)).into_iter().map(|run| (run.start, run.end)).collect()
+        plan_merges(&segments(sizes), sizes.len()).into_iter().map(|run| (run.start, run.end)).collect()
     };
     let (small, middle, large) = (100, 20_000, 40 * 1024 * 1024);
     assert_eq!(plan(&[small; 7]), []);
@@ -206,6 +208,52 @@ fn merges_join_neighbours_of_one_tier_up_to_a_bound() {
     assert_eq!(plan(&[&[middle; 8][..], &[small; 3]].concat()), [(0, 11)]);
     assert_eq!(plan(&[large; 20]), [], "together they would be too large");
     assert_eq!(plan(&[]), []);
+    let (half, quarter) = (30 * 1024 * 1024, 15 * 1024 * 1024);
+    assert_eq!(plan(&[half; 72]), [], "two halves are not worth a merge");
+    assert_eq!(plan(&[&[half; 72][..], &[small; 7]].concat()), [], "nor is one with what was said since");
+    assert_eq!(plan(&[&[half; 72][..], &[small; 8]].concat()), [(72, 80)]);
+    assert_eq!(plan(&[quarter; 9]), [(0, 4), (4, 8)]);
+    let between = [&[half][..], &[small; 7], &[middle; 7], &[half]].concat();
+    assert_eq!(plan(&between), [(1, 15)], "between two that are larger nothing comes any more");
+    assert_eq!(plan(&between[..15]), [], "where something may come, it waits");
+    let crowded = plan_merges(&segments(&[&between[..], &[half], &[small; 3]].concat()), LIST_SEGMENTS_MAX / 2 + 1);
+    assert_eq!(
+        crowded.iter().map(|run| (run.start, run.end)).collect::<Vec<_>>(),
+        [(0, 16)],
+        "a list that fills takes no heed of tiers, and leaves the newest to them"
+    );
+}
+
+/// Lives of random sizes, merged after each that is said.
+#[test]
+fn merges_bound_the_segments_of_a_log_and_what_is_written_again() {
+    const MIB: u64 = 1024 * 1024;
+    // How many in a hundred are large, how small the others are at most, as a power of two, and how large the large ones.
+    let lives = [(0, 8, 1), (0, 17, 1), (2, 15, 60 * MIB), (5, 10, 60 * MIB), (20, 8, 60 * MIB), (3, 15, 200 * MIB)];
+    for (life, (percent, power, large)) in (0u8..).zip(lives) {
+        let (mut segments, mut said, mut again, mut n_max) = (Vec::new(), 0u64, 0u64, 0);
+        for at in 1..=3000u64 {
+            let seed = Digest::of(&[&[life], &at.to_le_bytes()]);
+            let draw = |from: usize| u64::from_le_bytes(seed.as_bytes()[from..from + 8].try_into().unwrap());
+            let bytes = match draw(0) % 100 < percent {
+                true => 17 * MIB + draw(8) % (large - 17 * MIB),
+                false => 100 + draw(8) % (100 << (draw(16) % (power + 1))),
+            };
+            said += bytes;
+            segments.push(SegmentRef { first: at, last: at, bytes, digest: seed });
+            for run in plan_merges(&segments, segments.len()).into_iter().rev() {
+                let bytes = segments[run.clone()].iter().map(|segment| segment.bytes).sum();
+                again += bytes;
+                let (first, last) = (segments[run.start].first, segments[run.end - 1].last);
+                segments.splice(run, [SegmentRef { first, last, bytes, digest: seed }]);
+            }
+            n_max = n_max.max(segments.len());
+        }
+        assert!(n_max <= LIST_SEGMENTS_MAX / 2 + 1, "life {life}: {n_max} segments");
+        let n_whole = usize::try_from(said / crate::limits::SEGMENT_BYTES_AIM).unwrap();
+        assert!(segments.len() <= 64 + 8 * n_whole, "life {life}: {} segments of {said} bytes", segments.len());
+        assert!(again <= 8 * said, "life {life}: {again} bytes for {said}");
+    }
 }
 
 #[test]

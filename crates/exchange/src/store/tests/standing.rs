@@ -166,6 +166,13 @@ fn numbers_count_what_is_kept_and_what_was_put() {
     assert_eq!(device.store.put_totals("other").unwrap(), PutTotals::default());
     device.store.note_round("nas", Way::Pull, Some("it was cold"), NOW).unwrap();
     let rounds = look_at_rounds(&Home::at(&device.root)).unwrap();
+    let at = |seconds| NOW.after(std::time::Duration::from_secs(seconds));
+    let pulled = |device: &Device| look_at_rounds(&Home::at(&device.root)).unwrap()[0].pull.ok;
+    device.store.note_round("nas", Way::Pull, None, at(1)).unwrap();
+    device.store.note_round("nas", Way::Pull, None, at(2)).unwrap();
+    assert_eq!(pulled(&device), Some(at(1)), "a round without news is noted once a minute");
+    device.store.note_moved("nas", Way::Pull, at(3)).unwrap();
+    assert_eq!(pulled(&device), Some(at(3)), "one that moved something at once");
     assert_eq!(rounds[0].pull.failed, Some((NOW, "it was cold".to_owned())));
     device.store.forget_remote("nas").unwrap();
     assert_eq!(device.store.put_totals("nas").unwrap(), PutTotals::default());

@@ -149,6 +149,23 @@ fn an_approval_that_is_cut_short_did_not_happen() {
 }
 
 #[test]
+fn a_log_that_counts_by_itself_does_so_only_while_it_waits() {
+    let devices = renewed();
+    let mut reader = Device::new();
+    for device in &devices {
+        reader.pull(&device.store);
+    }
+    let log = devices[0].store.log();
+    assert!(!reader.store.approve_waiting(crate::fixture::log(1)).unwrap(), "it was never met");
+    assert!(reader.store.approve_waiting(log).unwrap());
+    assert_eq!(states(&reader, &devices), [Some(LogState::Approved); 3], "with what goes on from it");
+    assert!(!reader.store.approve_waiting(log).unwrap());
+    reader.store.revoke(log, &BTreeMap::new(), NOW).unwrap();
+    assert!(!reader.store.approve_waiting(log).unwrap(), "it was revoked meanwhile");
+    assert_eq!(reader.store.state(log).unwrap(), Some(LogState::Revoked));
+}
+
+#[test]
 fn what_strangers_say_in_heads_and_lists_is_bounded() {
     let mut reader = Device::new();
     let log = crate::fixture::log(2);

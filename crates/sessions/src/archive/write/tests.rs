@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{Block, CallRef, ResultStatus, Role, Usage};
+use crate::source::{Checkpoint, Mode, ReadEnd, Stamp, Unit};
 
 mod crash;
 mod hostile;

@@ -1,13 +1,14 @@
-//! An archive on disk, and sessions made up for tests.
+//! An archive on disk, and sessions made up for tests: those of masking here, and those of the crate that shares what is masked,
+//! which takes this file in.
 
-use crate::archive::{Archive, SessionRow, StoredMessage, StoredResult, WriterLimits, Written};
-use crate::model::{
-    Agent, Block, CallRef, Category, Facts, Message, NativeId, Relation, ResultEvent, ResultStatus, Role, ToolCall,
-};
-use crate::source::{Checkpoint, Mode, Op, ReadEnd, Sink as _, Stamp, Unit};
 use carry_kernel::clock::Timestamp;
 use carry_kernel::home::Home;
 use carry_redact::{Key, Redactor, Rules};
+use carry_sessions::archive::{Archive, SessionRow, StoredMessage, StoredResult, WriterLimits, Written};
+use carry_sessions::model::{
+    Agent, Block, CallRef, Category, Facts, Message, NativeId, Relation, ResultEvent, ResultStatus, Role, ToolCall,
+};
+use carry_sessions::source::{Checkpoint, Mode, Op, ReadEnd, Sink as _, Stamp, Unit};
 
 /// What every test's clock shows.
 pub(crate) const NOW: i64 = 1_763_000_000_000;
@@ -37,6 +38,13 @@ impl Fixture {
     /// The same, with facts.
     pub(crate) fn put_with(&mut self, native: &str, facts: Facts, messages: &[StoredMessage]) -> Written {
         self.put_related(native, None, facts, messages)
+    }
+
+    /// The same of one that came from another session.
+    #[allow(dead_code, reason = "this file serves several sets of tests, of which some need no such session")]
+    pub(crate) fn put_as(&mut self, native: &str, relation: Option<Relation>, messages: &[StoredMessage]) -> Written {
+        let facts = Facts { cwd: Some("/nowhere/orchard".to_owned()), ..Facts::default() };
+        self.put_related(native, relation, facts, messages)
     }
 
     fn put_related(

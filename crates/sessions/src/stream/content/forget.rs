@@ -5,11 +5,13 @@ use carry_kernel::db::rusqlite::{self, Connection};
 use super::said;
 use crate::model::SessionId;
 
-/// Forgets all that others told of a session, in the transaction that deletes it.
+/// Forgets all that others told of a session, and what waits to be said of it, in the transaction that deletes it.
 ///
 /// # Errors
 /// SQLite's.
 pub(crate) fn forget(conn: &Connection, id: &SessionId) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM outbox WHERE stream = ?1 AND key = CAST(?2 AS BLOB)";
+    conn.prepare_cached(sql)?.execute((super::STREAM, id.as_str()))?;
     match said::find_session(conn, id)? {
         Some((session, _)) => forget_text(conn, session),
         None => Ok(()),

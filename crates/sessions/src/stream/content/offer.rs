@@ -1,6 +1,6 @@
 //! Says what has changed in own sessions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use carry_exchange::record::Record;
 use carry_exchange::register::Lineage;
@@ -8,29 +8,31 @@ use carry_exchange::store::{Store, StoreError};
 use carry_exchange::strand::{Offered, outbox};
 use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::{self, Connection};
+use carry_redact::Redactor;
 
 use super::burst::Word;
 use super::fold::Folding;
 use super::payload::{Generation, PayloadError, REPLACES_MAX, hash};
 use super::plan::{self, Difference};
 use super::said;
-use super::{ContentError, ContentStrand, unsayable};
-use crate::archive::SessionRow;
-use crate::archive::facts::SessionFacts;
+use super::{ContentError, ContentStrand, Limits, unsayable};
+use crate::archive::{Archive, SessionRow};
 use crate::mask::pieces::MaskingError;
 use crate::model::SessionId;
 
 mod account;
+mod ahead;
 mod attempt;
+mod draft;
 mod remembered;
 
 use account::Account;
+use ahead::Ahead;
 use attempt::Attempt;
+use draft::{Draft, First};
 
-/// Sessions that are looked for at once.
-const SESSIONS: usize = 64;
 /// Bytes in the outbox after which they are handed over.
-const DRAIN_BYTES: u64 = 1024 * 1024;
+const DRAIN_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What was said of a session at one go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,7 +42,19 @@ struct Done {
     is_complete: bool,
 }
 
+/// What a session is made ready from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source<'a> {
+    archive: &'a Archive,
+    redactor: &'a Redactor,
+    limits: Limits,
+}
+
 impl ContentStrand {
+    fn source(&self) -> Source<'_> {
+        Source { archive: &self.archive, redactor: &self.redactor, limits: self.limits }
+    }
+
     /// Hands over what lies in the outbox; it then counts as said.
     pub(super) fn drain(&mut self, store: &mut Store, now: Timestamp) -> Result<usize, ContentError> {
         if outbox::n_waiting(self.archive.db.conn(), &self.stream)? == 0 {
@@ -67,35 +81,35 @@ impl ContentStrand {
         Ok(drained)
     }
 
-    /// Says what changed, newest sessions first, until `bytes` are through.
+    /// Says what changed, newest sessions first, until `bytes` are through. While one session is said, the next is made ready.
     pub(super) fn say(&mut self, store: &mut Store, bytes: u64, now: Timestamp) -> Result<Offered, ContentError> {
         let mut offered = Offered::default();
         let (mut left, mut waiting) = (bytes, 0);
-        let mut tried = BTreeSet::new();
         self.withdraw()?;
-        'all: loop {
-            let next = to_say(self.archive.db.conn(), tried.len() + SESSIONS)?;
-            let next: Vec<i64> = next.into_iter().filter(|n| !tried.contains(n)).collect();
-            if next.is_empty() {
+        let all = to_say(self.archive.db.conn())?;
+        let mut ahead = match all.len() {
+            0 | 1 => None,
+            _ => Ahead::begin(self, all.clone()),
+        };
+        for n in all {
+            if left == 0 {
+                offered.has_more = true;
                 break;
             }
-            for n in next {
-                if left == 0 {
-                    offered.has_more = true;
-                    break 'all;
-                }
-                tried.insert(n);
-                let done = self.say_session(n, left, store)?;
-                left = left.saturating_sub(done.bytes);
-                waiting += done.bytes;
-                if waiting >= DRAIN_BYTES {
-                    offered.n_records += self.drain(store, now)?;
-                    waiting = 0;
-                }
-                if !done.is_complete {
-                    offered.has_more = true;
-                    break 'all;
-                }
+            let draft = match &mut ahead {
+                Some(ahead) => ahead.next(n, left)?,
+                None => None,
+            };
+            let done = self.say_session(n, draft, left, store)?;
+            left = left.saturating_sub(done.bytes);
+            waiting += done.bytes;
+            if waiting >= DRAIN_BYTES {
+                offered.n_records += self.drain(store, now)?;
+                waiting = 0;
+            }
+            if !done.is_complete {
+                offered.has_more = true;
+                break;
             }
         }
         offered.n_records += self.drain(store, now)?;
@@ -125,28 +139,33 @@ impl ContentStrand {
         Ok(())
     }
 
-    /// Says what changed in one session.
-    fn say_session(&mut self, n: i64, bytes: u64, store: &mut Store) -> Result<Done, ContentError> {
+    /// Says what changed in one session, of which there may be a draft.
+    fn say_session(
+        &mut self,
+        n: i64,
+        draft: Option<Draft>,
+        bytes: u64,
+        store: &mut Store,
+    ) -> Result<Done, ContentError> {
         let complete = Done { bytes: 0, is_complete: true };
-        let Some(row) = self.archive.session(n)? else { return Ok(complete) };
-        let conn = self.archive.db.conn();
-        let Some(facts) = SessionFacts::read(conn, n)? else { return Ok(complete) };
-        let account = Account::load(conn, &row.id)?;
-        let is_empty = row.messages == 0 && row.abandoned == 0 && facts.usage.is_empty();
-        if is_empty && account.live.is_none() {
-            self.finish(&row, None, &[], &[], true, None)?;
-            return Ok(complete);
-        }
-        let known = remembered::load(conn, account.session, &self.redactor)?;
-        let ordinals = ordinals(conn, n)?;
-        let first = Attempt::make(self, &row, facts.clone(), known.as_ref(), &account.hashes, bytes);
+        let draft = match draft {
+            Some(draft) => draft,
+            None => match Draft::of(n, self.source(), bytes)? {
+                Some(draft) => draft,
+                None => return Ok(complete),
+            },
+        };
+        let Draft { row, facts, account, known, ordinals, first } = draft;
         let first = match first {
-            Err(AttemptError::Masking(error)) => {
+            First::Nothing => {
+                self.finish(&row, None, &[], &[], true, None)?;
+                return Ok(complete);
+            }
+            First::Unmaskable(error) => {
                 self.finish(&row, None, &[(None, error.to_string())], &[], true, None)?;
                 return Ok(complete);
             }
-            Err(AttemptError::Content(error)) => return Err(error),
-            Ok(first) => first,
+            First::Attempt(first) => *first,
         };
         let difference = Difference {
             said: account.hashes.len(),
@@ -158,7 +177,7 @@ impl ContentStrand {
         let is_anew = account.live.is_none() || difference.begins_anew();
         let attempt = match is_anew && !account.hashes.is_empty() {
             false => first,
-            true => match Attempt::make(self, &row, facts, None, &BTreeMap::new(), bytes) {
+            true => match Attempt::make(self.source(), &row, facts, None, &BTreeMap::new(), bytes) {
                 Err(AttemptError::Masking(error)) => {
                     self.finish(&row, None, &[(None, error.to_string())], &[], true, None)?;
                     return Ok(complete);
@@ -188,10 +207,19 @@ impl ContentStrand {
     /// Says what changed in one session, as far as the outbox.
     #[cfg(test)]
     pub(super) fn say_only(&mut self, store: &mut Store, n: i64) {
-        assert!(self.say_session(n, u64::MAX, store).expect("it is said").is_complete);
+        assert!(self.say_session(n, None, u64::MAX, store).expect("it is said").is_complete);
     }
 
-    /// Writes what is to be said, and what to remember, in one transaction.
+    /// Makes one session ready as it is now, and says it after `between`.
+    #[cfg(test)]
+    pub(super) fn say_late(&mut self, store: &mut Store, n: i64, between: impl FnOnce(&mut Archive)) {
+        let draft = Draft::of(n, self.source(), u64::MAX).expect("it is read");
+        between(&mut self.archive);
+        self.say_session(n, draft, u64::MAX, store).expect("it is said");
+    }
+
+    /// Writes what is to be said, and what to remember, in one transaction. Of a session that was deleted since it was read
+    /// nothing is written.
     fn finish(
         &mut self,
         row: &SessionRow,
@@ -203,6 +231,10 @@ impl ContentStrand {
     ) -> Result<(), ContentError> {
         let (stream, redactor) = (&self.stream, &self.redactor);
         self.archive.db.write(|tx| {
+            let sql = "SELECT 1 FROM sessions WHERE n = ?1 AND id = ?2";
+            if !tx.prepare_cached(sql)?.exists((row.n, row.id.as_str()))? {
+                return Ok(());
+            }
             let mut reasons = reasons.to_vec();
             for record in records {
                 match outbox::push(tx, stream, record) {
@@ -254,14 +286,7 @@ fn unwritable(error: PayloadError) -> ContentError {
 }
 
 /// Own sessions of which not all is said, newest first.
-fn to_say(conn: &Connection, limit: usize) -> rusqlite::Result<Vec<i64>> {
-    let sql = "SELECT n FROM sessions WHERE unit IS NOT NULL AND said IS NOT digest ORDER BY ended_ms DESC LIMIT ?1";
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    conn.prepare_cached(sql)?.query_map([limit], |row| row.get(0))?.collect()
-}
-
-/// The messages that a session has, ascending.
-fn ordinals(conn: &Connection, n: i64) -> rusqlite::Result<Vec<u32>> {
-    let sql = "SELECT ordinal FROM messages WHERE session = ?1 ORDER BY ordinal";
-    conn.prepare_cached(sql)?.query_map([n], |row| row.get(0))?.collect()
+fn to_say(conn: &Connection) -> rusqlite::Result<Vec<i64>> {
+    let sql = "SELECT n FROM sessions WHERE unit IS NOT NULL AND said IS NOT digest ORDER BY ended_ms DESC";
+    conn.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect()
 }

@@ -5,6 +5,7 @@ use carry_kernel::db::rusqlite::{self, Connection, OptionalExtension as _};
 use carry_kernel::hlc::Hlc;
 
 use super::payload::{Generation, Name};
+use crate::archive::zip::unzip;
 use crate::model::SessionId;
 
 /// What a text takes at most when it is unpacked again.
@@ -258,7 +259,7 @@ pub(super) fn unpark(parked: &[u8]) -> Option<String> {
         u64::MAX => packed.to_vec(),
         length => {
             let length = usize::try_from(length).ok().filter(|length| *length <= PARKED_BYTES_MAX)?;
-            zstd::bulk::decompress(packed, length).ok().filter(|plain| plain.len() == length)?
+            unzip(packed, length).ok().filter(|plain| plain.len() == length)?
         }
     };
     String::from_utf8(plain).ok()

@@ -191,7 +191,7 @@ impl Device {
     /// What is shown of a register.
     fn shown(&self, name: &RegisterName) -> Option<String> {
         let all = self.strand.archive.registers(Some(&name.session)).unwrap();
-        all.into_iter().find(|one| (one.field.as_str(), one.item.as_str()) == (&name.field, &name.item))?.value
+        all.into_iter().find(|one| one.field.as_str() == name.field && one.item.as_str() == name.item)?.value
     }
 
     fn conflicts(&self) -> Vec<Conflict> {

@@ -4,9 +4,18 @@
 //! counted over messages comes out as if all had been read in one go. Links are not looked for: its author has done that, on
 //! the disk on which the session ran.
 
-use super::*;
-use crate::archive::StoredMessage;
+use std::collections::HashSet;
+
+use carry_kernel::db::rusqlite::{self, Connection, OptionalExtension as _, params};
+
+use super::super::Tools;
+use super::super::rows::{self, Before};
+use super::OpenSession;
+use super::usage::{cost_of, countable};
 use crate::archive::facts::{self, ProjectFacts, SessionFacts};
+use crate::archive::session_state::State;
+use crate::archive::{StoredMessage, links};
+use crate::model::{Agent, SessionId};
 
 /// Who says that a session is.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +84,7 @@ impl Receiver {
                 (state, true)
             }
         };
-        let open = OpenSession::received(state, name.id.clone(), is_new, now_ms);
+        let open = OpenSession { is_received: true, ..OpenSession::unsaid(state, name.id.clone(), is_new, now_ms) };
         Ok(Some(ReceivedSession { open, times: false }))
     }
 
@@ -192,37 +201,6 @@ impl ReceivedSession {
     /// Its row; only good within this archive.
     pub(crate) fn n(&self) -> i64 {
         self.open.state.n
-    }
-}
-
-impl OpenSession {
-    fn received(state: State, id: SessionId, is_new: bool, now_ms: i64) -> Self {
-        Self {
-            id,
-            has_rows: !is_new,
-            is_whole: false,
-            is_ignored: false,
-            is_deleted: false,
-            is_received: true,
-            is_dirty: is_new,
-            now_ms,
-            strays: 0,
-            state,
-            before: None,
-            said: HashSet::new(),
-            events: HashMap::new(),
-            calls: HashMap::new(),
-            new_calls: HashMap::new(),
-            telling: HashMap::new(),
-            looked: HashSet::new(),
-            abandoned: Marks::default(),
-            usage: HashSet::new(),
-            curated: HashSet::new(),
-            is_weak: false,
-            links: Vec::new(),
-            recount: false,
-            has_moved: false,
-        }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::ContentStrand;
+use super::super::Limits;
 use super::super::payload::{self, Name, UnsayableError};
-use super::{AttemptError, remembered};
+use super::{AttemptError, Source, remembered};
 use crate::archive::facts::SessionFacts;
 use crate::archive::{SessionRow, StoredMessage};
 use crate::mask::pieces::{Bucket, Known, MaskedHead, Masking};
@@ -31,7 +31,7 @@ impl Attempt {
     /// Masks what must be looked at, and compares it with the hashes of what was said. No more than about `bytes` are to be
     /// said, but all that was said is compared.
     pub(super) fn make(
-        strand: &ContentStrand,
+        source: Source<'_>,
         row: &SessionRow,
         mut facts: SessionFacts,
         known: Option<&Known>,
@@ -40,7 +40,7 @@ impl Attempt {
     ) -> Result<Self, AttemptError> {
         let mut texts = vec![row.agent.as_str().to_owned()];
         facts.each_text(&mut |text| texts.push(text.clone()));
-        let (archive, redactor) = (&strand.archive, &strand.redactor);
+        let Source { archive, redactor, limits } = source;
         let key = remembered::key(redactor);
         let mut masking = Masking::begin(archive, row, &[], &facts.links, texts, redactor, &key, known)?;
         let name = put_back(&mut facts, masking.head());
@@ -53,7 +53,7 @@ impl Attempt {
             known: Known::default(),
             is_complete: true,
         };
-        match payload::encode_facts(&facts).and_then(|json| sized(json, strand)) {
+        match payload::encode_facts(&facts).and_then(|json| sized(json, limits)) {
             Ok(json) => attempt.facts = Some(json),
             Err(error) => attempt.skipped.push((None, error.to_string())),
         }
@@ -64,7 +64,7 @@ impl Attempt {
             for (bucket, messages) in piece.buckets {
                 for message in messages {
                     last = message.message.ordinal;
-                    let Some(json) = attempt.json(&message, strand) else { continue };
+                    let Some(json) = attempt.json(&message, limits) else { continue };
                     match said.get(&last) {
                         Some(known) if *known == payload::hash(&json) => continue,
                         Some(_) => attempt.changed += 1,
@@ -89,8 +89,8 @@ impl Attempt {
         Ok(attempt)
     }
 
-    fn json(&mut self, message: &StoredMessage, strand: &ContentStrand) -> Option<String> {
-        match payload::encode_message(message).and_then(|json| sized(json, strand)) {
+    fn json(&mut self, message: &StoredMessage, limits: Limits) -> Option<String> {
+        match payload::encode_message(message).and_then(|json| sized(json, limits)) {
             Ok(json) => Some(json),
             Err(error) => {
                 self.skipped.push((Some(message.message.ordinal), error.to_string()));
@@ -101,8 +101,8 @@ impl Attempt {
 }
 
 /// A text that readers take.
-fn sized(json: String, strand: &ContentStrand) -> Result<String, UnsayableError> {
-    payload::check_size(json.len(), strand.limits.piece_bytes).map(|()| json)
+fn sized(json: String, limits: Limits) -> Result<String, UnsayableError> {
+    payload::check_size(json.len(), limits.piece_bytes).map(|()| json)
 }
 
 /// Puts the masked texts where they came from, and says what the session goes by.

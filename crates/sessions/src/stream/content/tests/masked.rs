@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use carry_exchange::strand::outbox;
+
 use super::device::{Device, Recorder};
 use crate::archive::{StoredMessage, StoredResult};
 use crate::mask::pieces::fixture::{answer, bash, named, output, prompt, put_ops, said, token, value};
@@ -120,9 +122,12 @@ fn no_field_of_a_session_leaves_a_secret() {
     let n = a.strand.archive().list(&crate::list::Filter { all: true, ..Default::default() }).unwrap().sessions[0].n;
     a.strand.say_only(&mut a.store, n);
     let conn = a.strand.archive().db.conn();
-    let mut rows = conn.prepare("SELECT CAST(payload || key AS BLOB) FROM outbox").unwrap();
-    let payloads: Vec<Vec<u8>> = rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-    drop(rows);
+    let mut query = conn.prepare("SELECT payload, plain_bytes, key FROM outbox").unwrap();
+    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?))).unwrap();
+    let rows: Vec<(Vec<u8>, Option<u32>, Vec<u8>)> = rows.map(Result::unwrap).collect();
+    drop(query);
+    let unpacked = |(payload, plain_bytes, key)| [outbox::unpacked(payload, plain_bytes).unwrap(), key].concat();
+    let payloads: Vec<Vec<u8>> = rows.into_iter().map(unpacked).collect();
     assert!(payloads.len() > 1 && payloads.iter().all(|payload| !has_canary(payload)));
     a.say();
     for record in Recorder::records(&mut a.store) {

@@ -41,6 +41,39 @@ fn what_is_deleted_for_good_is_taken_back_everywhere() {
 }
 
 #[test]
+fn what_is_deleted_while_it_is_made_ready_is_never_said() {
+    let mut a = Device::new("laptop-3f9a1c00");
+    a.put("one", &[prompt(0, "private matters")]);
+    let (row, now) = (a.session("one"), a.now());
+    a.strand.say_late(&mut a.store, row.n, |archive| {
+        archive.delete_for_good(&row.id, "laptop", now).unwrap();
+    });
+    assert_eq!(a.say(), 0);
+    let remembered = "SELECT (SELECT count(*) FROM saying) + (SELECT count(*) FROM outbox)";
+    let remembered: i64 = a.strand.archive().db.conn().query_row(remembered, [], |row| row.get(0)).unwrap();
+    assert_eq!(remembered, 0);
+    assert!(!bytes_of(&a).contains("private matters"));
+}
+
+#[test]
+fn what_waits_to_be_said_goes_with_what_is_deleted() {
+    let mut a = Device::new("laptop-3f9a1c00");
+    a.put("one", &[prompt(0, "private matters")]);
+    a.put("two", &[prompt(0, "other")]);
+    for native in ["one", "two"] {
+        let n = a.session(native).n;
+        a.strand.say_only(&mut a.store, n);
+    }
+    let (id, now) = (a.session("one").id, a.now());
+    a.strand.archive_mut().delete_for_good(&id, "laptop", now).unwrap();
+    a.say();
+    let said = Recorder::records(&mut a.store);
+    assert!(!said.is_empty() && said.iter().all(|record| record.key != id.as_str().as_bytes()), "{said:?}");
+    assert!(!bytes_of(&a).contains("private matters"));
+    a.check();
+}
+
+#[test]
 fn what_was_withdrawn_is_not_looked_at_again_until_it_was_said_again() {
     let mut a = Device::new("laptop-3f9a1c00");
     for native in ["one", "two", "three"] {

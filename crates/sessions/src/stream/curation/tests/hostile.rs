@@ -21,6 +21,94 @@ fn edit_of(field: &str, value: &str, at: &str) -> String {
     format!(r#"{{"t":"{session}","f":"{field}","i":"","v":{value},"seen":[],"at":{at}}}"#)
 }
 
+/// A name for session 1 that claims to have seen all that a log will ever say of it.
+fn claim_of_the_future(log: LogId) -> String {
+    let mut seen: Vec<String> = (1..=20).map(|seq| format!(r#"["{log}",{seq},"01020304"]"#)).collect();
+    seen.push(format!(r#"["{log}",999999999999,"00000000"]"#));
+    let session = session(1);
+    format!(r#"{{"t":"{session}","f":"name","i":"","v":"forged","seen":[{}],"at":[1790000000000,0]}}"#, seen.join(","))
+}
+
+/// The values of the live edits of session 1's name, after the strand was opened anew and all was folded anew.
+fn live_anew(device: &mut Device) -> BTreeSet<String> {
+    let before = device.live(&name(1));
+    device.strand = Device::strand(&device.root, device.name);
+    assert_eq!(device.live(&name(1)), before);
+    let stream = device.strand.stream.clone();
+    device.strand.archive.db.write(|tx| Ok::<_, StoreError>(outbox::uncover_all(tx, &stream)?)).unwrap();
+    device.deliver();
+    assert_eq!(device.live(&name(1)), before);
+    assert_eq!(device.conflicts().len(), usize::from(before.len() > 1));
+    before.into_iter().map(|value| value.trim_matches('"').to_owned()).collect()
+}
+
+#[test]
+fn a_claim_of_places_to_come_silences_nobody() {
+    let (mut a, mut liar) = (Device::new("a"), Device::new("liar"));
+    forge(&mut liar, EDIT, 1, "k", &claim_of_the_future(a.store.log()));
+    liar.publish(1);
+    let values = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<BTreeSet<_>>();
+    // Who edits knows nothing of it, and edits again.
+    let (mut one, mut other) = (Device::new("one"), Device::new("other"));
+    one.pull(&liar);
+    for (n, value) in ["first", "second", "third"].into_iter().enumerate() {
+        let ms = 10 * (n as i64 + 1);
+        assert!(a.rename(1, value, ms));
+        a.publish(ms + 1);
+        one.pull(&a);
+        other.pull(&a);
+        other.pull(&liar);
+        for reader in [&mut one, &mut other] {
+            assert_eq!(live_anew(reader), values(&[value, "forged"]));
+            assert_eq!(reader.shown(&name(1)).as_deref(), Some(value), "the later one");
+        }
+    }
+    // One who does not count the liar any more has what the other said.
+    other.store.revoke(liar.store.log(), &BTreeMap::new(), at(40)).unwrap();
+    other.deliver();
+    assert_eq!(live_anew(&mut other), values(&["third"]));
+    // Who has seen it settles it for all, and passes on no claim.
+    a.pull(&liar);
+    assert_eq!(live_anew(&mut a), values(&["third", "forged"]));
+    assert!(a.rename(1, "settled", 50));
+    assert_eq!(a.shown(&name(1)).as_deref(), Some("settled"));
+    a.publish(51);
+    for reader in [&mut one, &mut other, &mut liar] {
+        reader.pull(&a);
+        assert_eq!(live_anew(reader), values(&["settled"]));
+        assert_eq!(reader.shown(&name(1)).as_deref(), Some("settled"));
+        let seen = reader.count("SELECT json_array_length(seen) FROM curation_edits WHERE value = '\"settled\"'");
+        assert_eq!(seen, 1, "the forged edit itself");
+    }
+    // Without the liar it stands as well, and whoever edits next has the last word.
+    one.store.revoke(liar.store.log(), &BTreeMap::new(), at(60)).unwrap();
+    one.deliver();
+    assert_eq!(live_anew(&mut one), values(&["settled"]));
+    one.rename(1, "next", 70);
+    one.publish(71);
+    for reader in [&mut a, &mut liar] {
+        reader.pull(&one);
+        assert_eq!(live_anew(reader), values(&["next"]));
+    }
+}
+
+#[test]
+fn of_two_edits_with_one_name_the_same_counts_everywhere() {
+    // One who forked their own log, and tried until the digests began alike.
+    let log = LogId::of_key(&[9; 32]);
+    let digest = |last: u8| Digest::from_bytes(std::array::from_fn(|byte| if byte == 31 { last } else { 7 }));
+    for (least, other) in [(0, 1), (1, 0)] {
+        let device = Device::new("a");
+        let conn = device.strand.archive.db.conn();
+        for (track, last) in [(least, 1), (other, 2)] {
+            let place = Place { log, track, seq: 5, r: digest(last), branch: Some((5, [7; 4])) };
+            let at = carry_kernel::hlc::Hlc::default();
+            edits::put(conn, &name(1), place, at, &Value::from(last), &Seen::default()).unwrap();
+        }
+        assert_eq!(device.live(&name(1)), BTreeSet::from(["1".to_owned()]));
+    }
+}
+
 #[test]
 fn a_stamp_from_the_far_future_wins_over_no_edit_that_saw_it_and_does_not_spread() {
     for stamp in ["[253402300799000,0]", "[9999999999999,65535]", "[-1,0]"] {

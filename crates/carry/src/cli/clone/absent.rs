@@ -1,0 +1,148 @@
+//! Why a repository cannot be cloned here, and what to do about it, where.
+
+use carry_code::stream::{self, ForeignLine};
+use carry_exchange::store::LogState;
+use carry_exchange::store::status::{self, LogStatus, Status};
+
+use super::choice::Candidate;
+use crate::cli::devices;
+use crate::cli::exchange::{Names, who};
+use crate::cli::remote::{Rounds, place_word};
+use crate::failure::Failure;
+use crate::text;
+use crate::wire::Shell;
+
+/// Devices that are named one by one.
+const NAMED_MAX: usize = 3;
+
+/// What stands between this device and repositories of others, and what to do: full sentences, the first thing first.
+pub(super) fn reasons(shell: &Shell) -> Result<Vec<String>, Failure> {
+    let settings = shell.exchange();
+    let Some(first) = settings.remotes.first() else {
+        return Ok(vec![
+            "This device exchanges with no other yet. `carry remote add NAME PLACE --code` adds a place, here and on the device that \
+             has the repository; then `carry exchange` there and here."
+                .to_owned(),
+        ]);
+    };
+    let with_code: Vec<&str> =
+        settings.remotes.iter().filter(|remote| remote.has_code).map(|remote| remote.name.as_str()).collect();
+    if with_code.is_empty() {
+        let (name, place) = (&first.name, place_word(&first.location));
+        return Ok(vec![format!(
+            "Uncommitted code is exchanged with no remote here: `carry remote add {name} {place} --code` switches that on, here and \
+             on the device that has the repository; then `carry exchange` there and here."
+        )]);
+    }
+    let rounds = Rounds::look(shell)?;
+    if with_code.iter().all(|name| rounds.of(name).pull.ok.is_none()) {
+        return Ok(vec![format!("Nothing was exchanged with {} yet: `carry exchange` does so.", with_code.join(", "))]);
+    }
+    let status = status::look(&shell.home)?;
+    let mut reasons = status.as_ref().map(|status| unapproved(shell, status)).transpose()?.unwrap_or_default();
+    if reasons.is_empty() {
+        let names = with_code.join(", ");
+        let is_alone = status.is_none_or(|status| !status.logs.iter().any(|log| log.row.state == LogState::Approved));
+        let what = match is_alone {
+            true => format!("No other device was met at {names} yet"),
+            false => "No approved device exchanged a repository that is not here".to_owned(),
+        };
+        reasons.push(format!(
+            "{what}. On the device that has it: `carry remote add NAME PLACE --code` with the same place, `carry add` in the \
+             repository, and `carry exchange`; then `carry exchange` here."
+        ));
+    }
+    Ok(reasons)
+}
+
+/// The devices that wait for a word, those with code first: what they have is not known before.
+pub(super) fn unapproved(shell: &Shell, status: &Status) -> Result<Vec<String>, Failure> {
+    let names = Names::of(status);
+    let has_code = |log: &LogStatus| {
+        log.streams.iter().any(|(stream, standing)| stream.as_str() == "code" && standing.published > 0)
+    };
+    let mut waiting = devices::waiting(shell, status)?;
+    waiting.sort_by_key(|log| !has_code(log));
+    let mut said: Vec<String> = waiting
+        .iter()
+        .take(NAMED_MAX)
+        .map(|log| {
+            let (shown, name) = (names.show(log.row.log), word(&names, log));
+            let what = match has_code(log) {
+                true => "has exchanged code, and is not approved here",
+                false => "is not approved here",
+            };
+            format!(
+                "{shown} {what}: compare the fingerprints that `carry devices` shows, then `carry devices approve {name}` and \
+                 `carry exchange`."
+            )
+        })
+        .collect();
+    if waiting.len() > NAMED_MAX {
+        said.push(format!("{} more are not approved; `carry devices` names them.", waiting.len() - NAMED_MAX));
+    }
+    Ok(said)
+}
+
+/// What a device is called in a command: what it calls itself, unless another does so, too.
+fn word(names: &Names, log: &LogStatus) -> String {
+    let shown = names.show(log.row.log);
+    if shown.contains(' ') { text::line(&log.row.alias) } else { shown }
+}
+
+/// Why there is none that `typed` names.
+pub(super) fn unknown(shell: &Shell, all: &[Candidate], typed: &str) -> Result<Failure, Failure> {
+    let (device, name) = match typed.split_once(':') {
+        Some((device, name)) => (Some(device), name),
+        None => (None, typed),
+    };
+    if let Some(failure) = here(shell, name)? {
+        return Ok(failure);
+    }
+    if let (Some(device), Some(one)) = (device, all.iter().find(|one| one.is_called(name))) {
+        let mut whose: Vec<String> = one.lines().map(who).collect();
+        whose.sort();
+        whose.dedup();
+        return Ok(Failure::failed(format!("{} has exchanged no repository {}", text::line(device), text::line(name)))
+            .hint(format!("It is on {}: `carry clone {}`.", whose.join(", "), text::line(name))));
+    }
+    let failure = Failure::failed(format!("no other device has a repository {:?} that is not here", text::line(typed)));
+    if !all.is_empty() {
+        let mut names: Vec<String> = all.iter().map(|one| text::line(&one.name)).collect();
+        names.dedup();
+        let status = status::look(&shell.home)?;
+        let waiting = status.as_ref().map(|status| unapproved(shell, status)).transpose()?.unwrap_or_default();
+        let failure = failure.hint(format!("There are: {}.", names.join(", ")));
+        return Ok(waiting.into_iter().fold(failure, Failure::hint));
+    }
+    Ok(reasons(shell)?.into_iter().fold(failure, Failure::hint))
+}
+
+/// Where a repository of this name is here already, or why one that came cannot be taken.
+fn here(shell: &Shell, name: &str) -> Result<Option<Failure>, Failure> {
+    let Some(ctx) = shell.existing_context()? else { return Ok(None) };
+    let is_called = |line: &ForeignLine| line.name == name || line.repository == name;
+    let lines: Vec<ForeignLine> = stream::standing(&ctx)?.foreign.into_iter().filter(is_called).collect();
+    let is_here = |root: &std::path::Path| {
+        let folder = shell.folder(root);
+        Failure::failed(format!("{} is here already, in {folder}", text::line(name)))
+            .hint(format!("`carry sync` in {folder} takes over what other devices have of it."))
+    };
+    if let Some(dir) = lines.iter().flat_map(|line| &line.here).next() {
+        return Ok(Some(is_here(crate::cli::exchange::root_of(dir))));
+    }
+    if let Some((dir, why)) = lines.iter().flat_map(|line| &line.refused).next() {
+        let folder = shell.folder(crate::cli::exchange::root_of(dir));
+        return Ok(Some(
+            Failure::failed(format!(
+                "{} is here already, in {folder}, and what came is not taken: {}",
+                text::line(name),
+                text::line(why)
+            ))
+            .hint("`carry exchange stats` shows how it stands."),
+        ));
+    }
+    let Some(registry) = shell.registry_to_read()? else { return Ok(None) };
+    let is_named = |root: &std::path::Path| root.file_name().is_some_and(|file| file.to_str() == Some(name));
+    Ok(registry.trees()?.iter().find(|tree| is_named(&tree.root) && tree.root.exists()).map(|tree| is_here(&tree.root)))
+}

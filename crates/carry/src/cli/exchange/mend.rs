@@ -1,0 +1,228 @@
+//! `carry exchange verify --repair`: what was healed, in which direction, and what nobody has.
+
+use std::sync::atomic::AtomicBool;
+
+use carry_daemon::exchange::settings::RemoteSettings;
+use carry_daemon::exchange::{self, Done, Event, ExchangeError, Mended};
+use carry_exchange::name::ObjectName;
+use carry_exchange::round::{Problem, Repaired};
+use serde::Serialize;
+
+use super::names::Names;
+use super::problem::{self, ProblemJson};
+use super::{show_step, told, verify};
+use crate::cli::remote;
+use crate::failure::Failure;
+use crate::output::style;
+use crate::progress::Progress;
+use crate::text;
+use crate::wire::Shell;
+
+/// Files named one by one for people.
+const NAMED_MAX: usize = 20;
+
+pub(super) fn run(shell: &Shell, args: &verify::Args) -> Result<(), Failure> {
+    let ground = shell.ground()?;
+    // What is kept here can be looked after without any.
+    let remotes = match ground.settings.remotes.is_empty() && args.remote.is_none() {
+        true => Vec::new(),
+        false => remote::meant(&ground.settings, args.remote.as_deref())?,
+    };
+    let mut progress = Some(Progress::new(shell));
+    let never = AtomicBool::new(false);
+    let mended = exchange::repair(&ground, &remotes, args.deep, &never, &mut |at, event| {
+        let Some(remote) = remotes.get(at) else { return };
+        match event {
+            Event::Waiting { pid, host } => {
+                progress = None;
+                shell.out.note(format_args!(
+                    "Waiting for process {pid} on {host}, which is exchanging with {} …",
+                    remote.name
+                ));
+            }
+            Event::Step(step) => show_step(progress.get_or_insert_with(|| Progress::new(shell)), remote, &step),
+            Event::Done(_) => {}
+        }
+    })?;
+    drop(progress);
+    show(shell, &remotes, mended)
+}
+
+/// Says all of it; what could not be healed is the failure.
+fn show(shell: &Shell, remotes: &[RemoteSettings], mended: Mended) -> Result<(), Failure> {
+    let names = Names::read(shell)?;
+    verify::show(shell, &mended.found, Some(&mended.left))?;
+    if mended.found.is_empty() && !shell.out.is_json() {
+        shell.out.line("Everything kept here is as it was written.")?;
+        if remotes.is_empty() {
+            shell
+                .out
+                .note("There is no remote that could have been looked at: `carry remote add NAME PLACE` adds one.");
+        }
+    }
+    let is_healed = mended.left.is_empty() && mended.nowhere.is_empty() && mended.withheld.is_empty();
+    let (mut failures, mut n_well, mut has_problems) = (Vec::new(), 0, false);
+    for (remote, done) in remotes.iter().zip(mended.remotes) {
+        let Done { mut repaired, error } = done;
+        // Of a file of which some was good only the rest was fetched.
+        repaired.fetched.append(&mut repaired.parts);
+        let failed = error.map(|error| (error.class(), failure_of(error)));
+        if shell.out.is_json() {
+            let error = failed.as_ref().map(|(class, failure)| (*class, failure.in_one_line()));
+            shell.out.json(&RepairJson::new(remote, &repaired, error, &names))?;
+        }
+        // It may have healed something before it failed.
+        if failed.is_none() || !repaired.fetched.is_empty() || !repaired.put.is_empty() {
+            has_problems |= show_remote(shell, remote, repaired, is_healed, &names)?;
+        }
+        n_well += usize::from(failed.is_none());
+        failures.extend(failed.map(|(_, failure)| (remote, failure)));
+    }
+    for (kind, objects) in [("nowhere", &mended.nowhere), ("withheld", &mended.withheld)] {
+        show_left(shell, kind, objects, &names)?;
+    }
+    for (remote, failure) in failures.iter().skip(usize::from(n_well == 0)) {
+        shell.out.warn(format_args!("{}: {}", remote.name, failure.in_one_line()));
+        failure.hints().iter().for_each(|hint| shell.out.problem(style::HINT, "Hint", hint));
+    }
+    if n_well == 0 && !failures.is_empty() {
+        return Err(failures.swap_remove(0).1);
+    }
+    if is_healed && failures.is_empty() && !has_problems {
+        return Ok(());
+    }
+    let failure = Failure::partly("not everything could be healed");
+    Err(match remotes.is_empty() {
+        true => failure.hint("`carry remote add NAME PLACE` names a place that may have good copies."),
+        false => failure.hint("Any other device that has a good copy puts it with `carry exchange verify --repair`."),
+    })
+}
+
+/// Why there was no repair with a remote, in words of its own where an exchange has others.
+fn failure_of(error: ExchangeError) -> Failure {
+    match &error {
+        ExchangeError::Busy { .. } => {
+            Failure::failed(error.to_string()).hint("Nothing was healed there: try again when that process has ended.")
+        }
+        _ => error.into(),
+    }
+}
+
+/// What was healed with one remote. `is_healed` says that nothing is left to heal anywhere. Says whether something else went
+/// wrong.
+fn show_remote(
+    shell: &Shell,
+    remote: &RemoteSettings,
+    done: Repaired,
+    is_healed: bool,
+    names: &Names,
+) -> Result<bool, Failure> {
+    let has_failed = done.report.problems.iter().any(|problem| !is_told(problem) && problem::is_failure(problem));
+    if shell.out.is_json() {
+        return Ok(has_failed);
+    }
+    let name = &remote.name;
+    let files = |files: &[(ObjectName, u64)]| {
+        let bytes = files.iter().map(|(_, bytes)| *bytes).fold(0, u64::saturating_add);
+        format!("{}, {}", text::count(text::len(files), "file"), text::size(bytes))
+    };
+    if !done.fetched.is_empty() {
+        shell.out.say(format_args!("{name}: fetched what was damaged or missing here: {}.", files(&done.fetched)))?;
+    }
+    if !done.put.is_empty() {
+        shell.out.say(format_args!("{name}: put what was damaged or missing there: {}.", files(&done.put)))?;
+    }
+    if done.fetched.is_empty() && done.put.is_empty() {
+        let what = if is_healed { "nothing could be healed, or had to be" } else { "nothing was healed" };
+        shell.out.say(format_args!("{name}: {what}."))?;
+    }
+    let (fetched, put) = (done.fetched.iter().map(|file| ("from", file)), done.put.iter().map(|file| ("to", file)));
+    for (way, (object, bytes)) in fetched.chain(put).take(NAMED_MAX) {
+        shell.out.say(format_args!("  {way} {name}: {object} ({})", text::size(*bytes)))?;
+    }
+    let n_named = done.fetched.len() + done.put.len();
+    if n_named > NAMED_MAX {
+        shell.out.say(format_args!("  and {} more", n_named - NAMED_MAX))?;
+    }
+    let mut report = done.report;
+    report.problems.retain(|problem| !is_told(problem));
+    told::show_problems(shell, &report, names);
+    Ok(has_failed)
+}
+
+/// Whether a problem is how something stood before it was healed; what is left of it is named at the end.
+fn is_told(problem: &Problem) -> bool {
+    matches!(problem, Problem::Missing(_) | Problem::Damaged(_) | Problem::Arriving(_))
+}
+
+/// Names what could not be healed.
+fn show_left(shell: &Shell, kind: &'static str, objects: &[ObjectName], names: &Names) -> Result<(), Failure> {
+    if shell.out.is_json() {
+        for object in objects {
+            shell.out.json(&LeftJson { kind, object: object.to_string(), log: object.log().to_string() })?;
+        }
+        return Ok(());
+    }
+    for object in objects.iter().take(NAMED_MAX) {
+        let whose = names.show(object.log());
+        shell.out.warn(match kind {
+            "nowhere" => format!("nobody that was asked has a good copy of a file of {whose}: {object}"),
+            _ => format!("a file of {whose} is missing at a remote, and can only be put by another device: {object}"),
+        });
+    }
+    if objects.len() > NAMED_MAX {
+        shell.out.warn(format_args!("and {} more like these", objects.len() - NAMED_MAX));
+    }
+    Ok(())
+}
+
+/// A repair with one remote, for machines.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "exchange-repair")]
+struct RepairJson<'a> {
+    remote: &'a str,
+    ok: bool,
+    class: Option<&'static str>,
+    error: Option<String>,
+    fetched: Vec<FileJson>,
+    put: Vec<FileJson>,
+    damaged: Vec<String>,
+    read: usize,
+    problems: Vec<ProblemJson>,
+}
+
+/// A file that moved.
+#[derive(Serialize)]
+struct FileJson {
+    object: String,
+    bytes: u64,
+}
+
+/// What could not be healed, for machines.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "exchange-left")]
+struct LeftJson {
+    kind: &'static str,
+    object: String,
+    log: String,
+}
+
+impl<'a> RepairJson<'a> {
+    fn new(remote: &'a RemoteSettings, done: &Repaired, error: Option<(&'static str, String)>, names: &Names) -> Self {
+        let files = |files: &[(ObjectName, u64)]| {
+            files.iter().map(|(object, bytes)| FileJson { object: object.to_string(), bytes: *bytes }).collect()
+        };
+        let problems = done.report.problems.iter().filter(|problem| !is_told(problem));
+        Self {
+            remote: &remote.name,
+            ok: error.is_none(),
+            class: error.as_ref().map(|(class, _)| *class),
+            error: error.map(|(_, said)| said),
+            fetched: files(&done.fetched),
+            put: files(&done.put),
+            damaged: done.damaged.clone(),
+            read: done.n_read,
+            problems: problems.map(|problem| problem::json(problem, names)).collect(),
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! What is damaged or missing, here or at a remote, and heals on command; and a disk that is nearly full.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::exchange_code::{beside, exchange, joins, meet, objects, shared, work};
+use crate::world::{Ran, World};
+
+/// Two devices that have exchanged what the first one worked on, and have nothing more to say.
+fn settled(folder: &tempfile::TempDir) -> (World, World) {
+    let one = World::with_commit();
+    let two = beside(&one, true);
+    joins(&one, folder);
+    joins(&two, folder);
+    two.ok(&["now"]);
+    work(&one);
+    meet(&one, &two);
+    for world in [&one, &two, &one, &two] {
+        exchange(world);
+    }
+    (one, two)
+}
+
+/// The log that a device writes.
+fn log_of(world: &World) -> String {
+    let devices = objects(&world.carry_in(&world.home(), &["devices", "--json"]), "device");
+    devices[0]["exchange"][0]["log"].as_str().expect("it has a log").to_owned()
+}
+
+/// The files of a log with records of code, in a folder.
+fn code_files(folder: &Path, log: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder.join(log)).expect("a folder").map(|entry| entry.expect("it is there").path());
+    let is_code =
+        |path: &PathBuf| path.extension().is_some_and(|ending| ending == "seg") && name(path).contains("code-");
+    let mut files: Vec<PathBuf> = entries.filter(is_code).collect();
+    files.sort();
+    files
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().expect("a name").to_string_lossy().into_owned()
+}
+
+/// Flips a bit of the last byte and leaves the size.
+fn flip(path: &Path) {
+    let mut bytes = fs::read(path).expect("a file");
+    *bytes.last_mut().expect("it is not empty") ^= 1;
+    carry_testkit::repo::write_file(path, &bytes);
+}
+
+#[track_caller]
+fn repair(world: &World, code: i32, more: &[&str]) -> Ran {
+    let ran = world.carry_in(&world.home(), &[&["exchange", "verify", "--repair"], more].concat());
+    assert_eq!(ran.code, code, "{ran:?}");
+    ran
+}
+
+#[test]
+fn without_a_remote_what_is_kept_here_alone_is_looked_at() {
+    let world = World::with_commit();
+    let ran = repair(&world, 0, &[]);
+    let note = "There is no remote that could have been looked at: `carry remote add NAME PLACE` adds one.\n";
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("Everything kept here is as it was written.\n", note));
+}
+
+#[test]
+fn what_is_gone_or_damaged_at_a_remote_is_put_there_on_command() {
+    let folder = shared();
+    let (one, two) = settled(&folder);
+    let (there, log) = (folder.path().join("carry/l"), log_of(&one));
+    let file = code_files(&there, &log).remove(0);
+    let whole = fs::read(&file).expect("a file");
+    for world in [&one, &two] {
+        fs::remove_file(&file).expect("it is there");
+        exchange(world);
+        assert!(!file.exists(), "what was compared today is not compared again");
+        let ran = repair(world, 0, &[]);
+        assert!(ran.stdout.contains("nas: put what was damaged or missing there: 1 file, "), "{ran:?}");
+        assert_eq!(fs::read(&file).expect("it is there again"), whole);
+    }
+    let ran = repair(&one, 0, &[]);
+    assert_eq!(ran.stdout, "Everything kept here is as it was written.\nnas: nothing could be healed, or had to be.\n");
+    // Of the right size and damaged: only who reads it sees that.
+    flip(&file);
+    assert!(!repair(&one, 0, &["nas"]).stdout.contains("put what"));
+    let ran = repair(&two, 0, &["nas", "--deep", "--json"]);
+    let told = &objects(&ran, "exchange-repair")[0];
+    let put = told["put"].as_array().expect("a list");
+    assert_eq!(
+        (put.len(), told["damaged"].as_array().map(Vec::len), &told["ok"]),
+        (1, Some(1), &Value::from(true)),
+        "{told}"
+    );
+    let replicas: Vec<_> =
+        code_files(&there, &log).into_iter().filter(|path| name(path).ends_with(".r1.seg")).collect();
+    assert_eq!(replicas.iter().map(|path| fs::read(path).expect("a file")).collect::<Vec<_>>(), [whole]);
+    assert_eq!(one.carry(&["exchange", "verify", "--repair", "elsewhere"]).code, 2, "there is no such remote");
+    assert_eq!(one.carry(&["exchange", "verify", "nas"]).code, 2, "a remote is asked for a repair alone");
+    assert_eq!(one.carry(&["exchange", "verify", "--deep"]).code, 2);
+}
+
+#[test]
+fn what_is_damaged_here_is_fetched_back_be_it_ones_own_or_anothers() {
+    let folder = shared();
+    let (one, two) = settled(&folder);
+    let log = log_of(&one);
+    for world in [&one, &two] {
+        let files = || code_files(&world.root().join("carry/data/exchange"), &log);
+        flip(&files()[0]);
+        let ran = world.carry_in(&world.home(), &["exchange", "verify"]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stderr.contains("`carry exchange verify --repair` fetches good copies"), "{ran:?}");
+        let ran = repair(world, 0, &[]);
+        assert!(ran.stdout.contains("nas: fetched what was damaged or missing here: 1 file, "), "{ran:?}");
+        assert!(ran.stdout.contains(" (healed)"), "{ran:?}");
+        let ran = world.carry_in(&world.home(), &["exchange", "verify"]);
+        ran.is(0, "Everything is as it was written.\n", "");
+        // Of another's file of which some was good the rest is fetched, to a file of its own.
+        let there = files();
+        there.iter().for_each(|file| fs::remove_file(file).expect("it is there"));
+        repair(world, 0, &["--json"]);
+        assert!(!files().is_empty());
+        world.carry_in(&world.home(), &["exchange", "verify"]).is(0, "Everything is as it was written.\n", "");
+    }
+}
+
+#[test]
+fn what_nobody_has_is_named_and_another_device_heals_it() {
+    let folder = shared();
+    let (one, two) = settled(&folder);
+    let log = log_of(&one);
+    let file = code_files(&folder.path().join("carry/l"), &log).remove(0);
+    fs::remove_file(&file).expect("it is there");
+    flip(&code_files(&one.root().join("carry/data/exchange"), &log)[0]);
+    let ran = repair(&one, 3, &[]);
+    assert!(ran.stderr.contains("nobody that was asked has a good copy of a file of "), "{ran:?}");
+    assert!(ran.stdout.contains("nas: nothing was healed.\n"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("Any other device that has a good copy puts it with `carry exchange verify --repair`."),
+        "{ran:?}"
+    );
+    let left = objects(&repair(&one, 3, &["--json"]), "exchange-left");
+    assert_eq!((left.len(), &left[0]["kind"], &left[0]["log"]), (1, &"nowhere".into(), &log.as_str().into()));
+    repair(&two, 0, &[]);
+    repair(&one, 0, &[]);
+    one.carry_in(&one.home(), &["exchange", "verify"]).is(0, "Everything is as it was written.\n", "");
+}
+
+#[test]
+fn what_is_damaged_here_is_not_thrown_away_and_called_repaired_while_no_good_copy_can_be_had() {
+    let folder = shared();
+    let (one, two) = settled(&folder);
+    let log = log_of(&one);
+    let file = code_files(&two.root().join("carry/data/exchange"), &log).remove(0);
+    flip(&file);
+    let found = objects(&two.carry_in(&two.home(), &["exchange", "verify", "--json"]), "exchange-finding");
+    assert!(!found.is_empty());
+    // The disk is not mounted.
+    let away = folder.path().join("carry-away");
+    fs::rename(folder.path().join("carry"), &away).expect("it is there");
+    let ran = repair(&two, 1, &["--json"]);
+    let told = objects(&ran, "exchange-finding");
+    assert!(!told.is_empty() && told.iter().all(|finding| finding["repaired"] == false), "{ran:?}");
+    let again = objects(&two.carry_in(&two.home(), &["exchange", "verify", "--json"]), "exchange-finding");
+    assert_eq!(again, found, "nothing was let go of");
+    // It is, and has none: what was let go of is not repaired either.
+    fs::rename(&away, folder.path().join("carry")).expect("it is there");
+    let there = code_files(&folder.path().join("carry/l"), &log).remove(0);
+    let whole = fs::read(&there).expect("a file");
+    fs::remove_file(&there).expect("it is there");
+    let ran = repair(&two, 3, &["--json"]);
+    let told = objects(&ran, "exchange-finding");
+    assert!(!told.is_empty() && told.iter().all(|finding| finding["repaired"] == false), "{ran:?}");
+    carry_testkit::repo::write_file(&there, &whole);
+    repair(&two, 0, &[]);
+    two.carry_in(&two.home(), &["exchange", "verify"]).is(0, "Everything is as it was written.\n", "");
+}
+
+#[test]
+fn a_repair_goes_on_beside_whoever_watches() {
+    let folder = shared();
+    let (one, _two) = settled(&folder);
+    let file = code_files(&folder.path().join("carry/l"), &log_of(&one)).remove(0);
+    let mut command = one.command(Path::new(env!("CARGO_BIN_EXE_carry")), &one.home());
+    let child = command.args(["exchange", "--watch", "--json"]).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = child.spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    lines.next().expect("a line").expect("text");
+    fs::remove_file(&file).expect("it is there");
+    repair(&one, 0, &[]);
+    assert!(file.is_file());
+    let ended = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(ended.success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
+fn on_a_disk_that_is_too_full_little_is_taken_in_and_everything_says_so() {
+    let (folder, one) = (shared(), World::with_commit());
+    let two = beside(&one, true);
+    joins(&one, &folder);
+    joins(&two, &folder);
+    two.ok(&["now"]);
+    // Of a device that nobody approved yet, some is kept all the same: what comes later is looked at.
+    meet(&one, &two);
+    work(&one);
+    exchange(&one);
+    let full = |arguments: &[&str]| {
+        let setting = ["--config", "exchange.free_min=1000000 GiB"];
+        two.carry_in(&two.home(), &[arguments, &setting].concat())
+    };
+    let ran = full(&["exchange"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(
+        ran.stderr.contains("the disk here is nearly full (<SIZE> free, <SIZE> must be), and no more of "),
+        "{ran:?}"
+    );
+    assert!(ran.stderr.contains("exchange.free_min"), "{ran:?}");
+    let ran = full(&["status", "--all"]);
+    assert!(
+        ran.stdout.contains("the disk is nearly full, and little is taken in: <SIZE> free, <SIZE> must be"),
+        "{ran:?}"
+    );
+    let ran = full(&["doctor"]);
+    assert!(ran.stdout.contains("The disk is nearly full (<SIZE> free, <SIZE> must be)"), "{ran:?}");
+    let stats = objects(&full(&["exchange", "stats", "--json"]), "exchange-stats").remove(0);
+    assert_eq!((&stats["disk_low"], stats["disk_free_min"].as_u64()), (&true.into(), Some(1_000_000 << 30)), "{stats}");
+    assert!(stats["disk_free"].as_u64() < stats["disk_free_min"].as_u64(), "{stats}");
+    let n_here = || {
+        let devices = objects(&two.carry_in(&two.home(), &["devices", "--json"]), "device");
+        devices[1]["exchange"][0]["streams"]["code"]["held"].as_u64().expect("a number")
+    };
+    assert_eq!(n_here(), 0);
+    exchange(&two);
+    assert!(n_here() > 0);
+    let ran = two.carry_in(&two.home(), &["status", "--all"]);
+    assert!(!ran.stdout.contains("nearly full"), "{ran:?}");
+}
+
+#[test]
+fn what_is_never_taken_in_is_not_missing() {
+    let (folder, one) = (shared(), World::with_commit());
+    let two = World::new();
+    joins(&one, &folder);
+    two.roomy();
+    let place = folder.path().canonicalize().expect("it is there");
+    two.ok(&["remote", "add", "nas", place.to_str().expect("a plain path"), "--no-code", "--yes"]);
+    work(&one);
+    meet(&one, &two);
+    exchange(&one);
+    exchange(&two);
+    let code = || {
+        let devices = objects(&two.ok(&["devices", "--json"]), "device");
+        devices[1]["exchange"][0]["streams"]["code"].clone()
+    };
+    assert!(code()["published"].as_u64() > Some(0), "{}", code());
+    assert_eq!((&code()["missing"], &code()["taken"]), (&Value::Array(Vec::new()), &false.into()));
+    let ran = two.ok(&["devices"]);
+    assert!(ran.stdout.contains(" not taken "), "{ran:?}");
+    two.ok(&["remote", "add", "nas", place.to_str().expect("a plain path"), "--code", "--yes"]);
+    assert_eq!((code()["missing"].as_array().map(Vec::len), &code()["taken"]), (Some(1), &true.into()));
+    exchange(&two);
+    assert_eq!((&code()["missing"], &code()["taken"]), (&Value::Array(Vec::new()), &true.into()));
+}
