@@ -10,9 +10,11 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
+
+use crate::patience::comes;
 
 /// The user and the password that are let in, as they are said.
 pub const LOGIN: &str = "ada:open sesame";
@@ -168,18 +170,13 @@ fn realm(dir: &Path) -> String {
 
 /// Waits until the server answers; says whether it does. Another's answer on the port is none.
 fn answers(server: &mut Child, port: u16, realm: &str) -> bool {
-    let until = Instant::now() + PATIENCE;
-    while Instant::now() < until {
-        let is_ours = ask(port).is_ok_and(|said| said.contains(&format!("realm=\"{realm}\"")));
-        if !matches!(server.try_wait(), Ok(None)) {
-            return false;
-        }
-        if is_ours {
-            return true;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    false
+    let (mut is_ours, mut has_ended) = (false, false);
+    comes(|| {
+        is_ours = ask(port).is_ok_and(|said| said.contains(&format!("realm=\"{realm}\"")));
+        has_ended = !matches!(server.try_wait(), Ok(None));
+        is_ours || has_ended
+    });
+    is_ours && !has_ended
 }
 
 /// What a server says to somebody whom it does not know.
