@@ -1,12 +1,12 @@
 //! Takes others' segments in: everything is verified before anything is kept, and noted after the file is durable.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{BufReader, Read, Write as _};
 
 use super::fault::point;
 use super::heads::Followed;
 use super::incarnation::disk_error;
-use super::joint::{Joint, split};
+use super::joint::{Joint, Told, split};
 use super::places::{self, Guard, Incoming};
 use super::read::{Piece, pieces};
 use super::rows::{self, Lane};
@@ -62,16 +62,16 @@ impl Store {
     /// [`StoreError::UnknownLog`] that no followed head names it. Then nothing is kept.
     pub fn accept_segment(&mut self, expected: &Expected, mut incoming: Incoming) -> Result<Accepted, StoreError> {
         let (file, bytes) = incoming.rewind()?;
-        let naming = self.naming(expected)?;
+        let lanes = self.naming(expected)?;
         self.check_room(expected.log, &expected.stream, expected.reference.bytes)?;
-        let probe = self.probe(&naming.lanes, expected)?;
+        let probe = self.probe(&lanes, expected)?;
         let mut joint = Joint::new(&probe);
         let read = read_whole(expected, bytes, file, &mut |link| joint.see(link))?;
         joint.see_chain(expected.reference.first - 1, read.base);
         let at = joint.differs.clone();
         let name = file_name(expected.log, &expected.stream, &expected.reference);
         let piece = Piece {
-            lane: naming.lanes[0].clone(),
+            lane: lanes[0].clone(),
             reference: expected.reference,
             base: read.base,
             chain: read.chain,
@@ -81,7 +81,7 @@ impl Store {
         let ranges = Ranges::of(expected.reference.first, expected.reference.last);
         let attached: Vec<_> = read.attachments.iter().enumerate().collect();
         let guard = self.places.keep(incoming, &self.places.log_dir(expected.log), &piece.file)?;
-        self.keep_piece(&naming, piece, &ranges, &read.marks, &attached, &at, guard)
+        self.keep_piece(&lanes, piece, &ranges, &read.marks, &attached, &at, guard)
     }
 
     /// The same for a segment that is in memory.
@@ -105,11 +105,11 @@ impl Store {
         head: &[u8],
         blocks: &BTreeMap<usize, Vec<u8>>,
     ) -> Result<Accepted, StoreError> {
-        let naming = self.naming(expected)?;
+        let lanes = self.naming(expected)?;
         let header = SegmentHeader::read(head, expected)?;
         let bytes = blocks.values().map(|block| block.len() as u64).sum::<u64>() + head.len() as u64;
         self.check_room(expected.log, &expected.stream, bytes)?;
-        let probe = self.probe(&naming.lanes, expected)?;
+        let probe = self.probe(&lanes, expected)?;
         let mut joint = Joint::new(&probe);
         let (mut marks, mut ranges) = (Vec::new(), Vec::new());
         let mut incoming = self.places.incoming()?;
@@ -130,7 +130,7 @@ impl Store {
         let attached = header.attachments.iter().enumerate().filter(|(_, attachment)| is_there(attachment));
         let numbers: Vec<usize> = blocks.keys().copied().collect();
         let piece = Piece {
-            lane: naming.lanes[0].clone(),
+            lane: lanes[0].clone(),
             reference: expected.reference,
             base: header.base,
             chain: header.chain,
@@ -140,14 +140,14 @@ impl Store {
         let ranges: Ranges = ranges.into_iter().collect();
         let attached: Vec<_> = attached.collect();
         let guard = self.places.keep(incoming, &self.places.log_dir(expected.log), &piece.file)?;
-        self.keep_piece(&naming, piece, &ranges, &marks, &attached, &at, guard)
+        self.keep_piece(&lanes, piece, &ranges, &marks, &attached, &at, guard)
     }
 
     /// Notes a file that is durable, for every way of the log that names it.
     #[expect(clippy::too_many_arguments, reason = "all of it is one row and what follows from it")]
     fn keep_piece(
         &mut self,
-        naming: &Naming,
+        lanes: &[Lane],
         piece: Piece,
         ranges: &Ranges,
         marks: &[(u64, Digest)],
@@ -159,21 +159,17 @@ impl Store {
         if piece.lane.log == self.log && !differs.is_empty() {
             return Err(StoreError::damaged(piece.lane.to_string(), "its marks contradict its own segments"));
         }
+        let told = differs.keys().map(|track| Ok((*track, self.told(piece.lane.log, *track)?)));
+        let told: BTreeMap<u32, Vec<Told>> = told.collect::<Result<_, StoreError>>()?;
         let accepted = self.db.write(|tx| {
             let mut accepted = None;
-            for lane in &naming.lanes {
-                let (lane, at) = match differs.get(&lane.track) {
-                    None => (lane.clone(), None),
-                    Some(&at) => {
-                        let track = split(
-                            tx,
-                            lane,
-                            &naming.heads,
-                            naming.named.get(&lane.track).unwrap_or(&BTreeSet::new()),
-                            at,
-                        )?;
+            for lane in lanes {
+                let (lane, at) = match (differs.get(&lane.track), told.get(&lane.track)) {
+                    (Some(&at), Some(told)) => {
+                        let track = split(tx, lane, told, at)?;
                         (Lane { track, ..lane.clone() }, Some(at))
                     }
+                    _ => (lane.clone(), None),
                 };
                 let before = rows::held(tx, &lane)?;
                 Piece { lane: lane.clone(), ..piece.clone() }.insert(tx)?;
@@ -198,7 +194,7 @@ impl Store {
     }
 
     /// The ways of a log whose followed heads name a segment.
-    fn naming(&self, expected: &Expected) -> Result<Naming, StoreError> {
+    fn naming(&self, expected: &Expected) -> Result<Vec<Lane>, StoreError> {
         if expected.log == self.log {
             return self.naming_own(expected);
         }
@@ -217,22 +213,17 @@ impl Store {
         if lanes.is_empty() {
             return Err(StoreError::UnknownLog(expected.log));
         }
-        let heads = found.iter().map(|followed| (followed.track, followed.head.digest())).collect();
-        let named = found.iter().map(|followed| {
-            let segments = followed.segments.iter().filter_map(|segments| segments.get(&expected.stream)).flatten();
-            (followed.track, segments.map(|segment| segment.digest).collect())
-        });
-        Ok(Naming { lanes, heads, named: named.collect() })
+        Ok(lanes)
     }
 
     /// The same for the own log, whose files may have to be healed.
-    fn naming_own(&self, expected: &Expected) -> Result<Naming, StoreError> {
+    fn naming_own(&self, expected: &Expected) -> Result<Vec<Lane>, StoreError> {
         let lane = Lane::own(self.log, &expected.stream);
         let all = pieces(self.db.conn(), &lane, expected.reference.first, expected.reference.last)?;
         if !all.iter().any(|piece| piece.reference == expected.reference) {
             return Err(StoreError::UnknownLog(self.log));
         }
-        Ok(Naming { lanes: vec![lane], heads: BTreeMap::new(), named: BTreeMap::new() })
+        Ok(vec![lane])
     }
 
     /// What is known here of the chain where a segment can be compared: its ends, and every mark within.
@@ -264,14 +255,6 @@ impl Store {
         let bytes = file.metadata().map_err(disk_error("read", &path))?.len();
         read_whole(&piece.expected(), bytes, file, &mut |_| {})
     }
-}
-
-/// Which followed heads name a segment.
-struct Naming {
-    lanes: Vec<Lane>,
-    heads: BTreeMap<u32, Digest>,
-    /// The segments of the stream that each of them names.
-    named: BTreeMap<u32, BTreeSet<Digest>>,
 }
 
 /// Reads a whole segment and checks everything in it.

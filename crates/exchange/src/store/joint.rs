@@ -10,8 +10,9 @@ use super::rows::{self, Lane};
 use super::{Store, StoreError};
 use crate::chain::Link;
 use crate::hash::Digest;
+use crate::head::Segments;
 use crate::limits::BRANCHES_MAX;
-use crate::name::LogId;
+use crate::name::{LogId, StreamName};
 use crate::ranges::Ranges;
 use crate::segment::Content;
 
@@ -41,22 +42,24 @@ impl<'a> Joint<'a> {
     }
 }
 
+/// A head that is or was followed on a way, and what it names where that is known.
+pub(super) struct Told {
+    head: Digest,
+    segments: Option<Segments>,
+}
+
 /// Gives the head that named a contradicting segment a way of its own, with the heads it goes on from as far as they
-/// contradict too, and lets the way it was on follow the newest that is left.
-pub(super) fn split(
-    tx: &rusqlite::Connection,
-    lane: &Lane,
-    heads: &BTreeMap<u32, Digest>,
-    named: &BTreeSet<Digest>,
-    at: u64,
-) -> Result<u32, StoreError> {
+/// contradict too, and lets the way it was on follow the newest that is left. `told` are the heads of that way, the followed
+/// one first.
+pub(super) fn split(tx: &rusqlite::Connection, lane: &Lane, told: &[Told], at: u64) -> Result<u32, StoreError> {
     let log = lane.log.to_string();
     let sql = "SELECT coalesce(max(track), 0) + 1 FROM heads_seen WHERE log = ?1";
     let next: u32 = tx.prepare_cached(sql)?.query_row([&log], |row| rows::track(row, 0))?;
     if next as usize >= BRANCHES_MAX {
         return Err(StoreError::Full(super::heads::WAYS));
     }
-    let mut one = heads.get(&lane.track).copied();
+    let mut gone = BTreeSet::new();
+    let mut one = told.first().map(|told| told.head);
     while let Some(digest) = one {
         let Some(head) = super::heads::seen(tx, lane.log, lane.track, digest)? else { break };
         if head.head().streams.get(&lane.stream).is_none_or(|state| state.last < at) {
@@ -65,13 +68,29 @@ pub(super) fn split(
         let sql = "UPDATE heads_seen SET track = ?1 WHERE log = ?2 AND digest = ?3";
         tx.prepare_cached(sql)?.execute((next, &log, digest.as_bytes()))?;
         super::heads::add_marks(tx, head.head(), next)?;
+        gone.insert(digest);
         one = head.head().prev;
     }
-    move_pieces(tx, lane, next, named, at)?;
+    let (theirs, ours) = (named(told, |head| gone.contains(head)), named(told, |head| !gone.contains(head)));
+    for (stream, theirs) in theirs {
+        let there = Lane { stream: stream.clone(), ..lane.clone() };
+        if stream == lane.stream {
+            move_pieces(tx, &there, next, &theirs, at)?;
+        } else {
+            // In another stream nothing says where the ways part: what only those heads name is theirs.
+            let ours = ours.get(&stream);
+            let theirs = theirs.into_iter().filter(|digest| ours.is_none_or(|ours| !ours.contains(digest)));
+            move_pieces(tx, &there, next, &theirs.collect(), 1)?;
+        }
+    }
     // What those heads said of the way is said of another; only what is held is certain.
-    for lane in rows::lanes(tx)?.into_iter().filter(|one| (one.log, one.track) == (lane.log, lane.track)) {
+    let sql = "SELECT DISTINCT stream FROM marks WHERE log = ?1 AND track = ?2";
+    let mut streams = tx.prepare_cached(sql)?;
+    let streams = streams.query_map((&log, lane.track), |row| rows::parsed(row, 0))?;
+    for stream in streams.collect::<rusqlite::Result<Vec<StreamName>>>()? {
+        let lane = Lane { stream, ..lane.clone() };
         let held = rows::held(tx, &lane)?;
-        for (seq, _) in rows::marks(tx, &lane, 0, u64::MAX)? {
+        for (seq, _) in rows::marks(tx, &lane, 0, u64::MAX >> 1)? {
             if !held.contains(seq) && !held.contains(seq + 1) {
                 let sql = "DELETE FROM marks WHERE log = ?1 AND track = ?2 AND stream = ?3 AND seq = ?4";
                 tx.prepare_cached(sql)?.execute((&log, lane.track, lane.stream.as_str(), rows::int(seq)))?;
@@ -82,21 +101,36 @@ pub(super) fn split(
     Ok(next)
 }
 
-/// Moves what came of the contradicting head before it was known to contradict: it lay beyond a gap, where nothing could be
-/// compared. What was folded of it is taken back, and folded again as the other way's.
+/// The segments that some of these heads name, of each stream.
+fn named(told: &[Told], which: impl Fn(&Digest) -> bool) -> BTreeMap<StreamName, BTreeSet<Digest>> {
+    let mut all: BTreeMap<StreamName, BTreeSet<Digest>> = BTreeMap::new();
+    for told in told.iter().filter(|told| which(&told.head)) {
+        for (stream, segments) in told.segments.iter().flatten() {
+            all.entry(stream.clone()).or_default().extend(segments.iter().map(|segment| segment.digest));
+        }
+    }
+    all
+}
+
+/// Moves what came of contradicting heads before they were known to contradict: it lay beyond a gap, where nothing could be
+/// compared, or in a stream of which nothing else was held. What was folded of it is taken back, and folded again as the other
+/// way's.
 fn move_pieces(
     tx: &rusqlite::Connection,
     lane: &Lane,
     next: u32,
     named: &BTreeSet<Digest>,
-    at: u64,
+    from: u64,
 ) -> Result<(), StoreError> {
     let there = Lane { track: next, ..lane.clone() };
     let (log, stream) = (lane.log.to_string(), lane.stream.as_str());
-    let mut moved = Ranges::new();
-    for piece in pieces(tx, lane, at, u64::MAX)? {
+    let (mut moved, mut kept) = (Ranges::new(), Ranges::new());
+    for piece in pieces(tx, lane, from, u64::MAX)? {
         let (first, last) = (piece.reference.first, piece.reference.last);
         if !named.contains(&piece.reference.digest) {
+            if piece.blocks.is_none() {
+                kept = kept.union(&Ranges::of(first, last));
+            }
             continue;
         }
         // A part of it is held only as far as its blocks go: what lies outside was not held before either.
@@ -110,9 +144,9 @@ fn move_pieces(
         Piece { lane: there.clone(), ..piece }.insert(tx)?;
         moved = moved.union(&held);
     }
-    if moved.is_empty() {
-        return Ok(());
-    }
+    let Some(first) = moved.iter().next().map(|range| *range.start()) else { return Ok(()) };
+    // What other files hold, too, stays held.
+    let moved = moved.difference(&kept);
     let left = rows::held(tx, lane)?.difference(&moved);
     rows::set_held(tx, lane, &left)?;
     for range in moved.iter() {
@@ -127,11 +161,20 @@ fn move_pieces(
     }
     let sql = "INSERT INTO moved (log, track, stream, after) VALUES (?1, ?2, ?3, ?4)
                ON CONFLICT DO UPDATE SET after = min(after, excluded.after)";
-    tx.prepare_cached(sql)?.execute((&log, lane.track, stream, rows::int(at.saturating_sub(1))))?;
+    tx.prepare_cached(sql)?.execute((&log, lane.track, stream, rows::int(first.min(from.max(1)) - 1)))?;
     Ok(())
 }
 
 impl Store {
+    /// The heads of a way, the followed one first.
+    pub(super) fn told(&self, log: LogId, track: u32) -> Result<Vec<Told>, StoreError> {
+        let followed = self.followed_of(log)?.into_iter().find(|followed| followed.track == track);
+        let followed = followed.map(|followed| Told { head: followed.head.digest(), segments: followed.segments });
+        let older = self.older_heads(log, track)?.into_iter();
+        let older = older.map(|(head, segments)| Told { head: head.digest(), segments: Some(segments) });
+        Ok(followed.into_iter().chain(older).collect())
+    }
+
     /// Gives the other ways of a log the files that their heads name too, so that nothing is fetched twice.
     pub(super) fn share(&mut self, log: LogId) -> Result<(), StoreError> {
         let followed = self.followed_of(log)?;
