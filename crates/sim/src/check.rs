@@ -95,7 +95,13 @@ fn may_lack(world: &mut World, device: usize, family: usize) -> Judged<bool> {
     if family == LATER_FAMILY {
         return Ok(world.scenario.files_vanish() || world.places.len() > 1);
     }
-    let is_frail = world.scenario.files_vanish() && world.model.troubled.contains(&family);
+    // Who was revoked knows nobody who could ask for it.
+    let revoked = world.revoked.as_ref().map(|(log, _)| *log);
+    let is_revoked = world
+        .devices
+        .iter()
+        .any(|device| device.family == family && revoked.is_some_and(|log| device.logs.contains(&log)));
+    let is_frail = world.scenario.files_vanish() && (is_revoked || world.model.troubled.contains(&family));
     if !is_frail {
         return Ok(false);
     }

@@ -31,7 +31,7 @@ pub(crate) const SCHEMA: Schema = Schema {
            PRIMARY KEY (stream, log, track, seq)
          ) STRICT, WITHOUT ROWID;
          CREATE TABLE branches (
-           stream TEXT, log TEXT, first INTEGER, r4 BLOB, parent_first INTEGER, parent_r4 BLOB, before_r4 BLOB,
+           stream TEXT, log TEXT, first INTEGER, r4 BLOB, parent_first INTEGER, parent_r4 BLOB,
            PRIMARY KEY (stream, log, first, r4)
          ) STRICT, WITHOUT ROWID;
          CREATE TABLE packs (id TEXT PRIMARY KEY, bytes BLOB) STRICT;
@@ -109,8 +109,8 @@ fn fold(db: &mut Db, batch: &Batch<'_>) -> Result<(), StrandError> {
         }
         for branch in batch.branches {
             let (parent, parent_r4) = branch_columns(branch.parent);
-            let sql = "INSERT OR REPLACE INTO branches VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-            let row = rusqlite::params![stream, log, int(branch.first), branch.r4, parent, parent_r4, branch.parent_r4];
+            let sql = "INSERT OR REPLACE INTO branches VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            let row = rusqlite::params![stream, log, int(branch.first), branch.r4, parent, parent_r4];
             tx.prepare_cached(sql)?.execute(row)?;
         }
         outbox::cover(tx, batch.origin, batch.covers)?;
@@ -189,12 +189,12 @@ fn rows(db: &Db, stream: &StreamName) -> Result<Vec<Row>, StrandError> {
 
 /// The branches of a stream's forked logs.
 fn branches(db: &Db, stream: &StreamName) -> Result<Vec<(LogId, Branch)>, StrandError> {
-    let sql = "SELECT log, first, r4, parent_first, parent_r4, before_r4 FROM branches WHERE stream = ?1";
+    let sql = "SELECT log, first, r4, parent_first, parent_r4 FROM branches WHERE stream = ?1";
     let mut rows = db.conn().prepare_cached(sql)?;
     let rows = rows.query_map([stream.as_str()], |row| {
         let log: LogId = row.get_ref(0)?.as_str()?.parse().map_err(|_| wrong(0))?;
         let parent = branch_of(row.get(3)?, row.get(4)?);
-        Ok((log, Branch { parent, parent_r4: row.get(5)?, first: number(row, 1)?, r4: row.get(2)? }))
+        Ok((log, Branch { parent, first: number(row, 1)?, r4: row.get(2)? }))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

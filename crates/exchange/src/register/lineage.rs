@@ -23,8 +23,6 @@ pub struct Lineage {
 pub struct Branch {
     /// The branch that it leaves; none for the trunk.
     pub parent: Option<(u64, [u8; 4])>,
-    /// The first bytes of the digest of the last record in common; no matter what where there is none.
-    pub parent_r4: [u8; 4],
     /// Its first record: the one after the last in common.
     pub first: u64,
     /// The first bytes of that record's digest.

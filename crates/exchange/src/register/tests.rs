@@ -89,7 +89,7 @@ fn an_edit_that_is_superseded_still_tells_what_it_had_seen() {
     // Two copies of home 1 that do not know of each other: what one had seen, the other's edit need not say.
     let (log, mut forks) = (test_log(1), Forks::default());
     for r4 in [[1; 4], [2; 4]] {
-        forks.add(log, Branch { parent: None, parent_r4: [0; 4], first: 1, r4 });
+        forks.add(log, Branch { parent: None, first: 1, r4 });
     }
     let left = Edit { r4: [1; 4], ..edit(1, 1, 1, 1, &[]) };
     let between = Edit { seen: [(log, 1, [1; 4])].into_iter().collect(), ..edit(2, 1, 1, 2, &[]) };
@@ -172,7 +172,7 @@ fn seeing_one_branch_is_not_seeing_the_other() {
     let (left, right) = (on([1; 4], 1), on([2; 4], 2));
     let mut forks = Forks::default();
     for r4 in [[1; 4], [2; 4]] {
-        forks.add(log, Branch { parent: None, parent_r4: [0; 4], first: 6, r4 });
+        forks.add(log, Branch { parent: None, first: 6, r4 });
     }
     let trunk = edit(1, 5, 1, 9, &[]);
     let mut register = Register::default();
@@ -206,8 +206,8 @@ fn a_branch_that_forks_again_knows_all_before_it() {
     let log = test_log(1);
     let mut forks = Forks::default();
     let name = |first: u64, r4: u8| (first, [r4; 4]);
-    forks.add(log, Branch { parent: None, parent_r4: [0; 4], first: 4, r4: [1; 4] });
-    forks.add(log, Branch { parent: Some(name(4, 1)), parent_r4: [9; 4], first: 7, r4: [2; 4] });
+    forks.add(log, Branch { parent: None, first: 4, r4: [1; 4] });
+    forks.add(log, Branch { parent: Some(name(4, 1)), first: 7, r4: [2; 4] });
     let branch = |name| Lineage { log, branch: Some(name) };
     assert_eq!(forks.comes_from(branch(name(7, 2))), [(branch(name(4, 1)), 6), (Lineage::trunk(log), 3)]);
     // One that nobody noted comes from the trunk, as far as all have it.
@@ -218,7 +218,7 @@ fn a_branch_that_forks_again_knows_all_before_it() {
 #[test]
 fn eight_branches_count_and_the_same_everywhere() {
     let log = test_log(1);
-    let branch = |n: u8| Branch { parent: None, parent_r4: [0; 4], first: 2, r4: [n; 4] };
+    let branch = |n: u8| Branch { parent: None, first: 2, r4: [n; 4] };
     let (mut up, mut down) = (Forks::default(), Forks::default());
     for n in 1..=20 {
         up.add(log, branch(n));
@@ -237,8 +237,8 @@ fn eight_branches_count_and_the_same_everywhere() {
 fn parents_that_go_in_a_circle_end() {
     let log = test_log(1);
     let mut forks = Forks::default();
-    forks.add(log, Branch { parent: Some((9, [2; 4])), parent_r4: [0; 4], first: 5, r4: [1; 4] });
-    forks.add(log, Branch { parent: Some((5, [1; 4])), parent_r4: [0; 4], first: 9, r4: [2; 4] });
+    forks.add(log, Branch { parent: Some((9, [2; 4])), first: 5, r4: [1; 4] });
+    forks.add(log, Branch { parent: Some((5, [1; 4])), first: 9, r4: [2; 4] });
     assert_eq!(forks.comes_from(Lineage { log, branch: Some((5, [1; 4])) }).len(), 1);
 }
 

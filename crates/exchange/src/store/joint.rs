@@ -159,6 +159,9 @@ fn move_pieces(
             rows::int(*range.end()),
         ))?;
     }
+    // Where ways part was found by what lay on the wrong one, too.
+    let sql = "DELETE FROM forks WHERE log = ?1 AND stream = ?2";
+    tx.prepare_cached(sql)?.execute((&log, stream))?;
     let sql = "INSERT INTO moved (log, track, stream, after) VALUES (?1, ?2, ?3, ?4)
                ON CONFLICT DO UPDATE SET after = min(after, excluded.after)";
     tx.prepare_cached(sql)?.execute((&log, lane.track, stream, rows::int(first.min(from.max(1)) - 1)))?;

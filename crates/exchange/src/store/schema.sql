@@ -126,8 +126,13 @@ CREATE TABLE lists (
 -- Where the ways of a forked log part: for each way its first record after the fork.
 CREATE TABLE forks (
   log TEXT NOT NULL, stream TEXT NOT NULL, track INTEGER NOT NULL, first INTEGER NOT NULL,
-  r4 BLOB NOT NULL, before_r4 BLOB NOT NULL, other INTEGER NOT NULL,
+  r4 BLOB NOT NULL, other INTEGER NOT NULL,
   PRIMARY KEY (log, stream, track, first)
+) STRICT, WITHOUT ROWID;
+-- The first records of the branches as of which a way was folded.
+CREATE TABLE folded_as (
+  log TEXT NOT NULL, stream TEXT NOT NULL, track INTEGER NOT NULL, first INTEGER NOT NULL, r4 BLOB NOT NULL,
+  PRIMARY KEY (log, stream, track, first, r4)
 ) STRICT, WITHOUT ROWID;
 -- Records of kinds that this version does not know.
 CREATE TABLE deferred (

@@ -135,6 +135,7 @@ impl Store {
                 "lists",
                 "logs",
                 "forks",
+                "folded_as",
                 "revoked",
                 "deferred",
                 "waiting",

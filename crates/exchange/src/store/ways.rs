@@ -79,25 +79,11 @@ impl Store {
                 ways.unknown.insert(track);
                 continue;
             };
-            // What was folded of either way after the fork was folded as the trunk's.
-            for track in [other, track] {
-                let origin = Origin { log, track, stream: stream.clone() };
-                strand.retract(&origin, found.first - 1).map_err(StoreError::Strand)?;
-                done.n_retracted += 1;
-            }
             self.db.write(|tx| {
                 for (track, r) in [(other, found.left), (track, found.right)] {
-                    let sql = "INSERT OR IGNORE INTO forks (log, stream, track, first, r4, before_r4, other)
-                               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-                    let row = (
-                        log.to_string(),
-                        stream.as_str(),
-                        track,
-                        int(found.first),
-                        r.first4(),
-                        found.before.map_or([0; 4], Digest::first4),
-                        other,
-                    );
+                    let sql = "INSERT OR IGNORE INTO forks (log, stream, track, first, r4, other)
+                               VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+                    let row = (log.to_string(), stream.as_str(), track, int(found.first), r.first4(), other);
                     tx.prepare_cached(sql)?.execute(row)?;
                 }
                 Ok::<_, StoreError>(())
@@ -118,18 +104,50 @@ impl Store {
             }
         }
         for &track in tracks {
+            let points = ways.branches.get(&track).map(Vec::as_slice).unwrap_or_default();
+            done.n_retracted +=
+                usize::from(self.fold_anew(&Origin { log, track, stream: stream.clone() }, points, strand)?);
             for point in self.noted_forks(&Lane { log, track, stream: stream.clone() })? {
                 let parent = match point.first {
                     1 => None,
                     first => ways.lineage(log, point.other, first - 1).branch,
                 };
-                let branch = Branch { parent, parent_r4: point.before_r4, first: point.first, r4: point.r4 };
+                let branch = Branch { parent, first: point.first, r4: point.r4 };
                 if !ways.all.contains(&branch) {
                     ways.all.push(branch);
                 }
             }
         }
         Ok(ways)
+    }
+
+    /// Takes back what was folded of a way as of other branches than it is of now. Says whether there was something to take back.
+    fn fold_anew(
+        &mut self,
+        origin: &Origin,
+        points: &[(u64, [u8; 4])],
+        strand: &mut dyn Strand,
+    ) -> Result<bool, StoreError> {
+        let place = (origin.log.to_string(), origin.stream.as_str(), origin.track);
+        let noted: BTreeSet<(u64, [u8; 4])> = {
+            let sql = "SELECT first, r4 FROM folded_as WHERE log = ?1 AND stream = ?2 AND track = ?3";
+            let mut rows = self.db.conn().prepare_cached(sql)?;
+            let rows = rows.query_map(place.clone(), |row| Ok((number(row, 0)?, row.get(1)?)))?;
+            rows.collect::<rusqlite::Result<_>>()?
+        };
+        let points: BTreeSet<(u64, [u8; 4])> = points.iter().copied().collect();
+        let Some((first, _)) = noted.symmetric_difference(&points).min() else { return Ok(false) };
+        strand.retract(origin, first.saturating_sub(1)).map_err(StoreError::Strand)?;
+        self.db.write(|tx| {
+            let sql = "DELETE FROM folded_as WHERE log = ?1 AND stream = ?2 AND track = ?3";
+            tx.prepare_cached(sql)?.execute(place.clone())?;
+            let sql = "INSERT INTO folded_as (log, stream, track, first, r4) VALUES (?1, ?2, ?3, ?4, ?5)";
+            for (first, r4) in &points {
+                tx.prepare_cached(sql)?.execute((&place.0, place.1, place.2, int(*first), r4))?;
+            }
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(true)
     }
 
     /// An earlier way that ends where this one goes on, and its last record: the log was forked, but in this stream only one
@@ -151,10 +169,10 @@ impl Store {
     }
 
     fn noted_forks(&self, lane: &Lane) -> Result<Vec<Point>, StoreError> {
-        let sql = "SELECT first, r4, before_r4, other FROM forks WHERE log = ?1 AND stream = ?2 AND track = ?3 ORDER BY first";
+        let sql = "SELECT first, r4, other FROM forks WHERE log = ?1 AND stream = ?2 AND track = ?3 ORDER BY first";
         let mut rows = self.db.conn().prepare_cached(sql)?;
         let rows = rows.query_map((lane.log.to_string(), lane.stream.as_str(), lane.track), |row| {
-            Ok(Point { first: number(row, 0)?, r4: row.get(1)?, before_r4: row.get(2)?, other: rows::track(row, 3)? })
+            Ok(Point { first: number(row, 0)?, r4: row.get(1)?, other: rows::track(row, 2)? })
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
@@ -173,7 +191,6 @@ impl Store {
 
     fn parting_after(&self, left: &Lane, right: &Lane, from: u64) -> Result<Option<Parting>, StoreError> {
         let mut next = from + 1;
-        let mut before = self.links(left, from, from)?.first().and_then(|link| link.r);
         // A block at a time of one, and as much of the other: memory holds a little of both.
         loop {
             if !rows::held(self.db.conn(), left)?.contains(next) {
@@ -181,7 +198,7 @@ impl Store {
             }
             let (ours, end) = self.chunk(left, next, u64::MAX >> 1)?;
             let theirs = self.links(right, next, end)?;
-            match part(&ours, &theirs, &mut next, &mut before) {
+            match part(&ours, &theirs, &mut next) {
                 Parted::At(parting) => return Ok(Some(parting)),
                 Parted::Unknown => return Ok(None),
                 Parted::Later => {}
@@ -214,7 +231,7 @@ enum Parted {
 /// A run of void records says only where the chain leads. Where one stands, the ways are compared at the next place at which
 /// frames of both end; if they differ there, they are taken to part where the run begins: nothing of it is left to be folded,
 /// and all that is left of the other way is.
-fn part(ours: &[Link], theirs: &[Link], next: &mut u64, before: &mut Option<Digest>) -> Parted {
+fn part(ours: &[Link], theirs: &[Link], next: &mut u64) -> Parted {
     let (mut i, mut j) = (0, 0);
     while let Some(left) = ours.get(i) {
         let Some(right) = theirs.get(j) else { return Parted::Unknown };
@@ -235,28 +252,26 @@ fn part(ours: &[Link], theirs: &[Link], next: &mut u64, before: &mut Option<Dige
         let (end, is_same) = (&ours[i], ours[i].chain == theirs[j].chain);
         if !is_same {
             let name = |link: &Link| link.r.unwrap_or(link.chain);
-            return Parted::At(Parting { first: *next, left: name(left), right: name(right), before: *before });
+            return Parted::At(Parting { first: *next, left: name(left), right: name(right) });
         }
-        (*next, *before) = (end.frame.last() + 1, end.r);
+        *next = end.frame.last() + 1;
         (i, j) = (i + 1, j + 1);
     }
     Parted::Later
 }
 
-/// Where two ways part: the first records that differ, and the last in common.
+/// Where two ways part: the first records that differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Parting {
     first: u64,
     left: Digest,
     right: Digest,
-    before: Option<Digest>,
 }
 
 /// A fork as a row has it.
 struct Point {
     first: u64,
     r4: [u8; 4],
-    before_r4: [u8; 4],
     other: u32,
 }
 
@@ -289,17 +304,16 @@ mod tests {
     }
 
     fn parted(left: &[Link], right: &[Link]) -> Parted {
-        part(left, right, &mut 1, &mut None)
+        part(left, right, &mut 1)
     }
 
     #[test]
     fn ways_part_at_the_first_record_that_differs() {
-        let at = Parting { first: 5, left: r(5, 1), right: r(5, 2), before: Some(r(4, 0)) };
+        let at = Parting { first: 5, left: r(5, 1), right: r(5, 2) };
         let none = 20..=20;
         assert_eq!(parted(&way(8, 1, none.clone()), &way(9, 2, none.clone())), Parted::At(at));
-        // A run before does not matter, but what comes before the fork is not named then if it ends there.
+        // A run before does not matter.
         assert_eq!(parted(&way(8, 1, 2..=3), &way(9, 2, none.clone())), Parted::At(at));
-        let at = Parting { before: None, ..at };
         assert_eq!(parted(&way(8, 1, 2..=4), &way(9, 2, none)), Parted::At(at));
     }
 
@@ -309,7 +323,7 @@ mod tests {
             let (left, right) = (way(9, 1, run.clone()), way(9, 2, 20..=20));
             for (left, right) in [(&left, &right), (&right, &left)] {
                 let Parted::At(parting) = parted(left, right) else { panic!("{run:?}: {:?}", parted(left, right)) };
-                assert_eq!((parting.first, parting.before), (*run.start(), Some(r(run.start() - 1, 0))));
+                assert_eq!(parting.first, *run.start());
                 assert_ne!(parting.left, parting.right);
             }
         }

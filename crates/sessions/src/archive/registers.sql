@@ -46,7 +46,7 @@ CREATE TABLE curation_logs (log TEXT PRIMARY KEY, alias TEXT NOT NULL, is_own IN
 -- Where logs were forked, in this stream.
 CREATE TABLE curation_branches (
     log TEXT NOT NULL, first INTEGER NOT NULL, r4 BLOB NOT NULL,
-    parent_first INTEGER, parent_r4 BLOB, before_r4 BLOB NOT NULL,
+    parent_first INTEGER, parent_r4 BLOB,
     PRIMARY KEY (log, first, r4)
 ) WITHOUT ROWID;
 

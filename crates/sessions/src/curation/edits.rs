@@ -210,13 +210,12 @@ pub(crate) fn note_log(conn: &Connection, log: LogId, alias: &str, is_own: bool)
 pub(crate) fn note_branches(conn: &Connection, log: LogId, branches: &[Branch]) -> rusqlite::Result<bool> {
     let mut is_new = false;
     for branch in branches {
-        let sql = "INSERT INTO curation_branches (log, first, r4, parent_first, parent_r4, before_r4)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                   ON CONFLICT DO UPDATE SET parent_first = excluded.parent_first, parent_r4 = excluded.parent_r4,
-                   before_r4 = excluded.before_r4 WHERE (parent_first, parent_r4, before_r4)
-                   IS NOT (excluded.parent_first, excluded.parent_r4, excluded.before_r4)";
+        let sql = "INSERT INTO curation_branches (log, first, r4, parent_first, parent_r4)
+                   VALUES (?1, ?2, ?3, ?4, ?5)
+                   ON CONFLICT DO UPDATE SET parent_first = excluded.parent_first, parent_r4 = excluded.parent_r4
+                   WHERE (parent_first, parent_r4) IS NOT (excluded.parent_first, excluded.parent_r4)";
         let parent = (branch.parent.map(|(first, _)| int(first)), branch.parent.map(|(_, r4)| r4));
-        let row = (log.to_string(), int(branch.first), branch.r4, parent.0, parent.1, branch.parent_r4);
+        let row = (log.to_string(), int(branch.first), branch.r4, parent.0, parent.1);
         is_new |= conn.prepare_cached(sql)?.execute(row)? > 0;
     }
     Ok(is_new)
@@ -276,12 +275,12 @@ fn fold(conn: &Connection, name: &RegisterName) -> rusqlite::Result<(register::R
 
 fn forks(conn: &Connection) -> rusqlite::Result<Forks> {
     let mut forks = Forks::default();
-    let sql = "SELECT log, first, r4, parent_first, parent_r4, before_r4 FROM curation_branches";
+    let sql = "SELECT log, first, r4, parent_first, parent_r4 FROM curation_branches";
     let mut rows = conn.prepare_cached(sql)?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
         let parent = branch_of(row, 3)?;
-        let branch = Branch { parent, parent_r4: row.get(5)?, first: number(row, 1)?, r4: row.get(2)? };
+        let branch = Branch { parent, first: number(row, 1)?, r4: row.get(2)? };
         forks.add(parsed(row, 0)?, branch);
     }
     Ok(forks)

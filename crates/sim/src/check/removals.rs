@@ -71,7 +71,7 @@ fn is_old_enough(world: &World, place: &Place, removed: &Removed) -> Judged {
     Ok(())
 }
 
-/// Books what a device that has just made a round may have seen there without a name: files of its logs that the newest head
+/// Books what a device that has just made a round may have seen there without a name: files that the newest head of their log
 /// there, or the newest that it signed, does not name.
 ///
 /// # Errors
@@ -79,7 +79,10 @@ fn is_old_enough(world: &World, place: &Place, removed: &Removed) -> Judged {
 pub fn book_unnamed(world: &mut World, place: usize, tree: usize, device: usize) -> Judged {
     let place = world.places[place].clone();
     let files = place.state().trees[tree].clone();
-    let logs = world.devices[device].logs.clone();
+    let mut logs: BTreeSet<LogId> = world.devices[device].logs.iter().copied().collect();
+    // What it passed on is its own to remove, too.
+    let is_its = |(_, putters): &(&String, &BTreeSet<usize>)| putters.contains(&device);
+    logs.extend(place.state().books.putters.iter().filter(is_its).filter_map(|(path, _)| Some(object(path)?.log())));
     let store = &world.devices[device].running().map_err(unexpected("starting"))?.store;
     let signed = store.signed_segments().map_err(unexpected("what is signed"))?;
     for log in logs {

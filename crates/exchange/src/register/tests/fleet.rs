@@ -84,14 +84,7 @@ impl Fleet {
             let branch = *self.branch[device].get_or_insert_with(|| {
                 let name = (self.next[device], r4);
                 // The copies part at the first sequence number that both use for themselves.
-                let before = self
-                    .made
-                    .iter()
-                    .rev()
-                    .map(|made| &made.edit)
-                    .find(|edit| (edit.log, edit.seq + 1) == (log, name.0));
-                let parent_r4 = before.map_or([0; 4], |edit| edit.r4);
-                self.forks.add(log, Branch { parent: None, parent_r4, first: name.0, r4 });
+                self.forks.add(log, Branch { parent: None, first: name.0, r4 });
                 name
             });
             self.forks.place(log, branch, seq, r4);
