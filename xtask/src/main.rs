@@ -23,7 +23,7 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
-  test [ARGS]   Install what tests need, run all tests (ARGS go to `cargo test`), count them; without ARGS 2,400 seeds of
+  test [ARGS]   Install what tests need, run all tests (ARGS go to `cargo test`), count them; without ARGS 10,000 seeds of
                 the simulator follow
   ci            Check formatting, lints, documents, layers, licences
   docs          Write the generated parts of docs/

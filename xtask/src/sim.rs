@@ -6,7 +6,7 @@ use crate::Outcome;
 use crate::run::{cargo, shown, target};
 
 /// Seeds that `cargo xtask test` runs.
-const SEEDS: &str = "2400";
+const SEEDS: &str = "10000";
 
 /// Builds the simulator and hands it `args`; it runs seeds on all cores and fails if one does.
 pub(crate) fn run(args: &[String]) -> Outcome {

@@ -1,5 +1,5 @@
-//! Passes others' logs on: the newest head that is held whole, with all it rests on, byte for byte. And heals: what a head that
-//! is there names, and is missing or damaged there, is put by whoever holds it.
+//! Passes others' logs on: the newest head that is held whole, with all it rests on, byte for byte; what nobody brought for long
+//! holds it up no more. And heals: what a head that is there names, and is missing or damaged there, is put by whoever holds it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use std::time::Duration;
 use carry_kernel::clock::Timestamp;
 
 use super::put::Done;
+use super::wants::object_of;
 use super::{Direction, Round, RoundError};
 use crate::head::{Segments, SignedHead, Want};
 use crate::name::ObjectName;
@@ -16,6 +17,20 @@ use crate::store::{Followed, LogState, Store};
 
 /// How often what another device asks for is looked after at one remote.
 const ANSWER_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long something was missing or damaged where it should be before its log is passed on without it: a day to be asked for,
+/// and one to be answered.
+const LOST_AFTER: Duration = Duration::from_secs(48 * 60 * 60);
+
+/// Which of these objects nobody brought for so long that they are taken to be lost.
+fn given_up(store: &Store, lacks: &BTreeSet<ObjectName>, now: Timestamp) -> Result<BTreeSet<ObjectName>, RoundError> {
+    if lacks.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let rejected = store.all_rejected()?.into_iter();
+    let for_long = rejected.filter(|(_, rejected)| now.since(rejected.since) >= LOST_AFTER);
+    Ok(for_long.filter_map(|(path, _)| object_of(&path)).filter(|object| lacks.contains(object)).collect())
+}
 
 impl Round<'_> {
     /// Passes on what this remote lacks of logs that count, and heals what is there.
@@ -118,7 +133,8 @@ impl Round<'_> {
         Ok(Some(newest))
     }
 
-    /// Puts a head and all it rests on. Says whether it could: everything is held or there already. Nothing is put otherwise.
+    /// Puts a head and all it rests on. Says whether it could: everything is held, there already, or lost as far as can be
+    /// known. Nothing is put otherwise.
     fn relay_head(
         &mut self,
         store: &mut Store,
@@ -130,14 +146,17 @@ impl Round<'_> {
         let log = head.head().log();
         let closure = self.closure(Closure::of(head, segments, whose));
         let shown = self.shown(store, log, &closure)?;
-        let plan = plan_push(&closure, &shown, 0, whose);
+        let mut plan = plan_push(&closure, &shown, 0, whose);
         let puts = plan.before.iter().chain(&plan.after);
         let mut needs = Closure { objects: puts.map(|put| put.object.clone()).collect(), head: closure.head };
         needs.objects = self.lacks(store, &needs)?;
-        if !needs.objects.is_empty() {
+        let lacks: BTreeSet<ObjectName> = needs.objects.into_iter().map(|object| object.name).collect();
+        if !lacks.is_subset(&given_up(store, &lacks, now)?) {
             return Ok(false);
         }
-        if self.put_all(store, &plan, whose, now)? == Done::All {
+        plan.before.retain(|put| !lacks.contains(&put.object.name));
+        plan.after.retain(|put| !lacks.contains(&put.object.name));
+        if self.put_all(store, &plan, whose, now)? == Done::All && lacks.is_empty() {
             store.note_published(&self.options.remote, log, head.head().n)?;
         }
         Ok(true)

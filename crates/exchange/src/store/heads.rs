@@ -90,12 +90,19 @@ enum Verdict {
     Fork,
 }
 
-/// Compares a head with the one that is followed. `mark` gives what is known here of the chains of that one's way.
-fn weigh(known: &SignedHead, other: &SignedHead, mark: &dyn Fn(&StreamName, u64) -> Option<Digest>) -> Verdict {
+/// Compares a head with the one that is followed. `mark` gives what is known here of the chains of that one's way. `is_unheard`
+/// says that the known one was signed here and put nowhere: then another home cannot have gone on from it.
+fn weigh(
+    known: &SignedHead,
+    other: &SignedHead,
+    mark: &dyn Fn(&StreamName, u64) -> Option<Digest>,
+    is_unheard: bool,
+) -> Verdict {
     let is_next = other.head().n == known.head().n + 1;
     match standing(known, other, mark) {
         // Nobody signs a head that goes on from another than there was.
         Standing::Newer { .. } if is_next && other.head().prev != Some(known.digest()) => Verdict::Fork,
+        Standing::Newer { .. } if !is_next && is_unheard => Verdict::Fork,
         Standing::Newer { .. } => Verdict::Follow,
         Standing::Same | Standing::Older => Verdict::Old,
         Standing::Unclear => Verdict::Unclear,
@@ -430,6 +437,15 @@ impl Store {
         Ok(older)
     }
 
+    /// Whether a head was signed here and never put anywhere, as far as is known.
+    fn is_unheard(&self, head: &SignedHead) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM heads_signed WHERE log = ?1 AND digest = ?2)";
+        let digest = head.digest();
+        let row = (head.head().log().to_string(), digest.as_bytes());
+        let is_signed = self.db.conn().prepare_cached(sql)?.query_row(row, |row| row.get::<_, bool>(0))?;
+        Ok(is_signed && !self.was_put(&head.name())?)
+    }
+
     /// Which way of its log a head is on, and what it is there.
     fn place_head(&self, signed: &SignedHead) -> Result<(u32, Verdict), StoreError> {
         let log = signed.head().log();
@@ -451,7 +467,8 @@ impl Store {
                     }
                 }
             };
-            let verdict = weigh(&way.head, signed, &mark);
+            let is_unheard = self.is_unheard(&way.head)?;
+            let verdict = weigh(&way.head, signed, &mark, is_unheard);
             if let Some(error) = failed.into_inner() {
                 return Err(error);
             }

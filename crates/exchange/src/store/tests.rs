@@ -60,8 +60,12 @@ pub(super) struct Facts {
 
 impl Facts {
     fn open(root: &Path) -> Self {
-        let db = Db::open(&root.join("facts.db"), FACTS).unwrap();
-        Self { db, stream: stream("notes"), kind_max: 1, voids_same: false, refuses: false, n_handed: 0 }
+        Self::open_as(root, "notes")
+    }
+
+    fn open_as(root: &Path, name: &str) -> Self {
+        let db = Db::open(&root.join(format!("{name}.db")), FACTS).unwrap();
+        Self { db, stream: stream(name), kind_max: 1, voids_same: false, refuses: false, n_handed: 0 }
     }
 
     pub(super) fn say(&mut self, key: &str, text: &str) -> u64 {

@@ -78,8 +78,9 @@ fn is_true(world: &World, device: usize, register: u8, state: &State, there: &BT
     if let Some(id) = live.difference(&state.live).next() {
         return Err(Wrong(format!("{}: edit {id} was overwritten by one that did not know it", what())));
     }
-    // A conflict too many is allowed only where a home was copied or put back.
-    let extra = state.live.difference(&live).find(|id| !model.troubled.contains(&model.edits[id].family));
+    // A conflict too many is allowed only where a home was copied or put back, and where what it saw of it was revoked since.
+    let may_be = |id: &u64| model.troubled.contains(&model.edits[id].family) || model.was_dropped(*id);
+    let extra = state.live.difference(&live).find(|id| !may_be(id));
     if let Some(id) = extra {
         return Err(Wrong(format!("{}: edit {id} is superseded", what())));
     }

@@ -97,3 +97,31 @@ fn places_are_independent() {
     devices[1].try_round(&remotes[2], "r2").unwrap();
     assert_eq!(devices[1].shown(), texts(&["one", "two"]));
 }
+
+#[test]
+fn what_nobody_brings_for_long_holds_the_rest_of_its_log_up_no_more() {
+    let (one, two) = (memory(), memory());
+    let mut author = Device::new();
+    let mut devices = fleet(2);
+    devices.iter_mut().for_each(|device| device.trust(author.store.log()));
+    author.say("lost");
+    author.round(&one);
+    let lost = paths(&one.inner, ".seg");
+    author.say("kept");
+    author.round(&one);
+    lost.iter().for_each(|path| assert!(one.inner.uproot(path)));
+    let (relay, reader) = devices.split_at_mut(1);
+    let (relay, reader) = (&mut relay[0], &mut reader[0]);
+    let mut relayed = |hours: u32| {
+        relay.advance(DAY / 24 * hours);
+        relay.try_round(&one, "one").unwrap();
+        relay.try_round(&two, "two").unwrap().relayed.n_heads
+    };
+    assert_eq!((relayed(0), relayed(24), relayed(23)), (0, 0, 0), "it may still come");
+    assert_eq!(relayed(2), 1);
+    let report = reader.try_round(&two, "two").unwrap();
+    assert_eq!(reader.shown(), texts(&["kept"]));
+    assert!(matches!(&report.problems[..], [Problem::Missing(..)]), "{report:?}");
+    // It costs nothing from then on, and whoever has it after all heals it.
+    assert_eq!(relayed(1), 0);
+}

@@ -189,6 +189,127 @@ fn a_fork_that_only_the_records_show_is_found_when_they_come() {
     }
 }
 
+/// Says `texts` in another stream.
+fn say_aside(device: &mut Device, texts: &[&str]) {
+    let mut aside = Facts::open_as(&device.root, "aside");
+    for text in texts {
+        aside.say(text, text);
+    }
+    drain(&mut aside, &mut device.store).unwrap();
+}
+
+#[test]
+fn what_a_contradicting_head_brought_of_other_streams_goes_with_it() {
+    let mut left = Device::new();
+    left.say_all(&["a"]);
+    left.publish();
+    let mut right = left.copy("here");
+    left.say_all(&["left"]);
+    say_aside(&mut left, &["left"]);
+    left.publish();
+    for n in 0..3 {
+        right.say_all(&[&format!("right {n}")]);
+        say_aside(&mut right, &[&format!("right {n}")]);
+        right.publish();
+    }
+    let (log, aside) = (left.store.log(), stream("aside"));
+    let mut reader = Device::new();
+    reader.trust(&left.store);
+    let take = |reader: &mut Device, from: &Device, stream: &StreamName, first: u64| {
+        let (head, segments) = from.store.signed_segments().unwrap().unwrap();
+        reader.store.see_head(&head.name(), head.bytes(), NOW).unwrap();
+        let reference = *segments[stream].iter().find(|one| one.first == first).unwrap();
+        let expected = Expected { log, stream: stream.clone(), reference };
+        let bytes = bytes_of(&from.store, &reference.name(log, stream)).unwrap();
+        reader.store.accept_bytes(&expected, &bytes).unwrap()
+    };
+    // Of the other stream nothing is held yet that could contradict.
+    take(&mut reader, &left, &stream("notes"), 2);
+    take(&mut reader, &right, &aside, 3);
+    assert_eq!(reader.store.held(log, 0).unwrap()[&aside], Ranges::of(3, 3));
+    assert_eq!(take(&mut reader, &right, &stream("notes"), 2), Accepted::Forked { track: 1, at: 2 });
+    assert_eq!(reader.store.held(log, 0).unwrap().get(&aside), None);
+    for from in [&right, &left, &right] {
+        reader.fetch(&from.store, 0, usize::MAX);
+    }
+    for followed in reader.store.followed_of(log).unwrap() {
+        let held = reader.store.held(log, followed.track).unwrap();
+        let last = followed.head.head().streams[&aside].last;
+        assert_eq!(held[&aside], Ranges::of(1, last), "way {}", followed.track);
+    }
+    assert_eq!(reader.store.followed_of(log).unwrap().len(), 2);
+    reader.deliver();
+    reader.check();
+    assert_eq!(reader.facts.shown(), texts(&["a", "left", "right 0", "right 1", "right 2"]));
+}
+
+#[test]
+fn a_way_that_goes_on_from_another_is_folded_anew_when_that_one_leaves_the_trunk() {
+    let mut one = Device::new();
+    one.say_all(&["trunk"]);
+    one.publish();
+    let mut apart = one.copy("here");
+    one.say_all(&["one"]);
+    one.publish();
+    // Heads of one number, which say the same in this stream: the second goes on from there.
+    let mut beside = one.copy("here");
+    say_aside(&mut one, &["one"]);
+    one.publish();
+    say_aside(&mut beside, &["beside"]);
+    beside.publish();
+    beside.say_all(&["goes on"]);
+    beside.publish();
+    let mut reader = Device::new();
+    reader.trust(&one.store);
+    reader.pull(&one.store);
+    reader.pull(&beside.store);
+    assert_eq!(reader.facts.shown(), texts(&["trunk", "one", "goes on"]));
+    assert_eq!(reader.facts.count("SELECT count(*) FROM facts WHERE lineage <> 'None'"), 0);
+    apart.say_all(&["apart"]);
+    apart.publish();
+    reader.pull(&apart.store);
+    let lineages = |texts: &str| {
+        let sql = format!("SELECT count(DISTINCT lineage) FROM facts WHERE payload IN ({texts}) AND lineage <> 'None'");
+        reader.facts.count(&sql)
+    };
+    assert_eq!((lineages("'one', 'goes on'"), lineages("'one', 'goes on', 'apart'"), lineages("'trunk'")), (1, 2, 0));
+    assert_eq!(reader.facts.count("SELECT count(*) FROM facts WHERE payload = 'goes on' AND lineage = 'None'"), 0);
+    reader.check();
+}
+
+#[test]
+fn what_was_signed_and_put_nowhere_does_not_vanish_behind_what_another_home_goes_on_with() {
+    let mut device = Device::new();
+    device.say_all(&["a"]);
+    device.publish();
+    let head = device.store.newest_signed().unwrap().unwrap();
+    device.store.note_put("place", &head.name().path(), head.bytes().len() as u64, NOW).unwrap();
+    let mut backup = device.copy("here");
+    let mut untouched = device.copy("here");
+    for text in ["lost", "also lost"] {
+        device.say_all(&[text]);
+        device.publish();
+    }
+    backup.say_all(&["signed after it"]);
+    backup.publish();
+    let (own, log) = (backup.store.newest_signed().unwrap().unwrap(), backup.store.log());
+    let later = device.store.newest_signed().unwrap().unwrap();
+    assert!(later.head().n > own.head().n);
+    let followed = |one: &mut Device| {
+        one.store.see_head(&later.name(), later.bytes(), NOW).unwrap();
+        let all = one.store.followed_of(log).unwrap();
+        all.into_iter().map(|way| (way.track, way.head.digest())).collect::<Vec<_>>()
+    };
+    // Nobody can have gone on from it: the other head is of another way, though none of its records is here.
+    assert_eq!(followed(&mut backup), [(0, own.digest()), (1, later.digest())]);
+    // What was put may well be what it goes on from.
+    assert_eq!(followed(&mut untouched), [(0, later.digest())]);
+    backup.fetch(&device.store, 0, usize::MAX);
+    backup.deliver();
+    backup.check();
+    assert_eq!(backup.facts.shown(), texts(&["a", "lost", "also lost", "signed after it"]));
+}
+
 #[test]
 fn a_head_that_covers_less_is_named_and_not_followed() {
     let mut author = Device::new();
