@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use crate::run::{root, target};
 use crate::{Outcome, out};
 
+mod beside;
 mod carry;
 mod exchange;
 mod handoff;

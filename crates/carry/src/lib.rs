@@ -5,6 +5,7 @@
 
 use std::process::ExitCode;
 
+mod called;
 mod cli;
 mod failure;
 mod far;

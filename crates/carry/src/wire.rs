@@ -15,7 +15,7 @@ use carry_daemon::exchange::{self, Around, Ground};
 use carry_daemon::handle::{Handle as _, Request};
 use carry_daemon::socket::Remote;
 use carry_kernel::clock::{Clock, SystemClock, Timestamp};
-use carry_kernel::config::{Config, Key, Origin, Sources, Warning};
+use carry_kernel::config::{Config, ConfigEditError, Key, Origin, Sources, Warning};
 use carry_kernel::device::{self, Device};
 use carry_kernel::home::Home;
 use carry_kernel::id::TreeId;
@@ -130,6 +130,19 @@ impl Shell {
         config
     }
 
+    /// The configuration as it would be if the user's file were edited so. The file stays as it is: a copy is edited.
+    pub(crate) fn config_if(&self, edit: impl FnOnce(&Path) -> Result<(), ConfigEditError>) -> Result<Config, Failure> {
+        let dir = tempfile::tempdir()?;
+        let copy = dir.path().join("config.toml");
+        match std::fs::read(self.home.config_file()) {
+            Ok(bytes) => carry_kernel::disk::write_atomic(&copy, &bytes)?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(e.into()),
+        }
+        edit(&copy)?;
+        Ok(Config::load(KEYS, &Sources { user: Some(copy), ..self.sources.clone() }))
+    }
+
     fn warn_of_broken(&self, config: &Config) {
         for warning in config.broken() {
             let mut said = self.said.borrow_mut();
@@ -176,11 +189,16 @@ impl Shell {
 
     /// Where sessions with agents are looked for, and how they are archived.
     pub(crate) fn sessions(&self) -> Result<Settings, Failure> {
+        self.sessions_of(&self.config(None))
+    }
+
+    /// The same of a configuration that was read.
+    pub(crate) fn sessions_of(&self, config: &Config) -> Result<Settings, Failure> {
         let home = self.user_home.as_deref().ok_or_else(|| {
             Failure::failed("HOME is not set, so that nobody knows where agents keep their sessions")
                 .hint("Set HOME to your home directory.")
         })?;
-        Ok(Settings::new(&self.config(None), home, &|name| std::env::var_os(name)))
+        Ok(Settings::new(config, home, &|name| std::env::var_os(name)))
     }
 
     /// The team stores, and what is shared with them.
@@ -192,8 +210,12 @@ impl Shell {
     pub(crate) fn team_with(&self, said: &[(&str, String)]) -> carry_team::settings::Settings {
         let mut sources = self.sources.clone();
         sources.flags.extend(said.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
-        let (config, home) = (self.load(&sources), self.user_home.as_deref());
-        carry_team::settings::Settings::new(&config, home, &|name| std::env::var_os(name))
+        self.team_of(&self.load(&sources))
+    }
+
+    /// The same of a configuration that was read.
+    pub(crate) fn team_of(&self, config: &Config) -> carry_team::settings::Settings {
+        carry_team::settings::Settings::new(config, self.user_home.as_deref(), &|name| std::env::var_os(name))
     }
 
     /// The remotes of the exchange, and what goes there.

@@ -1,6 +1,7 @@
 //! One capture: look, hash what changed, write one pack, move the line.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use carry_kernel::config::Config;
@@ -49,6 +50,13 @@ pub struct Request<'a> {
     pub progress: &'a dyn Fn(&str, u64, u64),
     /// Whether the working tree is captured even while Git is in the middle of something and the settings say to wait.
     pub force: bool,
+}
+
+impl<'a> Request<'a> {
+    /// What `look` says, under no lease and told to nobody; setting `cancel` ends it.
+    pub fn new(look: Look, cancel: &'a AtomicBool) -> Self {
+        Self { look, may_commit: &|| true, cancel, progress: &|_, _, _| {}, force: false }
+    }
 }
 
 /// What came of it.
@@ -101,7 +109,7 @@ pub struct Capturer {
     /// Whether a first snapshot is made even of nothing.
     even_empty: bool,
     /// The configuration as it was when all its files could be parsed last.
-    config: Option<Config>,
+    config: Option<Arc<Config>>,
 }
 
 /// How often a capture is tried: objects it relied on may be collected meanwhile, and others may move the line.
@@ -188,7 +196,8 @@ impl Capturer {
 
     fn attempt(&mut self, request: &Request<'_>, rewrite: bool, untracked: bool) -> Result<Attempt, CaptureError> {
         let started = self.ctx.clock.now();
-        let settings = Settings::new(&self.config()?);
+        let config = self.config()?;
+        let settings = Settings::new(&config);
         // A handle has the configuration of the moment when it was opened.
         let opened_ns = crate::shadow_index::file_clock_ns();
         let (repo, rules) = match (&request.look, &self.repo, &self.memory) {
@@ -231,7 +240,7 @@ impl Capturer {
         // reason to look again.
         gix.objects.refresh_never();
 
-        let budget = self.budget(&repo)?;
+        let budget = self.budget(&repo, &config)?;
         let level = if untracked { budget.level() } else { budget.level().max(Level::TrackedOnly) };
         let last_tree = match &self.memory {
             Some(memory) => Some(memory.tree),
@@ -401,13 +410,10 @@ impl Capturer {
 
     /// The configuration that holds now. While a file of it cannot be parsed it is the last one that could: what such a file left out
     /// must not be captured.
-    fn config(&mut self) -> Result<Config, CaptureError> {
+    fn config(&mut self) -> Result<Arc<Config>, CaptureError> {
         let config = self.ctx.config(Some(&self.tree.root));
         match config.broken().first() {
-            None => {
-                self.config = Some(config.clone());
-                Ok(config)
-            }
+            None => Ok(Arc::clone(self.config.insert(Arc::new(config)))),
             Some(warning) => {
                 let problem = warning.to_string().trim_end_matches('.').to_owned();
                 self.config.clone().ok_or(CaptureError::Configuration { problem })
@@ -415,13 +421,12 @@ impl Capturer {
         }
     }
 
-    fn budget(&mut self, repo: &Repo) -> Result<Budget, CaptureError> {
+    fn budget(&mut self, repo: &Repo, config: &Config) -> Result<Budget, CaptureError> {
         let space = carry_kernel::gate::disk_space(repo.common_dir())
             .map_err(DiskError::at("measure the space of", repo.common_dir()))?;
-        let config = self.config()?;
         let registry = open_registry(&mut self.registry, &self.ctx)?;
         let (repository, total) = registry.bytes_used(repo.common_dir())?;
-        Ok(Budget::new(&config, repository, total, space.free))
+        Ok(Budget::new(config, repository, total, space.free))
     }
 
     /// What the newest snapshot of this working tree holds, on whatever line, as far as it is known.

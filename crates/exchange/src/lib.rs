@@ -64,6 +64,7 @@ pub mod ranges;
 pub mod register;
 
 pub mod location;
+mod percent;
 pub mod remote;
 pub mod round;
 pub mod store;

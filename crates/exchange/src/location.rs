@@ -21,7 +21,6 @@ mod webdav;
 
 pub use bucket::Bucket;
 pub use url::Origin;
-pub(crate) use webdav::encode_path;
 
 /// Longest text that is looked at, in bytes: longer than any path or address that works.
 const TEXT_BYTES_MAX: usize = 4096;

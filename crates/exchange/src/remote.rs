@@ -41,6 +41,7 @@ mod fault;
 mod file;
 mod folder;
 mod http;
+mod marker;
 mod memory;
 mod peer;
 mod pipe;
@@ -54,8 +55,9 @@ pub use error::{Class, PlaceKind, RemoteError, Stop};
 pub use fault::{Faults, Faulty, LATE_CALLS_MAX};
 pub use file::RemoteFile;
 pub use folder::{FolderRemote, Ways};
+pub use http::client::ClientError;
 pub use memory::MemoryRemote;
-pub use peer::{ClientError, PeerRemote, Token, TokenError};
+pub use peer::{PeerRemote, Token, TokenError};
 pub use retry::{Pause, Retry, Retrying, SystemPause};
 pub use webdav::{Login, LoginError, WebDavRemote};
 

@@ -4,32 +4,37 @@
 //! What goes wrong with one object, log or stream is noted in the [`Report`] and holds up no other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use carry_kernel::clock::{Clock, Timestamp};
 
 use crate::name::{Folder, LogId, ObjectName, StreamName};
 use crate::plan::Budget;
 use crate::remote::{Class, Deadline, Remote, RemoteError};
-use crate::store::{Compacted, Delivered, DiskRoom, Limit, Statement, Store, StoreError, Way, describe};
+use crate::store::{Compacted, Statement, Store, StoreError, Way, describe};
 use crate::strand::Strand;
 
 mod check;
 mod collect;
 mod fetch;
 mod heads;
+mod options;
 mod pull;
 mod push;
 mod put;
 mod rehearse;
 mod relay;
 mod repair;
+mod report;
 mod say;
 mod shelf;
+mod step;
 mod tidy;
 mod wants;
 
+pub use options::{Collect, Direction, Options};
 pub use repair::{Lacking, Repaired, Wanted};
+pub use report::{Moved, Problem, Reached, Report};
+pub use step::Step;
 
 use repair::Mend;
 use shelf::{Candidate, Shelf};
@@ -42,192 +47,6 @@ pub struct Side<'a> {
     pub strands: Vec<&'a mut (dyn Strand + 'a)>,
     /// What time it is.
     pub clock: &'a dyn Clock,
-}
-
-/// Which way an exchange goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Direction {
-    /// Take in, then say and put.
-    #[default]
-    Both,
-    /// Take in only.
-    Pull,
-    /// Say and put only.
-    Push,
-}
-
-/// What is collected at the remote after an exchange.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Collect {
-    /// Nothing.
-    Nothing,
-    /// What no head names any more since the grace period that the heads state.
-    #[default]
-    AfterGrace,
-    /// The same after this grace period, whatever the number of rounds.
-    After(Duration),
-}
-
-/// How an exchange is made.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The name by which this device knows the remote; what was put there is noted under it.
-    pub remote: String,
-    /// Which way.
-    pub direction: Direction,
-    /// The streams that may go there and are taken from there; `None` for all.
-    pub streams: Option<BTreeSet<StreamName>>,
-    /// Whether nobody but the owner's devices can read there: then also what may not be passed on in the clear is passed on.
-    pub is_private: bool,
-    /// What heads say besides what the store knows.
-    pub statement: Statement,
-    /// How much is moved at most, and whether parts of files can be read there.
-    pub budget: Budget,
-    /// What is collected after.
-    pub collect: Collect,
-    /// Whether everything is planned and nothing done: nothing is written here or there.
-    pub is_dry_run: bool,
-}
-
-/// What an exchange is doing, for whoever watches.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Looking what is there.
-    Listing,
-    /// Taking in: objects and bytes of all that this round fetches.
-    Pulling {
-        /// Objects so far.
-        n_objects: usize,
-        /// Of so many.
-        n_total: usize,
-        /// Bytes so far.
-        bytes: u64,
-    },
-    /// Handing records to a strand.
-    Folding(StreamName),
-    /// Asking strands what there is to say.
-    Saying,
-    /// Putting: objects and bytes of all that this round puts.
-    Pushing {
-        /// Objects so far.
-        n_objects: usize,
-        /// Of so many.
-        n_total: usize,
-        /// Bytes so far.
-        bytes: u64,
-    },
-    /// Reading what is there, to see whether it is as it was written: objects and bytes so far.
-    Checking {
-        /// Objects so far.
-        n_objects: usize,
-        /// Bytes so far.
-        bytes: u64,
-    },
-    /// Removing what nobody names any more.
-    Collecting,
-}
-
-/// What an exchange did, or in a dry run would do.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    /// What was taken in.
-    pub pulled: Moved,
-    /// Records that are held now and were not before, by log and stream.
-    pub records: BTreeMap<(LogId, StreamName), u64>,
-    /// What strands did with what is held.
-    pub delivered: BTreeMap<StreamName, Delivered>,
-    /// Records of this device that got a place, by stream.
-    pub said: BTreeMap<StreamName, usize>,
-    /// Own segments that were merged.
-    pub merged: Vec<Compacted>,
-    /// What was put of the own log.
-    pub pushed: Moved,
-    /// What was put of others' logs.
-    pub relayed: Moved,
-    /// What was removed at the remote.
-    pub collected: Moved,
-    /// The number of the own head that is there now, if it is.
-    pub published: Option<u64>,
-    /// Logs that were met for the first time.
-    pub new_logs: Vec<LogId>,
-    /// The log this device writes since this round, because something else wrote the one before.
-    pub renewed: Option<LogId>,
-    /// What did not go as it should.
-    pub problems: Vec<Problem>,
-    /// Whether a bound ended the round before everything was through: another goes on.
-    pub has_more: bool,
-}
-
-/// Files and bytes that moved.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moved {
-    /// Heads.
-    pub n_heads: usize,
-    /// Lists and segments, or parts of them.
-    pub n_objects: usize,
-    /// Bytes of all of them.
-    pub bytes: u64,
-}
-
-/// What did not go as it should, and holds up nothing else.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// A file is short or wrong and still changing: it is being delivered.
-    Arriving(ObjectName),
-    /// A file that does not change is not what its name says. The way out: any holder puts it again.
-    Damaged(ObjectName),
-    /// A head names it and the remote does not have it.
-    Missing(ObjectName),
-    /// A file is as its author made it, and cannot be used; says why. No copy will be better.
-    Wrong(ObjectName, String),
-    /// A file could not be read or written; says why.
-    Unreachable(ObjectName, String),
-    /// The copy of a file that is kept here is damaged or gone, so that it cannot be put; says how.
-    Lost(ObjectName, String),
-    /// The newest head of a log covers less than one seen before: its author's disk went back, or it lies.
-    Shrunk(LogId),
-    /// Two homes write this log.
-    Forked(LogId),
-    /// A log is written by a later version of the program.
-    NeedsUpgrade(LogId),
-    /// No more is taken in of a log: a limit was reached.
-    Quota(LogId, Reached),
-    /// All names that the object could have there are taken by damaged files.
-    Blocked(ObjectName),
-    /// A strand failed; says how.
-    Strand(StreamName, String),
-    /// There are more files than are looked at, in the folder of a log or in that of heads.
-    Cut(Option<LogId>),
-}
-
-/// A limit that was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reached {
-    /// Which, if it is one of those on bytes; `None` for a number of logs, heads or ways.
-    pub limit: Option<Limit>,
-    /// In words.
-    pub why: &'static str,
-    /// How full the disk is, if that is the limit and it says.
-    pub disk: Option<DiskRoom>,
-}
-
-impl Problem {
-    /// Whether something that others said in a stream may not have come because of it.
-    fn keeps_from(&self, stream: &StreamName) -> bool {
-        match self {
-            Self::Arriving(object)
-            | Self::Damaged(object)
-            | Self::Missing(object)
-            | Self::Wrong(object, _)
-            | Self::Unreachable(object, _) => match object {
-                ObjectName::Segment { stream: of, .. } => of == stream,
-                ObjectName::Head { .. } | ObjectName::List { .. } => true,
-            },
-            Self::NeedsUpgrade(_) | Self::Quota(..) | Self::Cut(_) => true,
-            Self::Strand(of, _) => of == stream,
-            Self::Shrunk(_) | Self::Forked(_) | Self::Blocked(_) | Self::Lost(..) => false,
-        }
-    }
 }
 
 /// Why there was no exchange, or why it ended.
@@ -344,6 +163,8 @@ struct Round<'r> {
     logs: BTreeMap<LogId, Shelf>,
     /// Failures since something went well.
     n_failures: u32,
+    /// What could not be put because the copy kept here is damaged or gone, since that was last noted.
+    lost: Vec<(ObjectName, String)>,
     report: Report,
     /// What was healed, where that is what the round is for.
     mend: Option<Mend>,
@@ -357,7 +178,8 @@ impl<'r> Round<'r> {
         tell: &'r mut dyn FnMut(Step),
     ) -> Self {
         let (heads, logs) = (Shelf::default(), BTreeMap::new());
-        Round { remote, options, deadline, tell, heads, logs, n_failures: 0, report: Report::default(), mend: None }
+        let (lost, report) = (Vec::new(), Report::default());
+        Round { remote, options, deadline, tell, heads, logs, n_failures: 0, lost, report, mend: None }
     }
 }
 

@@ -41,6 +41,7 @@ mod incarnation;
 mod joint;
 mod let_go;
 mod logs;
+mod lost;
 mod object;
 mod open;
 mod places;
@@ -69,6 +70,7 @@ pub use identity::{Identity, Sign};
 pub use incarnation::{Decision, RENEWALS_MAX, RENEWALS_WINDOW, Reason, decide};
 pub use let_go::LetGo;
 pub use logs::{LogRow, LogState, UNAPPROVED_LOGS};
+pub use lost::{LostRow, look_at_lost};
 pub use object::{ObjectBytes, ObjectPlace};
 pub use places::Incoming;
 pub(crate) use read::describe;
@@ -84,7 +86,7 @@ pub use seal::{Sealed, Unsealed};
 pub use sign::Statement;
 pub use sizes::{PutTotals, Sizes};
 pub use status::{LogStatus, Status, StreamStatus};
-pub use trust::FORGOTTEN_FOR;
+pub use trust::{FORGOTTEN_FOR, Forgotten};
 pub use verify::Finding;
 
 #[cfg(test)]

@@ -17,7 +17,9 @@ mod names;
 mod template;
 mod value;
 
-pub use edit::{ConfigEditError, append_user_list, remove_user_list, set_user_value, unset_user_value};
+pub use edit::{
+    ConfigEditError, append_user_list, remove_user_list, replace_user_list, set_user_value, unset_user_value,
+};
 pub use template::template;
 pub use value::{parse_duration, parse_size};
 

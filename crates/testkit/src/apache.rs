@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,6 +15,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::patience::comes;
+use crate::port;
 
 /// The user and the password that are let in, as they are said.
 pub const LOGIN: &str = "ada:open sesame";
@@ -49,8 +50,6 @@ kill -KILL "$!" 2>/dev/null
 "#;
 /// How long a server may take to say one thing.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Tries to find a port that nobody takes meanwhile.
-const TRIES: u32 = 5;
 
 /// A running server. It is stopped when this value goes.
 #[derive(Debug)]
@@ -81,8 +80,7 @@ impl Apache {
         set_mode(dir.path(), 0o755);
         set_mode(&served, 0o777);
         write(&dir.path().join("users"), USERS.as_bytes());
-        for _ in 0..TRIES {
-            let port = free_port();
+        let started = port::start_at_one(|port| {
             write(&dir.path().join("config"), config(dir.path(), modules, port).as_bytes());
             let mut server = Command::new("sh");
             // One process, which ends when it is told to.
@@ -90,12 +88,13 @@ impl Apache {
             let log = fs::File::create(dir.path().join("said")).expect("a file");
             server.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
             let mut server = Guard(server.spawn().expect("a shell can be run"));
-            if answers(&mut server.0, port, &realm(dir.path())) {
-                return Self { _server: server, dir, port };
-            }
-        }
-        let said = ["said", "log"].map(|file| fs::read_to_string(dir.path().join(file)).unwrap_or_default());
-        panic!("Apache does not run: {}", said.join("\n"));
+            answers(&mut server.0, port, &realm(dir.path())).then_some((server, port))
+        });
+        let Some((server, port)) = started else {
+            let said = ["said", "log"].map(|file| fs::read_to_string(dir.path().join(file)).unwrap_or_default());
+            panic!("Apache does not run: {}", said.join("\n"));
+        };
+        Self { _server: server, dir, port }
     }
 
     /// Host and port.
@@ -154,13 +153,6 @@ fn config(dir: &Path, modules: &Path, port: u16) -> String {
          <Directory \"{dir}/served\">\nDav On\nAuthType Basic\nAuthName \"{realm}\"\nAuthUserFile \"{dir}/users\"\n\
          Require valid-user\n</Directory>\n"
     )
-}
-
-/// A port nobody listens on at the moment.
-#[track_caller]
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("a listener has an address").port()
 }
 
 /// What this server alone says of itself.

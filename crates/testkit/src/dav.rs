@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use dav_server::DavHandler;
@@ -18,9 +18,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
+
+use crate::loopback::{Asked, IsCut, Loopback, converse, lock};
 
 #[cfg(test)]
 mod tests;
@@ -29,9 +28,6 @@ mod tests;
 pub const LOGIN: &str = "ada:open sesame";
 /// The same as it stands in a request.
 const AUTHORIZATION: &str = "Basic YWRhOm9wZW4gc2VzYW1l";
-
-/// Requests that are noted.
-const REQUESTS_MAX: usize = 100_000;
 
 /// What the server does not do as others do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,25 +79,16 @@ impl Fault {
     }
 }
 
-/// A fault that waits for its requests.
-#[derive(Debug)]
-struct Armed {
-    part: String,
-    fault: Fault,
-    times: u32,
-}
-
 /// A running server. It is stopped when this value goes.
 pub struct Dav {
-    address: SocketAddr,
+    server: Loopback,
     files: Box<MemFs>,
     shared: Arc<Shared>,
-    runtime: Option<Runtime>,
 }
 
 impl std::fmt::Debug for Dav {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dav").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Dav").field("address", &self.address()).finish_non_exhaustive()
     }
 }
 
@@ -109,31 +96,26 @@ impl std::fmt::Debug for Dav {
 #[derive(Default)]
 struct Shared {
     quirks: Mutex<Quirks>,
-    armed: Mutex<Vec<Armed>>,
-    requests: Mutex<Vec<String>>,
+    asked: Asked<Fault>,
 }
 
 impl Dav {
     /// Serves an empty folder.
     #[track_caller]
     pub fn start() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime for the server");
-        let listener =
-            runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("a port on the loopback interface");
-        let address = listener.local_addr().expect("a listener has an address");
         let (files, shared) = (MemFs::new(), Arc::new(Shared::default()));
         let handler = DavHandler::builder().filesystem(files.clone()).build_handler();
-        runtime.spawn(listen(listener, handler, shared.clone()));
-        Self { address, files, shared, runtime: Some(runtime) }
+        let of_server = shared.clone();
+        let server = Loopback::start(move |stream| {
+            let (handler, shared) = (handler.clone(), of_server.clone());
+            converse(stream, move |request| answer(request, handler.clone(), shared.clone()))
+        });
+        Self { server, files, shared }
     }
 
     /// Host and port.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.server.address()
     }
 
     /// Changes what it does not do as others do.
@@ -143,27 +125,27 @@ impl Dav {
 
     /// The next `times` requests whose line (as in [`requests`](Self::requests)) holds `part` meet this fault.
     pub fn fail(&self, part: &str, times: u32, fault: Fault) {
-        lock(&self.shared.armed).push(Armed { part: part.to_owned(), fault, times });
+        self.shared.asked.fail(part, times, fault);
     }
 
     /// No fault waits any more.
     pub fn heal(&self) {
-        lock(&self.shared.armed).clear();
+        self.shared.asked.heal();
     }
 
     /// One line for each request so far: method, path, and `*` if it was a conditional one.
     pub fn requests(&self) -> Vec<String> {
-        lock(&self.shared.requests).clone()
+        self.shared.asked.requests()
     }
 
     /// How many requests there were whose line holds `part`.
     pub fn count(&self, part: &str) -> usize {
-        lock(&self.shared.requests).iter().filter(|line| line.contains(part)).count()
+        self.shared.asked.count(part)
     }
 
     /// Writes a file at a path, encoded as in an address, in folders that are made, replacing what is there.
     pub fn plant(&self, path: &str, bytes: &[u8]) {
-        self.block_on(async {
+        self.server.block_on(async {
             let above = path.match_indices('/').map(|(at, _)| &path[..at]).filter(|above| !above.is_empty());
             for folder in above {
                 match self.files.create_dir(&dav_path(folder)).await {
@@ -179,7 +161,7 @@ impl Dav {
 
     /// Removes a file or a folder; says whether it was there.
     pub fn uproot(&self, path: &str) -> bool {
-        self.block_on(async {
+        self.server.block_on(async {
             let files = self.walk(path).await;
             for (path, _) in files.iter().rev() {
                 self.files.remove_file(&dav_path(path)).await.expect("it is there");
@@ -190,7 +172,7 @@ impl Dav {
 
     /// The paths of all files at or below `path`, encoded, with their bytes; those of folders end with a slash and have none.
     pub fn files(&self, path: &str) -> BTreeMap<String, Bytes> {
-        self.block_on(self.walk(path)).into_iter().collect()
+        self.server.block_on(self.walk(path)).into_iter().collect()
     }
 
     /// What lies at or below `path`, each folder before what is in it.
@@ -218,18 +200,6 @@ impl Dav {
         }
         found
     }
-
-    fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
-        self.runtime.as_ref().expect("it runs").block_on(work)
-    }
-}
-
-impl Drop for Dav {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
 }
 
 /// Names are encoded but for what stands for itself.
@@ -241,30 +211,6 @@ fn dav_path(path: &str) -> DavPath {
     DavPath::new(&encoded).expect("a path")
 }
 
-async fn listen(listener: TcpListener, handler: DavHandler, shared: Arc<Shared>) {
-    while let Ok((stream, _)) = listener.accept().await {
-        let (handler, shared) = (handler.clone(), shared.clone());
-        tokio::spawn(async move {
-            let serve = hyper::service::service_fn(|request| answer(request, handler.clone(), shared.clone()));
-            let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-            // A connection that was cut on purpose is an error here.
-            let _ = server.serve_connection(TokioIo::new(stream), serve).await;
-        });
-    }
-}
-
-/// A connection that is to be cut.
-#[derive(Debug)]
-struct IsCut;
-
-impl std::fmt::Display for IsCut {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("cut on purpose")
-    }
-}
-
-impl std::error::Error for IsCut {}
-
 type Body = http_body_util::combinators::UnsyncBoxBody<Bytes, std::io::Error>;
 
 async fn answer(
@@ -272,9 +218,7 @@ async fn answer(
     handler: DavHandler,
     shared: Arc<Shared>,
 ) -> Result<Response<Body>, IsCut> {
-    let is_conditional = request.headers().contains_key("if-none-match");
-    let line = format!("{} {}{}", request.method(), request.uri(), if is_conditional { " *" } else { "" });
-    let fault = shared.meet(&line);
+    let fault = shared.asked.meet(&request);
     match fault {
         Some(Fault::Cut) => return Err(IsCut),
         Some(Fault::Silence) => return std::future::pending().await,
@@ -349,22 +293,4 @@ impl Quirks {
 fn plain(status: u16, body: Bytes) -> Response<Body> {
     let body = Full::new(body).map_err(|never: Infallible| match never {}).boxed_unsync();
     Response::builder().status(status).body(body).expect("a status")
-}
-
-impl Shared {
-    /// Notes a request and says what happens to it.
-    fn meet(&self, line: &str) -> Option<Fault> {
-        let mut requests = lock(&self.requests);
-        if requests.len() < REQUESTS_MAX {
-            requests.push(line.to_owned());
-        }
-        let mut armed = lock(&self.armed);
-        let met = armed.iter_mut().find(|armed| armed.times > 0 && line.contains(&armed.part))?;
-        met.times -= 1;
-        Some(met.fault.clone())
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

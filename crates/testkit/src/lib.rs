@@ -33,7 +33,10 @@ pub mod git;
 pub mod git_tree;
 pub mod home;
 pub mod http_git;
+#[cfg(any(feature = "dav", feature = "s3"))]
+mod loopback;
 pub mod patience;
+mod port;
 pub mod postgres;
 pub mod pulsar;
 pub mod repo;

@@ -4,26 +4,23 @@
 //! conditional puts. Files of any key can be put and taken behind its clients' backs. Not for anything but tests.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use s3s::Body;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::loopback::{Asked, Failed, IsCut, Loopback, converse, lock};
 use crate::postgres::Authority;
 
 mod flushed;
@@ -40,9 +37,6 @@ pub const BUCKET: &str = "exchange";
 pub const KEY_ID: &str = "AKIATESTKIT";
 /// Its secret.
 pub const SECRET: &str = "s3cret/word+of=tests";
-
-/// Requests that are noted.
-const REQUESTS_MAX: usize = 100_000;
 
 /// What the server makes of `If-None-Match: *`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,29 +67,19 @@ pub enum Fault {
     Body(&'static str),
 }
 
-/// A fault that waits for its requests.
-#[derive(Debug)]
-struct Armed {
-    part: String,
-    fault: Fault,
-    times: u32,
-}
-
 /// A running server. It is stopped when this value goes.
 #[derive(Debug)]
 pub struct S3 {
     scheme: &'static str,
-    address: SocketAddr,
+    server: Loopback,
     shared: Arc<Shared>,
-    runtime: Option<Runtime>,
 }
 
 /// What the requests share.
 #[derive(Debug, Default)]
 struct Shared {
     store: Arc<Mutex<Store>>,
-    armed: Mutex<Vec<Armed>>,
-    requests: Mutex<Vec<String>>,
+    asked: Asked<Fault>,
 }
 
 impl S3 {
@@ -124,25 +108,31 @@ impl S3 {
 
     #[track_caller]
     fn serve(tls: Option<TlsAcceptor>) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime for the server");
-        let listener =
-            runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("a port on the loopback interface");
-        let address = listener.local_addr().expect("a listener has an address");
         let shared = Arc::new(Shared::default());
         let mut builder = S3ServiceBuilder::new(store::Service(shared.store.clone()));
         builder.set_auth(SimpleAuth::from_single(KEY_ID, SECRET));
         let scheme = if tls.is_some() { "https" } else { "http" };
-        runtime.spawn(listen(listener, tls, builder.build(), shared.clone()));
-        Self { scheme, address, shared, runtime: Some(runtime) }
+        let (service, of_server) = (builder.build(), shared.clone());
+        let server = Loopback::start(move |stream| {
+            let (tls, service, shared) = (tls.clone(), service.clone(), of_server.clone());
+            async move {
+                match tls {
+                    None => serve(stream, service, shared).await,
+                    // Who does not know the authority hangs up.
+                    Some(tls) => {
+                        if let Ok(stream) = tls.accept(stream).await {
+                            serve(stream, service, shared).await;
+                        }
+                    }
+                }
+            }
+        });
+        Self { scheme, server, shared }
     }
 
     /// Its URL.
     pub fn endpoint(&self) -> String {
-        format!("{}://{}", self.scheme, self.address)
+        format!("{}://{}", self.scheme, self.server.address())
     }
 
     /// What the server makes of conditional puts from now on.
@@ -152,22 +142,22 @@ impl S3 {
 
     /// The next `times` requests whose line (as in [`requests`](Self::requests)) holds `part` meet this fault.
     pub fn fail(&self, part: &str, times: u32, fault: Fault) {
-        lock(&self.shared.armed).push(Armed { part: part.to_owned(), fault, times });
+        self.shared.asked.fail(part, times, fault);
     }
 
     /// No fault waits any more.
     pub fn heal(&self) {
-        lock(&self.shared.armed).clear();
+        self.shared.asked.heal();
     }
 
     /// One line for each request so far: method, path with query, and `*` if it was a conditional one.
     pub fn requests(&self) -> Vec<String> {
-        lock(&self.shared.requests).clone()
+        self.shared.asked.requests()
     }
 
     /// How many requests there were whose line holds `part`.
     pub fn count(&self, part: &str) -> usize {
-        lock(&self.shared.requests).iter().filter(|line| line.contains(part)).count()
+        self.shared.asked.count(part)
     }
 
     /// Writes a file of any key, replacing what is there.
@@ -200,56 +190,14 @@ impl S3 {
     }
 }
 
-impl Drop for S3 {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-async fn listen(listener: TcpListener, tls: Option<TlsAcceptor>, service: S3Service, shared: Arc<Shared>) {
-    while let Ok((stream, _)) = listener.accept().await {
-        let (tls, service, shared) = (tls.clone(), service.clone(), shared.clone());
-        tokio::spawn(async move {
-            match tls {
-                None => converse(stream, service, shared).await,
-                // Who does not know the authority hangs up.
-                Some(tls) => {
-                    if let Ok(stream) = tls.accept(stream).await {
-                        converse(stream, service, shared).await;
-                    }
-                }
-            }
-        });
-    }
-}
-
-async fn converse<S>(stream: S, service: S3Service, shared: Arc<Shared>)
+async fn serve<S>(stream: S, service: S3Service, shared: Arc<Shared>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let flushed = Arc::new(Notify::new());
     let stream = Flushed::new(stream, flushed.clone());
-    let serve = hyper::service::service_fn(|request| answer(request, service.clone(), shared.clone(), flushed.clone()));
-    let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-    // A connection that was cut on purpose is an error here.
-    let _ = server.serve_connection(TokioIo::new(stream), serve).await;
+    converse(stream, move |request| answer(request, service.clone(), shared.clone(), flushed.clone())).await;
 }
-
-/// A connection that is to be cut.
-#[derive(Debug)]
-struct IsCut;
-
-impl std::fmt::Display for IsCut {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("cut on purpose")
-    }
-}
-
-impl std::error::Error for IsCut {}
-
-type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 async fn answer(
     request: Request<Incoming>,
@@ -257,9 +205,7 @@ async fn answer(
     shared: Arc<Shared>,
     flushed: Arc<Notify>,
 ) -> Result<Response<Body>, Failed> {
-    let is_conditional = request.headers().contains_key("if-none-match");
-    let line = format!("{} {}{}", request.method(), request.uri(), if is_conditional { " *" } else { "" });
-    let fault = shared.meet(&line);
+    let fault = shared.asked.meet(&request);
     let call = async { service.call(request.map(Body::from)).await.map_err(|error| format!("{error:?}")) };
     match fault {
         None => Ok(call.await?),
@@ -302,22 +248,4 @@ async fn cut(response: Response<Body>, bytes: usize, flushed: Arc<Notify>) -> Re
         }
     });
     Ok(Response::from_parts(parts, Body::http_body_unsync(StreamBody::new(pieces))))
-}
-
-impl Shared {
-    /// Notes a request and says what happens to it.
-    fn meet(&self, line: &str) -> Option<Fault> {
-        let mut requests = lock(&self.requests);
-        if requests.len() < REQUESTS_MAX {
-            requests.push(line.to_owned());
-        }
-        let mut armed = lock(&self.armed);
-        let met = armed.iter_mut().find(|armed| armed.times > 0 && line.contains(&armed.part))?;
-        met.times -= 1;
-        Some(met.fault.clone())
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

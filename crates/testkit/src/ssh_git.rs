@@ -2,7 +2,7 @@
 //!
 //! Whoever holds the key made here gets in as the user who runs the tests, and is in nobody else's `known_hosts`.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -10,12 +10,11 @@ use tempfile::TempDir;
 
 use crate::git::succeed;
 use crate::patience;
+use crate::port;
 use crate::repo::write_file;
 
 /// Where it is on Debian, whose search path for users does not hold it.
 const PROGRAM: &str = "/usr/sbin/sshd";
-/// Tries to find a port that nobody takes meanwhile.
-const TRIES: usize = 20;
 
 /// A running server. It is stopped when this value goes.
 #[derive(Debug)]
@@ -40,8 +39,7 @@ impl SshGit {
         let _ = std::fs::create_dir_all("/run/sshd");
         let user = String::from_utf8_lossy(&succeed(Command::new("id").arg("-un"))).trim().to_owned();
         let program = if Path::new(PROGRAM).exists() { PROGRAM } else { "sshd" };
-        for _ in 0..TRIES {
-            let port = free_port();
+        let started = port::start_at_one(|port| {
             write_file(&dir.path().join("config"), config(dir.path(), port).as_bytes());
             let mut server = Command::new(program)
                 .args(["-D", "-e", "-f"])
@@ -52,15 +50,19 @@ impl SshGit {
                 .spawn()
                 .unwrap_or_else(|error| panic!("cannot run {program} (Debian: openssh-server): {error}"));
             if answers(&mut server, port) {
-                let key = std::fs::read_to_string(dir.path().join("host.pub")).expect("ssh-keygen made it");
-                write_file(&dir.path().join("known_hosts"), format!("[127.0.0.1]:{port} {key}").as_bytes());
-                return Self { dir, server, port, user };
+                return Some((server, port));
             }
             let _ = server.kill();
             let _ = server.wait();
-        }
-        let log = std::fs::read_to_string(dir.path().join("log")).unwrap_or_default();
-        panic!("sshd does not start: {log}");
+            None
+        });
+        let Some((server, port)) = started else {
+            let log = std::fs::read_to_string(dir.path().join("log")).unwrap_or_default();
+            panic!("sshd does not start: {log}");
+        };
+        let key = std::fs::read_to_string(dir.path().join("host.pub")).expect("ssh-keygen made it");
+        write_file(&dir.path().join("known_hosts"), format!("[127.0.0.1]:{port} {key}").as_bytes());
+        Self { dir, server, port, user }
     }
 
     /// The URL of a repository at an absolute path.
@@ -105,13 +107,6 @@ fn config(dir: &Path, port: u16) -> String {
          StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n\
          UseDNS no\nPrintMotd no\nMaxStartups 100\nSetEnv PATH={path} GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null\n"
     )
-}
-
-/// A port nobody listens on at the moment.
-#[track_caller]
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback interface is there");
-    listener.local_addr().expect("a listener has an address").port()
 }
 
 /// Waits until it listens; `false` when it ended instead.

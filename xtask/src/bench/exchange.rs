@@ -7,6 +7,7 @@
 //! Ours verifies signatures, masks what it says and asks once for approval on the second device, which is counted in; the other
 //! does none of that.
 
+use super::beside::Runs;
 use super::options::{Choice, Options};
 use super::sessions::{Set, generator, make, set_named};
 use crate::{Outcome, out};
@@ -14,7 +15,7 @@ use crate::{Outcome, out};
 mod subject;
 mod table;
 
-use subject::{Cost, Counts, Pair, Program};
+use subject::{Cost, Pair, Program};
 
 /// The sets that only this bench has.
 const SETS: &[Set] = &[
@@ -128,15 +129,8 @@ impl Scenario {
     }
 }
 
-/// The exchanges of one scenario, by program: ours, theirs.
-#[derive(Debug, Default)]
-struct Exchanges {
-    costs: [Vec<Cost>; 2],
-    /// What both devices had archived after the last.
-    counts: [Counts; 2],
-    /// Whether that was ever not the same where it must be.
-    is_void: [bool; 2],
-}
+/// The exchanges of one scenario, and what both devices had archived after the last.
+type Exchanges = Runs<Cost>;
 
 /// Runs the bench.
 pub(super) fn run(args: &[String]) -> Outcome {
@@ -170,9 +164,9 @@ fn measure_one(set: &Set, plan: &Options, program: &std::path::Path, agentsview:
                     _ => {}
                 }
                 let is_there = scenario.is_there();
-                exchanges.costs[at].push(pair.exchange(is_there, *scenario == Scenario::Import)?);
-                exchanges.counts[at] = pair.counts()?;
-                exchanges.is_void[at] |= is_there && !exchanges.counts[at].agree(expected);
+                let cost = pair.exchange(is_there, *scenario == Scenario::Import)?;
+                let counts = pair.counts()?;
+                exchanges.add(at, cost, counts, !is_there || counts.agree(expected));
             }
         }
     }

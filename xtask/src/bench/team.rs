@@ -7,6 +7,7 @@
 //!
 //! The first push includes making the tables. Ours masks secrets, and what that takes is told apart; agentsview's looks for new sessions first, which cannot be told apart.
 
+use super::beside::Runs;
 use super::options::{Choice, Options};
 use super::sessions::{Set, generator, make, set_named};
 use crate::{Outcome, out};
@@ -16,7 +17,7 @@ mod subject;
 mod table;
 
 use server::Server;
-use subject::{Cost, Counts, Subject};
+use subject::{Cost, Subject};
 
 /// A set that is made and pushed in seconds, to see whether everything works.
 const QUICK: Set = Set {
@@ -60,15 +61,8 @@ impl Scenario {
     }
 }
 
-/// The pushes of one scenario, by program: ours, theirs.
-#[derive(Debug, Default)]
-struct Pushes {
-    costs: [Vec<Cost>; 2],
-    /// What was archived and what lay in the database after the last.
-    counts: [Counts; 2],
-    /// Whether that was ever not the same.
-    is_void: [bool; 2],
-}
+/// The pushes of one scenario, and what was archived and lay in the database after the last.
+type Pushes = Runs<Cost>;
 
 /// Runs the bench.
 pub(super) fn run(args: &[String]) -> Outcome {
@@ -85,6 +79,7 @@ pub(super) fn run(args: &[String]) -> Outcome {
         Subject::carry(&dir.path().join("carry"), &program, &set, &server)?,
         Subject::agentsview(&dir.path().join("agentsview"), &agentsview, &set, &server)?,
     ];
+    let expected = super::sessions::expected(&set)?;
     let mut rows = Scenario::ALL.map(|scenario| (scenario, Pushes::default()));
     for round in 0..plan.rounds {
         for (scenario, pushes) in &mut rows {
@@ -95,14 +90,14 @@ pub(super) fn run(args: &[String]) -> Outcome {
                     Scenario::Unchanged => {}
                     Scenario::Append => subject.append(&mut generator())?,
                 }
-                pushes.costs[at].push(subject.push(&server, *scenario == Scenario::First)?);
-                pushes.counts[at] = subject.counts(&server)?;
-                pushes.is_void[at] |= !pushes.counts[at].agree();
+                let cost = subject.push(&server, *scenario == Scenario::First)?;
+                let counts = subject.counts(&server)?;
+                pushes.add(at, cost, counts, counts.agree(expected));
             }
         }
     }
     let previews = (0..plan.rounds).map(|_| subjects[0].preview()).collect::<Outcome<Vec<_>>>()?;
-    out::line(&table::pushes(chosen, &rows, super::sessions::expected(&set)?));
+    out::line(&table::pushes(chosen, &rows, expected));
     out::line(&table::masking(&previews, &rows[0].1));
     Ok(())
 }

@@ -63,6 +63,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         Action::Show { origin } => show(shell, *origin),
         Action::Get { key } => get(shell, key),
         Action::Set { key, value } => {
+            check(shell, key, value)?;
             config::set_user_value(KEYS, &file, key, value)?;
             shell.out.say(format_args!("Set {key} in {}.", text::file(&file)))?;
             shell.reload_daemon();
@@ -97,6 +98,57 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
             }
         }
     }
+}
+
+/// Refuses what has the right kind, and yet says nothing that those who go by the setting understand. What no setting or kind is, is
+/// refused by who writes it.
+fn check(shell: &Shell, key: &str, value: &str) -> Result<(), Failure> {
+    let mut keys = KEYS.iter().copied().flatten();
+    let Some(known) = keys.find(|known| known.name == key || known.aliases.contains(&key)) else { return Ok(()) };
+    // Of files that are named it is said elsewhere whether they are there: they may come later.
+    if known.kind != Kind::List && !["team.url", "team.schema"].contains(&known.name) {
+        return Ok(());
+    }
+    let group = known.name.split('.').next().unwrap_or_default();
+    let config = shell.config_if(|file| config::set_user_value(KEYS, file, key, value))?;
+    let warnings = match group {
+        "exchange" => shell.exchange_of(&config).warnings,
+        "team" => shell.team_of(&config).warnings,
+        "sessions" => shell.sessions_of(&config)?.warnings,
+        _ => return Ok(()),
+    };
+    let about = format!("`{}`", known.name);
+    // Of a list one entry is named: the others are as they should be, or are named next.
+    let Some(warning) = warnings.iter().find(|warning| warning.starts_with(&about)) else { return Ok(()) };
+    let rest = warning.trim_start_matches(&about).trim_end_matches('.');
+    let what = rest.strip_prefix(", ").map_or_else(|| format!("it{rest}"), ToOwned::to_owned);
+    let failure = Failure::failed(format!("{} cannot be set so: {}", known.name, text::line(&what)));
+    Err(match instead(known.name) {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    })
+}
+
+/// The command that sets a structured setting.
+fn instead(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "exchange.remotes" => {
+            "`carry remote add NAME PLACE` adds one, `carry remote set-url NAME PLACE` changes its address, `carry remote remove \
+             NAME` forgets it."
+        }
+        "exchange.code" => {
+            "`carry remote add NAME PLACE --code` lets uncommitted code go to a remote, --no-code does not. A list is \
+             written [\"NAME\", …]."
+        }
+        "exchange.private" => "It is a list of names of remotes: [\"NAME\", …]. `carry remote list` lists them.",
+        "exchange.token_files" => "`carry remote add NAME PLACE --token-file FILE` names one.",
+        "exchange.ca_files" => "`carry remote add NAME PLACE --ca-file FILE` names one.",
+        "sessions.roots" => "It is a list: [\"AGENT=/absolute/path\", …]. `carry sessions sources` lists the agents.",
+        "sessions.disabled" => "`carry sessions sources` lists the sources.",
+        "team.stores" | "team.url" | "team.url_file" => "`carry team init` sets a store up and remembers it.",
+        "team.share" => "`carry team share PROJECT --mode MODE` says what is shared.",
+        _ => return None,
+    })
 }
 
 /// As it holds where we stand.

@@ -137,7 +137,9 @@ fn list(shell: &Shell) -> Result<(), Failure> {
         let tips = beside.remove(&known.id).unwrap_or_default();
         let is_impostor = tips.iter().any(|beside| beside.tip.trust == Trust::Impostor);
         let state = if is_impostor { "impostor" } else { state(known) };
-        let is_copy = this.former().iter().any(|former| former.id.as_str() == known.id);
+        // Whoever has this device's key or a former one of it.
+        let is_copy =
+            this.former().iter().any(|former| former.id.as_str() == known.id) || known.key == Some(this.public_key());
         devices.push(Listed { json: DeviceJson::known(known), key: known.key, state, tips, is_copy });
         registry_shows(shell, known)?;
     }

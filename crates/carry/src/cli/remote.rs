@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use carry_code::git::ByteSlice as _;
+use carry_code::repo::Repo;
 use carry_daemon::exchange::settings::{RemoteSettings, Settings};
 use carry_exchange::location::Location;
 use carry_exchange::store::{self, RoundRow, Went};
@@ -17,6 +19,7 @@ use crate::wire::{KEYS, Shell};
 mod add;
 mod list;
 mod remove;
+mod set_url;
 mod test;
 
 /// Add, list and test the places that devices exchange through
@@ -34,6 +37,7 @@ enum Command {
     Add(add::Args),
     List(list::Args),
     Remove(remove::Args),
+    SetUrl(set_url::Args),
     Test(test::Args),
 }
 
@@ -45,6 +49,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         Command::Add(args) => add::run(shell, args),
         Command::List(args) => list::run(shell, args),
         Command::Remove(args) => remove::run(shell, args),
+        Command::SetUrl(args) => set_url::run(shell, args),
         Command::Test(args) => test::run(shell, args),
     }
 }
@@ -75,6 +80,18 @@ fn unknown(settings: &Settings, name: &str) -> Failure {
         true => failure.hint("`carry remote add NAME PLACE` adds one."),
         false => failure.hint(format!("These are configured: {}.", names.join(", "))),
     }
+}
+
+/// The same for who would change it. One of Git's may be meant: `command` is what Git has for that.
+fn unknown_here(shell: &Shell, settings: &Settings, name: &str, command: &str) -> Failure {
+    let repo = Repo::discover(&shell.cwd).ok();
+    let is_of_git = repo.is_some_and(|repo| repo.gix().remote_names().iter().any(|of| of.to_str_lossy() == name));
+    if !is_of_git {
+        return unknown(settings, name);
+    }
+    let name = text::line(name);
+    Failure::usage(format!("{name} is a Git remote of this repository, and no place that devices exchange through"))
+        .hint(format!("`git remote {command}` is the command for those."))
 }
 
 /// The items of a list that stand in the user's file. Those of variables and flags hold for one run only.

@@ -28,6 +28,10 @@ mod star;
 mod stats;
 mod trash;
 mod undelete;
+mod unlabel;
+mod unpin;
+mod unstar;
+mod untrash;
 mod verify;
 
 mod overview;
@@ -54,10 +58,14 @@ enum Command {
     For(find::Args),
     Diff(diff::Args),
     Star(star::Args),
+    Unstar(unstar::Args),
     Pin(pin::Args),
+    Unpin(unpin::Args),
     Rename(rename::Args),
     Label(label::Args),
+    Unlabel(unlabel::Args),
     Trash(trash::Args),
+    Untrash(untrash::Args),
     Restore(restore::Args),
     Delete(delete::Args),
     Undelete(undelete::Args),
@@ -75,10 +83,14 @@ impl Command {
         match self {
             Self::Index(_)
             | Self::Star(_)
+            | Self::Unstar(_)
             | Self::Pin(_)
+            | Self::Unpin(_)
             | Self::Rename(_)
             | Self::Label(_)
+            | Self::Unlabel(_)
             | Self::Trash(_)
+            | Self::Untrash(_)
             | Self::Restore(_)
             | Self::Delete(_)
             | Self::Undelete(_) => true,
@@ -115,10 +127,14 @@ fn carry_out(shell: &Shell, command: &Command) -> Result<(), Failure> {
         Command::For(args) => find::run(shell, args),
         Command::Diff(args) => diff::run(shell, args),
         Command::Star(args) => star::run(shell, args),
+        Command::Unstar(args) => unstar::run(shell, args),
         Command::Pin(args) => pin::run(shell, args),
+        Command::Unpin(args) => unpin::run(shell, args),
         Command::Rename(args) => rename::run(shell, args),
         Command::Label(args) => label::run(shell, args),
+        Command::Unlabel(args) => unlabel::run(shell, args),
         Command::Trash(args) => trash::run(shell, args),
+        Command::Untrash(args) => untrash::run(shell, args),
         Command::Restore(args) => restore::run(shell, args),
         Command::Delete(args) => delete::run(shell, args),
         Command::Undelete(args) => undelete::run(shell, args),

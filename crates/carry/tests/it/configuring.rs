@@ -302,3 +302,58 @@ fn manual_pages_are_installed_beside_the_folder_of_programs() {
     assert!(ran.stdout.ends_with(" pages to <DIR>/prefix/share/man/man1.\n"), "{ran:?}");
     assert!(world.root().join("prefix/share/man/man1/git-carry.1").is_file());
 }
+
+#[test]
+fn a_value_of_the_wrong_shape_is_refused_with_the_command_that_sets_it() {
+    let world = World::with_commit();
+    let place = world.root().join("nas");
+    std::fs::create_dir(&place).expect("a folder");
+    let nas = format!("nas={}", place.display());
+    let file = world.root().join("carry/config/config.toml");
+    for (key, value, what, hint) in [
+        (
+            "exchange.remotes",
+            "5",
+            "entry 1: it is not \"name=place\" with a name of 1 to 32",
+            "carry remote add NAME PLACE",
+        ),
+        ("exchange.remotes", "/mnt/nas", "entry 1: it is not \"name=place\"", "carry remote add NAME PLACE"),
+        (
+            "exchange.remotes",
+            "[\"NAS=/mnt/nas\"]",
+            "entry 1: it is not \"name=place\"",
+            "carry remote set-url NAME PLACE",
+        ),
+        ("exchange.remotes", "[\"nas=here\"]", "a folder is named from / or ~/ on", "carry remote add NAME PLACE"),
+        ("exchange.remotes", "[\"a=/x\", \"a=/y\"]", "entry 2: there is a remote named a already", "carry remote"),
+        ("exchange.remotes", "[\"a=https://u:hunter2@example.org\"]", "entry 1: the remote a: ", "carry remote"),
+        ("exchange.remotes", "{ nas = 1 }", "", ""),
+        ("exchange.remotes", "[1, 2]", "", ""),
+        ("exchange.code", "true", "it names \"true\", which is no remote", "carry remote add NAME PLACE --code"),
+        ("exchange.private", "[\"nobody\"]", "it names \"nobody\", which is no remote", "carry remote list"),
+        ("exchange.token_files", "/secret", "entry 1: it is not \"name=path\"", "--token-file FILE"),
+        ("exchange.ca_files", "[\"nas=/x\"]", "entry 1: there is no remote of that name", "--ca-file FILE"),
+        ("sessions.roots", "vim", "it holds \"vim\", which is not \"agent=/absolute/path\"", "carry sessions sources"),
+        ("sessions.disabled", "vim", "it holds \"vim\", but the sources are ", "carry sessions sources"),
+        ("team.stores", "5", "entry 1: ", "carry team init"),
+        ("team.share", "everything", "", "carry team share PROJECT --mode MODE"),
+    ] {
+        let ran = world.carry(&["config", "set", key, value]);
+        assert_eq!(ran.code, 1, "{key} {value} {ran:?}");
+        let said = format!("Error: {key} cannot be set so: {what}");
+        assert!(ran.stderr.contains(&said) || ran.stderr.contains(what) && ran.stderr.contains(key), "{value} {ran:?}");
+        assert!(ran.stderr.contains(hint) && !ran.stderr.contains("hunter2"), "{key} {value} {ran:?}");
+        assert!(!file.exists(), "{key} {value}");
+    }
+    // What is well-formed is taken, and so is what goes on from it.
+    world.ok(&["config", "set", "exchange.remotes", &format!("[{nas:?}]")]);
+    world.ok(&["config", "set", "exchange.remotes", &format!("[{nas:?}]")]);
+    world.ok(&["config", "set", "exchange.remotes", "[\"nas=/elsewhere\", \"b=/b\"]"]);
+    let ran = world.carry(&["config", "set", "exchange.remotes", "5"]);
+    assert!(ran.stderr.contains("entry 1: "), "what stood there is replaced: {ran:?}");
+    world.ok(&["config", "set", "exchange.remotes", &format!("[{nas:?}]")]);
+    world.ok(&["config", "set", "exchange.code", "nas"]);
+    world.ok(&["config", "set", "exchange.private", "[\"nas\"]"]);
+    assert!(world.ok(&["remote", "list", "--json"]).raw.contains("\"code\":true,\"private\":true"));
+    world.ok(&["config", "set", "sessions.roots", "[\"claude=/somewhere\"]"]);
+}

@@ -129,6 +129,38 @@ fn what_is_damaged_here_is_fetched_back_be_it_ones_own_or_anothers() {
 }
 
 #[test]
+fn what_is_lost_here_and_at_a_remote_is_told_by_status_until_it_is_healed() {
+    let folder = shared();
+    let (one, two) = settled(&folder);
+    let log = log_of(&one);
+    let gone = code_files(&folder.path().join("carry/l"), &log).remove(0);
+    let here = one.root().join("carry/data/exchange").join(&log).join(name(&gone));
+    fs::remove_file(&gone).expect("it is there");
+    fs::remove_file(&here).expect("it is there");
+    let lost = |world: &World| {
+        let ran = world.carry_in(&world.home(), &["status", "--all", "--json"]);
+        objects(&ran, "exchange-overview")[0]["lost"].as_array().expect("a list").clone()
+    };
+    assert_eq!(lost(&one), [0; 0], "nobody has looked yet");
+    repair(&one, 3, &[]);
+    let told = lost(&one);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0]["object"].as_str().is_some_and(|object| object.ends_with(&name(&gone))), "{told:?}");
+    let text = "  attention  1 file that this device wrote is damaged or gone here and missing there, so that no other can \
+                fetch it; `carry exchange verify --repair` brings it back if any remote has a good copy\n";
+    let ran = one.carry_in(&one.home(), &["status", "--all"]);
+    assert!(ran.stdout.contains(text), "{ran:?}");
+    let ran = one.carry_in(&one.home(), &["doctor", "--json"]);
+    assert!(objects(&ran, "finding").iter().any(|finding| finding["code"] == "exchange-lost"), "{ran:?}");
+    // The other one has it.
+    repair(&two, 0, &[]);
+    repair(&one, 0, &[]);
+    assert_eq!(lost(&one), [0; 0]);
+    let ran = one.carry_in(&one.home(), &["status", "--all"]);
+    assert!(!ran.stdout.contains("gone here"), "{ran:?}");
+}
+
+#[test]
 fn what_nobody_has_is_named_and_another_device_heals_it() {
     let folder = shared();
     let (one, two) = settled(&folder);

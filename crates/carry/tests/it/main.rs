@@ -1,11 +1,13 @@
 //! The program as its users run it: arguments in; output, complaints and exit code out.
 
+mod called;
 mod capturing;
 mod configuring;
 mod daemon;
 mod devices;
 mod exchange;
 mod exchange_code;
+mod exchange_copied;
 mod exchange_mending;
 mod finalizing;
 mod fleet;
@@ -13,6 +15,7 @@ mod help;
 mod looking_back;
 mod mending;
 mod mistakes;
+mod moving;
 mod prompting;
 mod publishing;
 mod remotes;

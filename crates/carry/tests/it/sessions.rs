@@ -20,7 +20,7 @@ use crate::world::{Ran, World};
 /// Claude Code's sessions among the fixtures.
 pub(crate) const A: &str = "51ea40b0-7088-4482-8231-74d06cde3e3a";
 pub(crate) const A_SUBAGENT: &str = "agent-d09bbece3483c530b";
-const C: &str = "1381972e-cf13-48c4-9cda-ebc8e9cdf984";
+pub(crate) const C: &str = "1381972e-cf13-48c4-9cda-ebc8e9cdf984";
 const H: &str = "54471716-98a1-4f3f-af7c-87b61bba52db";
 const I: &str = "6b40cee8-7801-4be0-897f-ea044b3cd5dd";
 /// One of Codex's.

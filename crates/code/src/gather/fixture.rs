@@ -162,13 +162,8 @@ impl Machine {
     /// Captures, which must find something.
     pub(crate) fn capture(&self) -> Snapshot {
         self.clock.advance(Duration::from_secs(60));
-        let request = Request {
-            look: Look::Everything,
-            may_commit: &|| true,
-            cancel: &AtomicBool::new(false),
-            progress: &|_, _, _| {},
-            force: false,
-        };
+        let cancel = AtomicBool::new(false);
+        let request = Request::new(Look::Everything, &cancel);
         match Capturer::new(self.ctx.clone(), self.tree.clone()).capture(&request).unwrap().outcome {
             Outcome::Captured(snapshot) => snapshot,
             other => panic!("nothing was captured: {other:?}"),

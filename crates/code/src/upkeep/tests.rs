@@ -37,13 +37,8 @@ impl World {
         for at in 0..n {
             self.clock.advance(apart);
             write(&self.repo.root().join("file"), format!("{at} of {n}\n").as_bytes());
-            let request = Request {
-                look: Look::Everything,
-                may_commit: &|| true,
-                cancel: &AtomicBool::new(false),
-                progress: &|_, _, _| {},
-                force: false,
-            };
+            let cancel = AtomicBool::new(false);
+            let request = Request::new(Look::Everything, &cancel);
             assert!(matches!(capturer.capture(&request).unwrap().outcome, Captured::Captured(_)));
         }
     }

@@ -57,13 +57,7 @@ impl Rig {
 
     pub(crate) fn try_capture(&mut self, look: Look) -> Result<Report, CaptureError> {
         let cancel = AtomicBool::new(false);
-        self.capturer.capture(&Request {
-            look,
-            may_commit: &|| true,
-            cancel: &cancel,
-            progress: &|_, _, _| {},
-            force: false,
-        })
+        self.capturer.capture(&Request::new(look, &cancel))
     }
 
     /// Looks at everything with a fresh capturer, as a cold command does. The user's side must not change.

@@ -12,7 +12,7 @@ use carry_exchange::round::{self, Collect, Lacking, Repaired, RoundError, Side, 
 use carry_exchange::store::{Finding, Store, StoreError};
 use carry_exchange::strand::Strand;
 
-use super::round::lease_name;
+use super::round::{at_its_place, lease_name};
 use super::running::Event;
 use super::settings::RemoteSettings;
 use super::{ExchangeError, Ground, GroundError, How, hold, sum};
@@ -108,7 +108,8 @@ impl Sought {
                 lacking.insert(what.as_str());
             }
         }
-        let is_gone = |finding: &&Finding| lacking.contains(finding.what.as_str()) && !mended.left.contains(finding);
+        let is_left = |finding: &Finding| mended.left.iter().any(|left| left.what == finding.what);
+        let is_gone = |finding: &&Finding| lacking.contains(finding.what.as_str()) && !is_left(finding);
         Ok(mended.found.iter().filter(is_gone).cloned().collect())
     }
 }
@@ -180,6 +181,7 @@ fn one(
         &[cancel],
         &mut |owner| (tell.borrow_mut())(Event::Waiting { pid: owner.pid, host: owner.host.clone() }),
         |stop| {
+            at_its_place(store, remote)?;
             let place = ground.connect(remote, store.log())?;
             let deadline = Deadline::NONE.on(stop);
             if sought.is_kept {

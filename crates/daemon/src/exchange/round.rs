@@ -138,6 +138,7 @@ fn rounds(
     stop: &AtomicBool,
     tell: &mut dyn FnMut(Step),
 ) -> Result<Report, ExchangeError> {
+    at_its_place(store, remote)?;
     let place = ground.connect(remote, store.log())?;
     let mut strands = ground.strands(remote.has_code);
     let options = ground.options(remote, how);
@@ -174,6 +175,15 @@ fn settle(ground: &Ground, store: &mut Store) -> bool {
     })
 }
 
+/// What is noted of a remote holds where it was noted: the settings may name another place by now. Called under the lease, before
+/// anything of it is believed.
+pub(super) fn at_its_place(store: &mut Store, remote: &RemoteSettings) -> Result<(), ExchangeError> {
+    if store.note_place(&remote.name, &remote.location.to_string()).map_err(GroundError::Store)? {
+        tracing::info!(remote = remote.name, "the remote is elsewhere now; what was noted of it is forgotten");
+    }
+    Ok(())
+}
+
 /// Plans what is to be removed at a remote, and unless it is a dry run removes it.
 ///
 /// # Errors
@@ -186,6 +196,7 @@ pub fn collect(
 ) -> Result<Collection, ExchangeError> {
     let mut store = ground.store()?;
     hold::hold(&ground.ctx, &lease_name(&remote.name), &[cancel], &mut |_| {}, |stop| {
+        at_its_place(&mut store, remote)?;
         let place = ground.connect(remote, store.log())?;
         let (options, deadline) = (ground.options(remote, how), Deadline::NONE.on(stop));
         Ok(round::collect(&mut store, &*place, &options, &*ground.ctx.clock, &deadline)?)

@@ -1,6 +1,6 @@
 //! Folders over WebDAV: `dav+https://cloud.example.org/remote.php/dav/files/ada/carry`.
 
-use std::fmt::Write as _;
+use crate::percent::encode_path;
 
 use super::{Location, LocationError, folder, url};
 
@@ -34,15 +34,4 @@ fn segment(text: &str) -> Result<String, LocationError> {
     let is_segment =
         !matches!(&*plain, "" | "." | "..") && !plain.contains(|c: char| matches!(c, '/' | '\\') || c.is_control());
     if is_segment { Ok(encode_path(&plain)) } else { Err(WRONG) }
-}
-
-/// Percent-encoded, but for slashes and what stands for itself everywhere.
-pub(crate) fn encode_path(path: &str) -> String {
-    path.bytes().fold(String::with_capacity(path.len()), |mut encoded, b| {
-        match b {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => encoded.push(char::from(b)),
-            _ => write!(encoded, "%{b:02X}").expect("a string takes what is written"),
-        }
-        encoded
-    })
 }

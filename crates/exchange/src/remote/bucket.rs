@@ -13,7 +13,6 @@
 
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use carry_kernel::clock::Timestamp;
 use reqwest::{Method, StatusCode};
@@ -24,6 +23,8 @@ use crate::name::{FORMAT_BYTES, FORMAT_PATH, Folder, Format, LogId};
 use super::deadline::Deadline;
 use super::error::RemoteError;
 use super::file::{self, RemoteFile};
+use super::http::put::Conditions;
+use super::marker::{self, MARKER_BYTES_MAX, Mark};
 use super::pipe::Opened;
 use super::{Got, Init, Listed, Listing, PAGE_FILES_MAX, Part, Put, Remote, Source, TEMPORARY_KEPT};
 
@@ -48,22 +49,13 @@ use wire::{Ask, Patience, Wire};
 /// A file longer than this is looked for before it is put: cheaper than to send it in vain.
 const LOOK_BYTES: u64 = 256 * 1024;
 
-/// Bytes of the marker that are read: more than any has.
-const MARKER_BYTES_MAX: usize = 8192;
-
-/// Whether the server knows `If-None-Match`.
-const UNKNOWN: u8 = 0;
-const YES: u8 = 1;
-const NO: u8 = 2;
-
 /// A bucket. Calls come from any thread, but not from within an asynchronous runtime.
 #[derive(Debug)]
 pub struct BucketRemote {
     wire: Wire,
     prefix: String,
-    /// Whether the marker has been seen.
-    is_marked: AtomicBool,
-    conditions: AtomicU8,
+    mark: Mark,
+    conditions: Conditions,
 }
 
 impl BucketRemote {
@@ -82,9 +74,9 @@ impl BucketRemote {
 
     fn with_patience(bucket: &Bucket, environment: &Environment<'_>, patience: Patience) -> Result<Self, OpenError> {
         let wire = open::open(bucket, environment, patience)?;
-        let conditions = if wire.address.is_amazon { YES } else { UNKNOWN };
+        let conditions = Conditions::new(wire.address.is_amazon.then_some(true));
         let prefix = if bucket.prefix.is_empty() { String::new() } else { format!("{}/", bucket.prefix) };
-        Ok(Self { wire, prefix, is_marked: AtomicBool::new(false), conditions: AtomicU8::new(conditions) })
+        Ok(Self { wire, prefix, mark: Mark::default(), conditions })
     }
 
     /// The same, with a server that may be silent for no longer than `silence`: for tests.
@@ -104,12 +96,7 @@ impl BucketRemote {
     }
 
     fn place(&self) -> &str {
-        &self.wire.place
-    }
-
-    /// Goes on if this place is marked.
-    fn marked(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
-        if self.is_marked.load(Ordering::Relaxed) { deadline.check(self.place()) } else { self.check(deadline) }
+        &self.wire.http.place
     }
 
     /// What the marker says; `None` if there is none.
@@ -122,7 +109,7 @@ impl BucketRemote {
                 refused => Err(refused),
             };
         }
-        self.wire.rest(&mut answer, MARKER_BYTES_MAX, deadline).map(|bytes| Some(Format::read(&bytes)))
+        self.wire.http.rest(&mut answer.inner, MARKER_BYTES_MAX, deadline).map(|bytes| Some(Format::read(&bytes)))
     }
 
     /// Bytes of the file that has this key, if any.
@@ -137,22 +124,19 @@ impl BucketRemote {
     /// Whether the server looks that nothing has a name. Found out with the marker, which is there, and whose bytes are those
     /// that are put.
     fn has_conditions(&self, deadline: &Deadline<'_>) -> Result<bool, RemoteError> {
-        match self.conditions.load(Ordering::Relaxed) {
-            UNKNOWN => {}
-            known => return Ok(known == YES),
+        if let Some(known) = self.conditions.known() {
+            return Ok(known);
         }
         let key = self.key(FORMAT_PATH);
         let putting = Putting { wire: &self.wire, key: &key, file: FORMAT_PATH, is_conditional: true };
         let known = match putting.whole(FORMAT_BYTES, deadline) {
-            Ok(Landed::Taken) => YES,
-            Ok(Landed::Created | Landed::NoCondition) => NO,
+            Ok(landed) => landed == Landed::Taken,
             // The marker may be one that nobody may write. Then the put itself will say what is wrong, if anything is.
             Err(RemoteError::Denied { .. }) => return Ok(false),
             Err(error) => return Err(error),
         };
-        tracing::debug!(place = self.place(), has_conditions = known == YES, "looked whether puts can be conditional");
-        self.conditions.store(known, Ordering::Relaxed);
-        Ok(known == YES)
+        self.conditions.learn(self.place(), known);
+        Ok(known)
     }
 
     fn put_opened(
@@ -172,30 +156,21 @@ impl BucketRemote {
         let landed = if bytes > PART_BYTES as u64 {
             putting.parts(source, deadline)?
         } else {
-            let mut body = Vec::new();
-            source.pour(self.place(), deadline, |piece| {
-                body.extend_from_slice(piece);
-                Ok(())
-            })?;
-            putting.whole(&body, deadline)?
+            putting.whole(&source.whole(self.place(), deadline)?, deadline)?
         };
         match landed {
             Landed::Created => Ok(Put::Created),
             Landed::Taken => match self.look(&key, path, deadline)? {
                 Some(bytes) => Ok(Put::Exists { bytes }),
                 // It is gone since.
-                None => Err(self.busy()),
+                None => Err(RemoteError::busy(self.place())),
             },
             Landed::NoCondition => {
                 // It knows the condition here and not there. The next try is without.
-                self.conditions.store(NO, Ordering::Relaxed);
-                Err(self.busy())
+                self.conditions.learn(self.place(), false);
+                Err(RemoteError::busy(self.place()))
             }
         }
-    }
-
-    fn busy(&self) -> RemoteError {
-        RemoteError::Busy { place: self.place().to_owned(), retry_after: None }
     }
 }
 
@@ -206,30 +181,19 @@ impl Remote for BucketRemote {
 
     fn check(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
         let marker = self.marker(deadline)?;
-        self.is_marked.store(marker == Some(Format::Ours), Ordering::Relaxed);
-        let place = || self.place().to_owned();
-        match marker {
-            Some(Format::Ours) => Ok(()),
-            None => Err(RemoteError::NoMarker { place: place() }),
-            Some(Format::Other(version)) => Err(RemoteError::WrongFormat { place: place(), version: Some(version) }),
-            Some(Format::Unknown) => Err(RemoteError::WrongFormat { place: place(), version: None }),
-        }
+        self.mark.judge(self.place(), marker)
     }
 
     fn init(&self, deadline: &Deadline<'_>) -> Result<Init, RemoteError> {
-        match self.check(deadline) {
-            Ok(()) => return Ok(Init::Already),
-            Err(RemoteError::NoMarker { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        let key = self.key(FORMAT_PATH);
-        let putting = Putting { wire: &self.wire, key: &key, file: FORMAT_PATH, is_conditional: true };
-        let landed = match putting.whole(FORMAT_BYTES, deadline) {
-            Ok(Landed::NoCondition) => Putting { is_conditional: false, ..putting }.whole(FORMAT_BYTES, deadline)?,
-            landed => landed?,
-        };
-        self.check(deadline)?;
-        Ok(if landed == Landed::Created { Init::Created } else { Init::Already })
+        marker::init(self, deadline, || {
+            let key = self.key(FORMAT_PATH);
+            let putting = Putting { wire: &self.wire, key: &key, file: FORMAT_PATH, is_conditional: true };
+            let landed = match putting.whole(FORMAT_BYTES, deadline)? {
+                Landed::NoCondition => Putting { is_conditional: false, ..putting }.whole(FORMAT_BYTES, deadline)?,
+                landed => landed,
+            };
+            Ok(landed == Landed::Created)
+        })
     }
 
     fn list(
@@ -238,7 +202,7 @@ impl Remote for BucketRemote {
         deadline: &Deadline<'_>,
         each: &mut dyn FnMut(&[Listing]) -> ControlFlow<()>,
     ) -> Result<Listed, RemoteError> {
-        self.marked(deadline)?;
+        self.mark.look(self, deadline)?;
         let prefix = self.key(&format!("{folder}/"));
         let mut pages = Pages::new(&self.wire, prefix.clone());
         while let Some(page) = pages.next(deadline)? {
@@ -261,13 +225,13 @@ impl Remote for BucketRemote {
         into: &mut dyn Write,
         deadline: &Deadline<'_>,
     ) -> Result<Got, RemoteError> {
-        self.marked(deadline)?;
+        self.mark.look(self, deadline)?;
         self.fetch(file, part, into, deadline)
     }
 
     fn put(&self, file: &RemoteFile, source: Source<'_>, deadline: &Deadline<'_>) -> Result<Put, RemoteError> {
         file.may_put()?;
-        self.marked(deadline)?;
+        self.mark.look(self, deadline)?;
         let source = Opened::open(source, self.place())?;
         let is_conditional = self.has_conditions(deadline)?;
         self.put_opened(file, source, is_conditional, deadline)
@@ -275,7 +239,7 @@ impl Remote for BucketRemote {
 
     fn delete(&self, file: &RemoteFile, deadline: &Deadline<'_>) -> Result<bool, RemoteError> {
         file.may_delete()?;
-        self.marked(deadline)?;
+        self.mark.look(self, deadline)?;
         // The answer to a removal does not say whether there was anything.
         let key = self.key(file.path());
         if self.look(&key, file.path(), deadline)?.is_none() {
@@ -292,7 +256,7 @@ impl Remote for BucketRemote {
     /// Gives up the uploads of parts of these writers' files that nobody ended. Whose files they are is all that a server says of
     /// them, so those of other logs, begun when a copy was passed on, are left to their writers and to the bucket's own rules.
     fn sweep(&self, writers: &[LogId], now: Timestamp, deadline: &Deadline<'_>) -> Result<u64, RemoteError> {
-        self.marked(deadline)?;
+        self.mark.look(self, deadline)?;
         let kept_from = now.before(TEMPORARY_KEPT).to_rfc3339();
         let mut swept = 0;
         for writer in writers {

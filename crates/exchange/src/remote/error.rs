@@ -238,6 +238,11 @@ impl RemoteError {
         Self::InvalidName { name: name.chars().take(160).collect() }
     }
 
+    /// Others are at the same thing: the same call may go well in a moment.
+    pub(super) fn busy(place: &str) -> Self {
+        Self::Busy { place: place.to_owned(), retry_after: None }
+    }
+
     /// A failure of this machine.
     pub(super) fn local(place: &str, action: &'static str, source: io::Error) -> Self {
         Self::Local { place: place.to_owned(), action, source: source.into() }

@@ -19,6 +19,7 @@ use super::deadline::Deadline;
 use super::dice::Dice;
 use super::error::RemoteError;
 use super::file::RemoteFile;
+use super::marker::{self, MARKER_BYTES_MAX};
 use super::pipe::{self, Stamp};
 use super::{Got, Init, Listed, Listing, Part, Put, Remote, Source};
 
@@ -104,27 +105,19 @@ impl FolderRemote {
     /// place is unmounted meanwhile.
     fn marked(&self, deadline: &Deadline<'_>) -> Result<OwnedFd, RemoteError> {
         deadline.check(&self.place)?;
-        let no_marker = || RemoteError::NoMarker { place: self.place.clone() };
         let root = tree::root(&self.root).map_err(|e| self.blame("").reach(e))?;
-        let carry = tree::folder(&root, NAME).map_err(|e| self.blame(NAME).folder(e))?.ok_or_else(no_marker)?;
-        match self.marker(&carry)?.ok_or_else(no_marker)? {
-            Format::Ours => Ok(carry),
-            format => Err(self.wrong(format)),
-        }
+        let carry = tree::folder(&root, NAME).map_err(|e| self.blame(NAME).folder(e))?;
+        let carry = carry.ok_or_else(|| RemoteError::NoMarker { place: self.place.clone() })?;
+        marker::judge(&self.place, self.marker(&carry)?)?;
+        Ok(carry)
     }
 
     /// What the marker says; `None` where there is none.
     fn marker(&self, carry: &OwnedFd) -> Result<Option<Format>, RemoteError> {
         let blame = self.blame(MARKER);
         let Some(file) = tree::file(carry, "format.json").map_err(|e| blame.file(e))? else { return Ok(None) };
-        // One byte more than is ever parsed: what is longer is no marker.
-        let bytes = tree::beginning(file, 4097).map_err(|e| blame.read(e))?;
+        let bytes = tree::beginning(file, MARKER_BYTES_MAX as u64).map_err(|e| blame.read(e))?;
         Ok(Some(Format::read(&bytes)))
-    }
-
-    fn wrong(&self, format: Format) -> RemoteError {
-        let version = if let Format::Other(version) = format { Some(version) } else { None };
-        RemoteError::WrongFormat { place: self.place.clone(), version }
     }
 
     /// The folder of this path below the place, e.g. `carry/h`, if it is there.
@@ -168,10 +161,10 @@ impl Remote for FolderRemote {
         let root = tree::root(&self.root).map_err(|e| self.blame("").reach(e))?;
         let carry = tree::make(&root, NAME).map_err(|e| self.blame(NAME).write(e))?;
         let put = draft::put(self, &carry, "format.json", MARKER, Source::Bytes(FORMAT_BYTES), deadline)?;
-        match (put, self.marker(&carry)?) {
-            (Put::Created, _) => Ok(Init::Created),
-            (Put::Exists { .. }, Some(Format::Ours)) => Ok(Init::Already),
-            (Put::Exists { .. }, format) => Err(self.wrong(format.unwrap_or(Format::Unknown))),
+        let said = self.marker(&carry)?.unwrap_or(Format::Unknown);
+        match put {
+            Put::Created => Ok(Init::Created),
+            Put::Exists { .. } => marker::judge(&self.place, Some(said)).map(|()| Init::Already),
         }
     }
 

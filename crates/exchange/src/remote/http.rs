@@ -3,32 +3,32 @@
 //! The client is an asynchronous one on a small runtime of its own, which whoever waits drives; to callers all of it blocks.
 //! Nothing of a request is kept but what its caller holds: a body goes piece by piece, and an answer comes so.
 
-use std::future::Future;
-use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use carry_kernel::clock::Timestamp;
-use futures_util::future::{Either, select};
-use futures_util::stream;
-use reqwest::StatusCode;
-use reqwest::header::{CONTENT_LENGTH, HeaderValue};
+use reqwest::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode, Url};
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use super::deadline::Deadline;
 use super::error::RemoteError;
-use super::peer::{BYTES_PER_SECOND_MIN, Pace};
 use super::trust;
 
 pub(super) mod body;
+pub(super) mod client;
+pub(super) mod pace;
+pub(super) mod put;
 #[cfg(test)]
 mod tests;
+pub(super) mod wait;
+
+use pace::{BYTES_PER_SECOND_MIN, Pace};
+use wait::Patience;
 
 /// How often a caller who waits looks whether it is to stop.
-const TICK: Duration = Duration::from_millis(50);
+pub(super) const TICK: Duration = Duration::from_millis(50);
 
 /// How long a request whose effect cannot be called back any more is waited for although the caller is to stop: a change that
 /// is left alone in its last moment may or may not have happened.
@@ -106,6 +106,25 @@ pub(super) fn moment(text: &str) -> Option<Timestamp> {
 }
 
 impl Http {
+    /// A request for `url` with these headers.
+    pub(super) fn request(
+        &self,
+        method: Method,
+        url: &str,
+        headers: impl IntoIterator<Item = (&'static str, impl AsRef<str>)>,
+    ) -> Result<reqwest::Request, RemoteError> {
+        let url = Url::parse(url).map_err(|e| self.internal("write the request's address", e.into()))?;
+        let mut request = reqwest::Request::new(method, url);
+        for (name, value) in headers {
+            // The error would show the value.
+            let mut value = HeaderValue::from_str(value.as_ref())
+                .map_err(|_| self.internal("write a header", format!("{name} cannot stand in one").into()))?;
+            value.set_sensitive(matches!(name, "authorization" | "x-amz-security-token"));
+            request.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+        Ok(request)
+    }
+
     /// Sends a request and waits for the beginning of the answer, whatever it says.
     pub(super) fn send(
         &self,
@@ -120,47 +139,23 @@ impl Http {
             let bytes = body.as_ref().map_or(0, |body| body.bytes);
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(bytes));
         }
+        let patience = Patience { silence: self.silence_of(how), first_look: how.first_look() };
         let response = self.runtime.block_on(async {
-            match body.filter(|body| body.bytes > 0) {
-                Some(body) => self.pour_out(request, body, how, deadline).await,
-                None => {
-                    let answer = pin!(self.client.execute(request));
-                    self.wait(answer, deadline, how.first_look(), self.silence_of(how)).await?.map_err(|e| self.lost(e))
-                }
+            let Some(body) = body.filter(|body| body.bytes > 0) else {
+                let answer = self.client.execute(request);
+                return self.within(answer, patience, &mut self.pace_of(how), deadline).await;
+            };
+            let (pieces, stream) = wait::channel();
+            *request.body_mut() = Some(stream);
+            let mut answer = pin!(self.client.execute(request));
+            let (silence, mut pace) = (patience.silence, self.pace_of(how));
+            match self.feed(answer.as_mut(), pieces, body.next, silence, &mut pace, deadline).await? {
+                Some(answered) => Ok(answered),
+                None => self.within(answer, patience, &mut self.pace_of(how), deadline).await,
             }
         })?;
-        Ok(Answer { response, silence: self.silence_of(how), pace: self.pace_of(how) })
-    }
-
-    /// Sends a request and its body, a piece after the other. The last piece goes when it is sure that the caller still wants it.
-    async fn pour_out(
-        &self,
-        mut request: reqwest::Request,
-        body: Pieces<'_>,
-        how: How,
-        deadline: &Deadline<'_>,
-    ) -> Result<reqwest::Response, RemoteError> {
-        let (silence, mut pace) = (self.silence_of(how), self.pace_of(how));
-        let (pieces, taken) = mpsc::channel::<Result<Bytes, io::Error>>(1);
-        let stream = stream::unfold(taken, |mut taken| async move { taken.recv().await.map(|piece| (piece, taken)) });
-        *request.body_mut() = Some(reqwest::Body::wrap_stream(stream));
-        let mut answer: Pin<&mut _> = pin!(self.client.execute(request));
-        while let Some(piece) = (body.next)()? {
-            // When this ends early, the body does too, shorter than was announced, and the server takes it for broken off.
-            deadline.check(&self.place)?;
-            let (n_bytes, begun) = (piece.len(), Instant::now());
-            let sent = pin!(pieces.send(Ok(piece)));
-            match self.wait(select(answer.as_mut(), sent), deadline, TICK, silence).await? {
-                // It has heard enough.
-                Either::Left((answer, _)) => return answer.map_err(|e| self.lost(e)),
-                Either::Right((Ok(()), _)) => {}
-                // The connection is gone; the answer says why.
-                Either::Right((Err(_), _)) => break,
-            }
-            self.keeps(&mut pace, begun, n_bytes)?;
-        }
-        drop(pieces);
-        self.wait(answer, deadline, how.first_look(), silence).await?.map_err(|e| self.lost(e))
+        let response = response.map_err(|e| self.lost(e))?;
+        Ok(Answer { response, silence: patience.silence, pace: self.pace_of(how) })
     }
 
     /// The next piece of an answer; `None` at its end.
@@ -168,10 +163,9 @@ impl Http {
         deadline.check(&self.place)?;
         let Answer { response, silence, pace } = answer;
         self.runtime.block_on(async {
-            let begun = Instant::now();
-            let piece = pin!(response.chunk());
-            let piece = self.wait(piece, deadline, TICK, *silence).await?.map_err(|e| self.lost(e))?;
-            self.keeps(pace, begun, piece.as_ref().map_or(0, Bytes::len))?;
+            let patience = Patience { silence: *silence, first_look: TICK };
+            let piece = self.within(response.chunk(), patience, pace, deadline).await?.map_err(|e| self.lost(e))?;
+            self.keeps(pace, piece.as_ref().map_or(0, Bytes::len))?;
             Ok(piece)
         })
     }
@@ -192,28 +186,6 @@ impl Http {
         Ok(rest)
     }
 
-    /// Waits for `future`, and looks now and then whether the caller is to stop; for the first time after `first_look`.
-    async fn wait<F: Future + Unpin>(
-        &self,
-        mut future: F,
-        deadline: &Deadline<'_>,
-        first_look: Duration,
-        silence: Duration,
-    ) -> Result<F::Output, RemoteError> {
-        let (mut nap, mut waited) = (first_look, Duration::ZERO);
-        loop {
-            if let Ok(done) = tokio::time::timeout(nap, &mut future).await {
-                return Ok(done);
-            }
-            deadline.check(&self.place)?;
-            waited += nap;
-            nap = TICK;
-            if waited >= silence {
-                return Err(self.unreachable("the server is silent"));
-            }
-        }
-    }
-
     fn silence_of(&self, how: How) -> Duration {
         if how.is_hurried { EFFECT_WAIT } else { self.silence }
     }
@@ -222,23 +194,9 @@ impl Http {
         if how.is_hurried { Pace::new(EFFECT_WAIT, BYTES_PER_SECOND_MIN) } else { self.pace.clone() }
     }
 
-    /// Goes on if the server, which took or sent so many bytes since `begun`, keeps up.
-    fn keeps(&self, pace: &mut Pace, begun: Instant, n_bytes: usize) -> Result<(), RemoteError> {
-        pace.waited(begun.elapsed());
-        pace.moved(n_bytes);
-        if pace.is_behind(Duration::ZERO) {
-            return Err(self.unreachable("the server is slower than any that works"));
-        }
-        Ok(())
-    }
-
-    fn lost(&self, error: reqwest::Error) -> RemoteError {
+    /// What it means that there is no answer.
+    pub(super) fn lost(&self, error: reqwest::Error) -> RemoteError {
         trust::unanswered(&self.place, error)
-    }
-
-    fn unreachable(&self, why: &'static str) -> RemoteError {
-        let silent = io::Error::new(io::ErrorKind::TimedOut, why);
-        RemoteError::Unreachable { place: self.place.clone(), source: silent.into() }
     }
 
     pub(super) fn internal(

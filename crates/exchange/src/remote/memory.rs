@@ -11,6 +11,7 @@ use crate::name::{FORMAT_BYTES, FORMAT_PATH, Folder, Format};
 use super::deadline::Deadline;
 use super::error::RemoteError;
 use super::file::{self, RemoteFile};
+use super::marker;
 use super::pipe::{self, Opened};
 use super::{Got, Init, Listed, Listing, PAGE_FILES_MAX, Part, Put, Remote, Source, Version};
 
@@ -41,14 +42,7 @@ impl State {
     }
 
     fn check(&self, place: &str) -> Result<(), RemoteError> {
-        match self.files.get(FORMAT_PATH).map(|marker| Format::read(&marker.bytes)) {
-            None => Err(RemoteError::NoMarker { place: place.to_owned() }),
-            Some(Format::Ours) => Ok(()),
-            Some(Format::Other(version)) => {
-                Err(RemoteError::WrongFormat { place: place.to_owned(), version: Some(version) })
-            }
-            Some(Format::Unknown) => Err(RemoteError::WrongFormat { place: place.to_owned(), version: None }),
-        }
+        marker::judge(place, self.files.get(FORMAT_PATH).map(|marker| Format::read(&marker.bytes)))
     }
 }
 

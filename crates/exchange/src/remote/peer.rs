@@ -20,7 +20,6 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder, StatusCode};
-use tokio::runtime::Runtime;
 
 use crate::location::Origin;
 use crate::name::{Folder, Format};
@@ -28,23 +27,21 @@ use crate::name::{Folder, Format};
 use super::deadline::Deadline;
 use super::error::RemoteError;
 use super::file::RemoteFile;
+use super::http::Http;
+use super::http::client::{self, ClientError};
+use super::http::pace::{BYTES_PER_SECOND_MIN, Pace};
+use super::marker::{self, MARKER_BYTES_MAX};
 use super::pipe::Opened;
 use super::{Cursor, Got, Init, Listed, Listing, News, Part, Put, Remote, Source};
 
 mod address;
 mod answer;
 mod call;
-mod client;
 mod download;
-mod pace;
 mod page;
 mod token;
 mod upload;
 
-pub(super) use client::{build, runtime};
-pub(super) use pace::{BYTES_PER_SECOND_MIN, Pace};
-
-pub use client::ClientError;
 pub use token::{Token, TokenError};
 
 /// Where the exchange lies at a server.
@@ -59,13 +56,9 @@ const ASKED_FIRST_BYTES: u64 = 1024 * 1024;
 /// Another device or a hub, over HTTP.
 #[derive(Debug)]
 pub struct PeerRemote {
-    place: String,
     base: String,
-    client: reqwest::Client,
     authorization: HeaderValue,
-    runtime: Runtime,
-    /// What each call begins with.
-    pace: Pace,
+    http: Http,
 }
 
 impl PeerRemote {
@@ -81,21 +74,24 @@ impl PeerRemote {
         let place = format!("{origin}{path}");
         Ok(Self {
             base: format!("{place}{BASE}"),
-            place,
-            client: client::build(origin, ca, client::IDLE)?,
             authorization: token.header(),
-            runtime: client::runtime()?,
-            pace: Pace::new(call::SILENCE_MAX, BYTES_PER_SECOND_MIN),
+            http: Http {
+                place,
+                client: client::build(origin, ca, client::IDLE)?,
+                runtime: client::runtime()?,
+                silence: call::SILENCE_MAX,
+                pace: Pace::new(call::SILENCE_MAX, BYTES_PER_SECOND_MIN),
+            },
         })
     }
 
     fn request(&self, method: Method, below: &str) -> RequestBuilder {
         let headers = HeaderMap::from_iter([(reqwest::header::AUTHORIZATION, self.authorization.clone())]);
-        self.client.request(method, format!("{}/{below}", self.base)).headers(headers)
+        self.http.client.request(method, format!("{}/{below}", self.base)).headers(headers)
     }
 
     fn absent(&self, file: &RemoteFile) -> RemoteError {
-        RemoteError::NotThere { place: self.place.clone(), file: file.to_string() }
+        RemoteError::NotThere { place: self.http.place.clone(), file: file.to_string() }
     }
 
     /// Sizes and versions are the same in a listing, in the answer to GET and to HEAD.
@@ -118,26 +114,19 @@ impl PeerRemote {
 
 impl Remote for PeerRemote {
     fn place(&self) -> &str {
-        &self.place
+        &self.http.place
     }
 
     fn check(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
-        deadline.check(&self.place)?;
-        self.runtime.block_on(async {
+        deadline.check(&self.http.place)?;
+        self.http.runtime.block_on(async {
             let mut pace = self.pace();
             let response = self.send(self.request(Method::GET, "format.json"), &mut pace, deadline).await?;
             if response.status() != StatusCode::OK {
                 return Err(self.refused(response, crate::name::FORMAT_PATH, deadline).await);
             }
-            // One byte more than is ever parsed: what is longer is no marker.
-            let bytes = self.body(response, 4097, &mut pace, deadline).await?;
-            match Format::read(&bytes) {
-                Format::Ours => Ok(()),
-                Format::Other(version) => {
-                    Err(RemoteError::WrongFormat { place: self.place.clone(), version: Some(version) })
-                }
-                Format::Unknown => Err(RemoteError::WrongFormat { place: self.place.clone(), version: None }),
-            }
+            let bytes = self.body(response, MARKER_BYTES_MAX, &mut pace, deadline).await?;
+            marker::judge(&self.http.place, Some(Format::read(&bytes)))
         })
     }
 
@@ -152,11 +141,11 @@ impl Remote for PeerRemote {
         deadline: &Deadline<'_>,
         each: &mut dyn FnMut(&[Listing]) -> ControlFlow<()>,
     ) -> Result<Listed, RemoteError> {
-        deadline.check(&self.place)?;
+        deadline.check(&self.http.place)?;
         // All pages together: many small ones, each slow, buy no time.
         let (mut pages, mut pace) = (page::Pages::default(), self.pace());
         loop {
-            let page = self.runtime.block_on(self.page(folder, pages.cursor(), &mut pace, deadline))?;
+            let page = self.http.runtime.block_on(self.page(folder, pages.cursor(), &mut pace, deadline))?;
             let files = pages.take(page).map_err(|what| self.strange(what))?;
             if !files.is_empty() && each(&files).is_break() {
                 return Ok(Listed::Stopped);
@@ -174,8 +163,8 @@ impl Remote for PeerRemote {
         into: &mut dyn Write,
         deadline: &Deadline<'_>,
     ) -> Result<Got, RemoteError> {
-        deadline.check(&self.place)?;
-        self.runtime.block_on(async {
+        deadline.check(&self.http.place)?;
+        self.http.runtime.block_on(async {
             match part {
                 // HTTP has no range without bytes.
                 Part::Range { bytes: 0, .. } => self.look(file, deadline).await?.ok_or_else(|| self.absent(file)),
@@ -187,9 +176,9 @@ impl Remote for PeerRemote {
     /// A call that is stopped while the other side verifies what it has in full may be one whose file is made after all.
     fn put(&self, file: &RemoteFile, source: Source<'_>, deadline: &Deadline<'_>) -> Result<Put, RemoteError> {
         file.may_put()?;
-        deadline.check(&self.place)?;
-        let source = Opened::open(source, &self.place)?;
-        self.runtime.block_on(async {
+        deadline.check(&self.http.place)?;
+        let source = Opened::open(source, &self.http.place)?;
+        self.http.runtime.block_on(async {
             if source.bytes() > ASKED_FIRST_BYTES
                 && let Some(there) = self.look(file, deadline).await?
             {
@@ -201,8 +190,8 @@ impl Remote for PeerRemote {
 
     fn delete(&self, file: &RemoteFile, deadline: &Deadline<'_>) -> Result<bool, RemoteError> {
         file.may_delete()?;
-        deadline.check(&self.place)?;
-        self.runtime.block_on(async {
+        deadline.check(&self.http.place)?;
+        self.http.runtime.block_on(async {
             let request = self.request(Method::DELETE, &address::of(file));
             let response = self.after_effect(deadline, request.send()).await?;
             if response.status() == StatusCode::NO_CONTENT {
@@ -216,12 +205,12 @@ impl Remote for PeerRemote {
     }
 
     fn wait(&self, after: Option<&Cursor>, deadline: &Deadline<'_>) -> Result<News, RemoteError> {
-        deadline.check(&self.place)?;
+        deadline.check(&self.http.place)?;
         let wait = match after {
             None => Duration::ZERO,
             Some(_) => deadline.left().map_or(WAIT, |left| left.min(WAIT)),
         };
-        self.runtime.block_on(self.news(after, wait.as_secs(), deadline))
+        self.http.runtime.block_on(self.news(after, wait.as_secs(), deadline))
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use bytes::Bytes;
 use carry_kernel::disk;
 use rustix::fs::OFlags;
 
@@ -61,9 +62,8 @@ impl<'a> Opened<'a> {
         }
     }
 
-    /// Takes the next piece off its front, for who asks instead of being handed; `at` is how much was taken before. `None` at
-    /// the end.
-    pub(super) fn take(&mut self, at: u64, place: &str) -> Result<Option<Vec<u8>>, RemoteError> {
+    /// Takes the next piece off its front; `at` is how much was taken before. `None` at the end.
+    fn take(&mut self, at: u64, place: &str) -> Result<Option<Vec<u8>>, RemoteError> {
         match self {
             Self::Bytes(bytes) => {
                 let (piece, rest) = bytes.split_at(bytes.len().min(PIECE_BYTES));
@@ -82,6 +82,26 @@ impl<'a> Opened<'a> {
                 Ok((n > 0).then_some(piece))
             }
         }
+    }
+
+    /// Gives it piece by piece, for who asks instead of being handed; `None` at the end.
+    pub(super) fn pieces(&mut self, place: &str) -> impl FnMut() -> Result<Option<Bytes>, RemoteError> {
+        let mut at = 0;
+        move || {
+            let piece = self.take(at, place)?;
+            at += piece.as_ref().map_or(0, |piece| piece.len() as u64);
+            Ok(piece.map(Bytes::from))
+        }
+    }
+
+    /// All of it, for what is known to be small.
+    pub(super) fn whole(self, place: &str, deadline: &Deadline<'_>) -> Result<Vec<u8>, RemoteError> {
+        let mut whole = Vec::new();
+        self.pour(place, deadline, |piece| {
+            whole.extend_from_slice(piece);
+            Ok(())
+        })?;
+        Ok(whole)
     }
 
     /// Hands all of it to `each`, piece by piece.

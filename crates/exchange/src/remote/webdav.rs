@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,8 +36,11 @@ use super::deadline::Deadline;
 use super::dice::Dice;
 use super::error::RemoteError;
 use super::file::RemoteFile;
+use super::http::client::{self, ClientError};
+use super::http::pace::{BYTES_PER_SECOND_MIN, Pace};
+use super::http::put::Conditions;
 use super::http::{How, Http, moment};
-use super::peer::{self, BYTES_PER_SECOND_MIN, ClientError, Pace};
+use super::marker::{self, MARKER_BYTES_MAX, Mark};
 use super::pipe::Opened;
 use super::{Got, Init, Listed, Listing, PAGE_FILES_MAX, Part, Put, Remote, Source, TEMPORARY_KEPT};
 
@@ -54,9 +57,6 @@ use put::Landed;
 use refusal::Refusal;
 use wire::{Depth, Wire};
 
-/// Bytes of the marker that are read: one more than are ever parsed.
-const MARKER_BYTES_MAX: usize = 4097;
-
 /// How long a server may be silent: some look for viruses in what they got, or put it together, before they answer.
 const SILENCE: Duration = Duration::from_secs(120);
 
@@ -64,20 +64,14 @@ const SILENCE: Duration = Duration::from_secs(120);
 /// two calls.
 const IDLE: Duration = Duration::from_secs(4);
 
-/// Whether the server knows `If-None-Match`.
-const UNKNOWN: u8 = 0;
-const YES: u8 = 1;
-const NO: u8 = 2;
-
 /// A folder of a server of WebDAV. Calls come from any thread, but not from within an asynchronous runtime.
 #[derive(Debug)]
 pub struct WebDavRemote {
     wire: Wire,
     writer: LogId,
     nonces: Dice,
-    /// Whether the marker has been seen.
-    is_marked: AtomicBool,
-    conditions: AtomicU8,
+    mark: Mark,
+    conditions: Conditions,
     /// Whether a destination is to be named by its path alone.
     is_path_wanted: AtomicBool,
     /// Folders that were there.
@@ -104,8 +98,8 @@ impl WebDavRemote {
         let base = format!("{server}{path}");
         let http = Http {
             place: format!("dav+{base}"),
-            client: peer::build(origin, ca, IDLE)?,
-            runtime: peer::runtime()?,
+            client: client::build(origin, ca, IDLE)?,
+            runtime: client::runtime()?,
             silence: SILENCE,
             pace: Pace::new(SILENCE, BYTES_PER_SECOND_MIN),
         };
@@ -113,8 +107,8 @@ impl WebDavRemote {
             wire: Wire { http, base, path_at: server.len(), authorization: login.map(Login::header) },
             writer,
             nonces: Dice::new(seed),
-            is_marked: AtomicBool::new(false),
-            conditions: AtomicU8::new(UNKNOWN),
+            mark: Mark::default(),
+            conditions: Conditions::new(None),
             is_path_wanted: AtomicBool::new(false),
             folders: Mutex::default(),
         })
@@ -127,16 +121,11 @@ impl WebDavRemote {
         self
     }
 
-    /// Goes on if this place is marked.
-    fn marked(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
-        if self.is_marked.load(Ordering::Relaxed) { deadline.check(self.place()) } else { self.check(deadline) }
-    }
-
     /// Something is missing that should be there: goes on if the marker still is.
     fn look_again(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
         self.folders.lock().unwrap_or_else(PoisonError::into_inner).clear();
         // Whoever marks the place has not marked it yet.
-        if self.is_marked.load(Ordering::Relaxed) { self.check(deadline) } else { Ok(()) }
+        if self.mark.is_seen() { self.check(deadline) } else { Ok(()) }
     }
 
     fn knows(&self, folder: &str) {
@@ -231,38 +220,26 @@ impl Remote for WebDavRemote {
 
     fn check(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
         let marker = self.marker(deadline)?;
-        self.is_marked.store(marker == Some(Format::Ours), Ordering::Relaxed);
-        let place = || self.place().to_owned();
-        match marker {
-            Some(Format::Ours) => {
-                self.knows(&Folder::Root.to_string());
-                Ok(())
-            }
-            None => Err(RemoteError::NoMarker { place: place() }),
-            Some(Format::Other(version)) => Err(RemoteError::WrongFormat { place: place(), version: Some(version) }),
-            Some(Format::Unknown) => Err(RemoteError::WrongFormat { place: place(), version: None }),
-        }
+        self.mark.judge(self.place(), marker)?;
+        self.knows(&Folder::Root.to_string());
+        Ok(())
     }
 
     /// The folder that the address names is made, but not those above it: they are somebody's.
     fn init(&self, deadline: &Deadline<'_>) -> Result<Init, RemoteError> {
-        match self.check(deadline) {
-            Ok(()) => return Ok(Init::Already),
-            Err(RemoteError::NoMarker { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        let root = Folder::Root.to_string();
-        match self.make_folder(&root, deadline) {
-            // What it should lie in is missing.
-            Err(RemoteError::Internal { .. }) => {
-                self.make_base(deadline)?;
-                self.make_folder(&root, deadline)?;
+        marker::init(self, deadline, || {
+            let root = Folder::Root.to_string();
+            match self.make_folder(&root, deadline) {
+                // What it should lie in is missing.
+                Err(RemoteError::Internal { .. }) => {
+                    self.make_base(deadline)?;
+                    self.make_folder(&root, deadline)?;
+                }
+                made => made?,
             }
-            made => made?,
-        }
-        let landed = self.put_aside(FORMAT_PATH, &root, Opened::Bytes(FORMAT_BYTES), true, deadline)?;
-        self.check(deadline)?;
-        Ok(if landed == Landed::Created { Init::Created } else { Init::Already })
+            let landed = self.put_aside(FORMAT_PATH, &root, Opened::Bytes(FORMAT_BYTES), true, deadline)?;
+            Ok(landed == Landed::Created)
+        })
     }
 
     fn list(
@@ -271,7 +248,7 @@ impl Remote for WebDavRemote {
         deadline: &Deadline<'_>,
         each: &mut dyn FnMut(&[Listing]) -> ControlFlow<()>,
     ) -> Result<Listed, RemoteError> {
-        self.marked(deadline)?;
+        self.mark.look(self, deadline)?;
         let (at, folder) = (folder, folder.to_string());
         let (mut page, mut failed) = (Vec::new(), None);
         let ended = self.entries(&folder, deadline, &mut |entry| {
@@ -308,7 +285,7 @@ impl Remote for WebDavRemote {
         into: &mut dyn Write,
         deadline: &Deadline<'_>,
     ) -> Result<Got, RemoteError> {
-        self.marked(deadline)?;
+        self.mark.look(self, deadline)?;
         self.fetch(file, part, into, deadline)
     }
 
@@ -317,14 +294,14 @@ impl Remote for WebDavRemote {
     /// that is still arriving, and its author finds it by its size.
     fn put(&self, file: &RemoteFile, source: Source<'_>, deadline: &Deadline<'_>) -> Result<Put, RemoteError> {
         file.may_put()?;
-        self.marked(deadline)?;
+        self.mark.look(self, deadline)?;
         let source = Opened::open(source, self.place())?;
         self.put_opened(file, source, deadline)
     }
 
     fn delete(&self, file: &RemoteFile, deadline: &Deadline<'_>) -> Result<bool, RemoteError> {
         file.may_delete()?;
-        self.marked(deadline)?;
+        self.mark.look(self, deadline)?;
         // Of a folder all that is in it would go.
         match self.wire.look(file.path(), deadline)? {
             None => self.look_again(deadline).map(|()| false),
@@ -336,7 +313,7 @@ impl Remote for WebDavRemote {
     }
 
     fn sweep(&self, writers: &[LogId], now: Timestamp, deadline: &Deadline<'_>) -> Result<u64, RemoteError> {
-        self.marked(deadline)?;
+        self.mark.look(self, deadline)?;
         let folder = Folder::Root.to_string();
         let kept_from = now.before(TEMPORARY_KEPT);
         let mut left = Vec::new();

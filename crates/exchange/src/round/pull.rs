@@ -1,23 +1,22 @@
 //! Takes in what heads name and is not here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 
 use carry_kernel::clock::Timestamp;
 
 use super::fetch::{Fetched, Refusal, Tried, sort_out};
 use super::{Problem, Reached, Round, RoundError, Step};
 use crate::hash::Digest;
-use crate::head::Relay;
-use crate::limits::{HEADER_BYTES_MAX, LIST_BYTES_MAX, NUMBER_MAX};
+use crate::limits::LIST_BYTES_MAX;
 use crate::name::{LogId, ObjectName, StreamName};
-use crate::plan::{Budget, Fetch, How, Known, Part, PullPlan, Source, plan_pull};
+use crate::plan::{Fetch, How, Part, PullPlan};
 use crate::remote::{Part as FilePart, RemoteFile};
-use crate::segment::{Expected, PRELUDE_BYTES, SegmentHeader, header_bytes};
-use crate::store::{Accepted, Followed, Limit, LogState, Store, WAYS};
+use crate::segment::{Expected, SegmentHeader};
+use crate::store::{Accepted, Followed, Limit, Store, WAYS};
 
-/// Bytes that are fetched to read a header; few are larger.
-const HEADER_BYTES_AIM: u64 = 64 * 1024;
+mod plan;
+mod segment;
+
 /// Bytes of parts that are held in memory; of more, the whole file is fetched.
 const PARTS_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Plans of one round at most. Each moves something; what is left is the next round's.
@@ -151,127 +150,6 @@ impl Round<'_> {
         Ok(store.followed()?)
     }
 
-    /// What to fetch now: of logs that count, then of second ways of forked logs, then of logs that nobody approved.
-    fn plan(&self, store: &Store, followed: &[Followed], progress: &Progress) -> Result<PullPlan, RoundError> {
-        let _at_once = store.snapshot()?;
-        let mut plan = PullPlan::default();
-        let mut left = Budget {
-            bytes: self.options.budget.bytes.saturating_sub(progress.bytes),
-            objects: self.options.budget.objects.max(1).saturating_sub(progress.n_objects),
-            ..self.options.budget
-        };
-        for group in groups(followed) {
-            if left.objects == 0 || (left.bytes == 0 && progress.bytes > 0) {
-                // Only whether something is left is asked.
-                left = Budget { bytes: 0, objects: 1, ..left };
-            }
-            let one = self.plan_group(store, &group, progress, &left)?;
-            if left.bytes == 0 && progress.bytes > 0 {
-                plan.n_left += one.n_left + one.fetches.len();
-                continue;
-            }
-            left.bytes = left.bytes.saturating_sub(one.fetches.iter().map(|fetch| fetch.bytes).sum());
-            left.objects = left.objects.saturating_sub(one.fetches.len());
-            plan.fetches.extend(one.fetches);
-            plan.n_left += one.n_left;
-            plan.without.extend(one.without);
-        }
-        self.add_carried(store, followed, progress, &mut plan, &mut left)?;
-        Ok(plan)
-    }
-
-    /// Adds whole files that are needed to pass logs on elsewhere: their records are held, but in other pieces, as after
-    /// their author merged them.
-    fn add_carried(
-        &self,
-        store: &Store,
-        followed: &[Followed],
-        progress: &Progress,
-        plan: &mut PullPlan,
-        left: &mut Budget,
-    ) -> Result<(), RoundError> {
-        let carried = store.carried_elsewhere(&self.options.remote)?;
-        if carried.is_empty() {
-            return Ok(());
-        }
-        for fetch in plan.fetches.iter_mut().filter(|fetch| carried.contains(&fetch.log)) {
-            // What would come in part comes whole: it would be fetched again otherwise.
-            (fetch.how, fetch.bytes) = (How::Whole, fetch.reference.bytes);
-        }
-        let is_passed_on = |state| matches!(state, LogState::Approved | LogState::Former);
-        for one in followed.iter().filter(|one| carried.contains(&one.log) && is_passed_on(one.state)) {
-            for (stream, segments) in one.segments.iter().flatten() {
-                let relay = one.head.head().streams.get(stream).map(|state| state.relay);
-                if !self.takes(stream) || (relay == Some(Relay::Own) && one.state != LogState::Former) {
-                    continue;
-                }
-                for reference in segments.iter().rev() {
-                    let is_planned = plan.fetches.iter().any(|fetch| fetch.reference == *reference);
-                    if is_planned
-                        || progress.failed.contains(&reference.digest)
-                        || store.has_object(&reference.name(one.log, stream))?
-                    {
-                        continue;
-                    }
-                    if left.objects == 0 || (left.bytes < reference.bytes && !plan.fetches.is_empty()) {
-                        plan.n_left += 1;
-                        continue;
-                    }
-                    left.objects -= 1;
-                    left.bytes = left.bytes.saturating_sub(reference.bytes);
-                    plan.fetches.push(Fetch {
-                        log: one.log,
-                        stream: stream.clone(),
-                        reference: *reference,
-                        how: How::Whole,
-                        bytes: reference.bytes,
-                    });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn plan_group(
-        &self,
-        store: &Store,
-        group: &[&Followed],
-        progress: &Progress,
-        budget: &Budget,
-    ) -> Result<PullPlan, RoundError> {
-        let mut known = Known { failed: progress.failed.clone(), ..Known::default() };
-        let mut segments = Vec::new();
-        for followed in group {
-            let Some(all) = &followed.segments else { continue };
-            let mut all = all.clone();
-            let is_full = |stream: &StreamName| progress.full.contains(&(followed.log, stream.clone()));
-            all.retain(|stream, _| self.takes(stream) && !is_full(stream));
-            for (stream, held) in store.held(followed.log, followed.track)? {
-                known.held.insert((followed.log, stream), held);
-            }
-            // Nothing is fetched for the sake of what comes after a revocation.
-            for stream in all.keys() {
-                if let Some(last) = store.wanted_to(followed.log, followed.track, stream)? {
-                    let held = known.held.entry((followed.log, stream.clone())).or_default();
-                    held.insert(last + 1, NUMBER_MAX);
-                }
-            }
-            for segment in all.values().flatten() {
-                let Some((_, header)) = progress.headers.get(&segment.digest) else { continue };
-                known.headers.insert(segment.digest, header.clone());
-                // What records bring that are missing may be wanted by them.
-                for id in header.attachments.iter().flat_map(|attachment| &attachment.provides) {
-                    if !store.brings(followed.log, id)? {
-                        known.wanted.entry(followed.log).or_default().insert(id.clone());
-                    }
-                }
-            }
-            segments.push((followed.head.head(), all));
-        }
-        let sources: Vec<Source<'_>> = segments.iter().map(|(head, segments)| Source { head, segments }).collect();
-        Ok(plan_pull(&sources, &known, budget))
-    }
-
     fn carry_out(
         &mut self,
         store: &mut Store,
@@ -400,100 +278,4 @@ impl Round<'_> {
             Fetched::Refused(refusal) => Fetched::Refused(refusal),
         }
     }
-
-    pub(super) fn get_whole(
-        &self,
-        store: &mut Store,
-        file: &RemoteFile,
-        expected: &Expected,
-    ) -> Result<Tried<(Accepted, u64)>, RoundError> {
-        let mut incoming = store.incoming()?;
-        let part = FilePart::Whole { bytes_max: expected.reference.bytes };
-        let got = self.remote.get(file, part, &mut incoming, self.deadline)?;
-        if got.bytes != expected.reference.bytes {
-            let why = format!("it has {} bytes", got.bytes);
-            return Ok(Tried::Bad(Some(got), why));
-        }
-        match store.accept_segment(expected, incoming) {
-            Ok(accepted) => Ok(Tried::Good((accepted, got.bytes))),
-            Err(error) => sort_out(error, got),
-        }
-    }
-
-    fn get_header(
-        &self,
-        file: &RemoteFile,
-        expected: &Expected,
-    ) -> Result<Tried<(Vec<u8>, SegmentHeader)>, RoundError> {
-        let first = HEADER_BYTES_AIM.min(expected.reference.bytes);
-        let (mut bytes, got) = self.read(file, FilePart::Range { from: 0, bytes: first })?;
-        let Some(length) = bytes.first_chunk::<PRELUDE_BYTES>().and_then(|prelude| header_bytes(prelude).ok()) else {
-            return Ok(Tried::Bad(Some(got), "it does not begin like a segment".to_owned()));
-        };
-        let length = PRELUDE_BYTES as u64 + length.min(HEADER_BYTES_MAX);
-        let have = bytes.len() as u64;
-        if length > have {
-            let (rest, _) = self.read(file, FilePart::Range { from: have, bytes: length - have })?;
-            bytes.write_all(&rest).map_err(crate::store::StoreError::from)?;
-        }
-        bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
-        match SegmentHeader::read(&bytes, expected) {
-            Ok(header) => Ok(Tried::Good((bytes, header))),
-            Err(error) => sort_out(error.into(), got),
-        }
-    }
-
-    fn get_parts(
-        &self,
-        store: &mut Store,
-        file: &RemoteFile,
-        expected: &Expected,
-        head: &[u8],
-        header: &SegmentHeader,
-        parts: &[Part],
-    ) -> Result<Tried<(Accepted, u64)>, RoundError> {
-        let (mut blocks, mut total, mut last) = (BTreeMap::new(), 0, None);
-        for part in parts {
-            self.deadline.check(self.remote.place())?;
-            let range = FilePart::Range { from: part.place.start, bytes: part.bytes() };
-            let (bytes, got) = self.read(file, range)?;
-            if got.bytes != part.bytes() {
-                return Ok(Tried::Bad(Some(got), "it ends early".to_owned()));
-            }
-            total += got.bytes;
-            let mut rest = bytes.as_slice();
-            for block in part.blocks.clone() {
-                let size = header.blocks.get(block).map_or(0, |block| block.bytes);
-                let Some((stored, after)) = usize::try_from(size).ok().and_then(|size| rest.split_at_checked(size))
-                else {
-                    return Ok(Tried::Bad(Some(got), "it ends early".to_owned()));
-                };
-                blocks.insert(block, stored.to_vec());
-                rest = after;
-            }
-            last = Some(got);
-        }
-        let Some(got) = last else { return Ok(Tried::Bad(None, "nothing of it is missing".to_owned())) };
-        match store.accept_parts(expected, head, &blocks) {
-            Ok(accepted) => Ok(Tried::Good((accepted, total))),
-            Err(error) => sort_out(error, got),
-        }
-    }
-}
-
-/// Sources that are planned together: each log once. Logs that count come first, what nobody approved last.
-fn groups(followed: &[Followed]) -> Vec<Vec<&Followed>> {
-    let counts = |one: &&Followed| one.state != LogState::Unapproved;
-    let (mut counting, strangers): (Vec<_>, Vec<_>) = followed.iter().partition(counts);
-    counting.sort_by_key(|one| one.track);
-    let mut groups: Vec<Vec<&Followed>> = Vec::new();
-    for part in counting.chunk_by(|a, b| a.track == b.track) {
-        groups.push(part.to_vec());
-    }
-    let mut strangers = strangers;
-    strangers.sort_by_key(|one| one.track);
-    for part in strangers.chunk_by(|a, b| a.track == b.track) {
-        groups.push(part.to_vec());
-    }
-    groups
 }

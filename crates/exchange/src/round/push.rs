@@ -42,7 +42,7 @@ impl Round<'_> {
             None => self.shown(store, log, &closure)?,
         };
         let plan = plan_push(&closure, &shown, 0, Whose::Author);
-        let done = self.put_all(store, &plan, Whose::Author, now)?;
+        let done = self.put_own(store, log, &plan, is_compared, now)?;
         if done == Done::All {
             if store.published(&remote, log)? < Some(n) {
                 store.note_published(&remote, log, n)?;

@@ -9,7 +9,7 @@ use super::check::check_segment;
 use super::shelf::stamp;
 use super::{Moved, Problem, Round, RoundError, Step};
 use crate::hash::Digest;
-use crate::name::{Entry, Folder, Form, ObjectId, ObjectName};
+use crate::name::{Entry, Folder, Form, LogId, ObjectId, ObjectName};
 use crate::plan::{PushPlan, Put, Whose};
 use crate::remote::{self, Part, RemoteError, RemoteFile, Source};
 use crate::segment::{PRELUDE_BYTES, header_bytes};
@@ -86,6 +86,21 @@ impl Round<'_> {
         Ok(done)
     }
 
+    /// The same of an own log, and notes what of it is lost. `is_all` says that everything it names was compared.
+    pub(super) fn put_own(
+        &mut self,
+        store: &mut Store,
+        log: LogId,
+        plan: &PushPlan,
+        is_all: bool,
+        now: Timestamp,
+    ) -> Result<Done, RoundError> {
+        self.lost.clear();
+        let done = self.put_all(store, plan, Whose::Author, now)?;
+        store.note_lost(&self.options.remote, log, &self.lost, is_all, now)?;
+        Ok(done)
+    }
+
     /// Puts one object under its own name, or as the first replica whose name is free.
     fn put(&mut self, store: &mut Store, put: &Put, whose: Whose, now: Timestamp) -> Result<Placed, RoundError> {
         let object = &put.object.name;
@@ -96,6 +111,7 @@ impl Round<'_> {
         };
         // What is damaged here must not take a name there.
         if let Err(why) = check(object, put.object.bytes, &place) {
+            self.lost.push((object.clone(), why.clone()));
             self.problem(Problem::Lost(object.clone(), why));
             return Ok(if whose == Whose::Author && store.was_put(object)? { Placed::Lost } else { Placed::Not });
         }
@@ -105,7 +121,10 @@ impl Round<'_> {
                 continue;
             }
             match self.put_as(store, put, &file, &place, whose, now) {
-                Ok(true) => return Ok(Placed::There),
+                Ok(true) => {
+                    store.note_found(&self.options.remote, object)?;
+                    return Ok(Placed::There);
+                }
                 Ok(false) => {}
                 Err(RoundError::Remote(error)) => {
                     self.survive(object, error)?;

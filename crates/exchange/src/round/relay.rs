@@ -181,7 +181,10 @@ impl Round<'_> {
         let lacks: BTreeSet<_> = self.lacks(store, &closure)?.into_iter().map(|object| object.name).collect();
         plan.before.retain(|put| !lacks.contains(&put.object.name));
         plan.after.retain(|put| !lacks.contains(&put.object.name));
-        self.put_all(store, &plan, whose, now).map(drop)
+        match whose {
+            Whose::Author => self.put_own(store, head.head().log(), &plan, true, now).map(drop),
+            Whose::RelaySealed | Whose::RelayPlain => self.put_all(store, &plan, whose, now).map(drop),
+        }
     }
 
     /// What of a closure is not held here in one piece.

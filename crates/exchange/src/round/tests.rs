@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use carry_kernel::clock::{ManualClock, Timestamp};
 use carry_kernel::db::{Db, Schema};
@@ -15,7 +16,7 @@ use crate::head::Relay;
 use crate::ranges::Ranges;
 use crate::record::{AttachmentId, Flags};
 use crate::remote::MemoryRemote;
-use crate::store::{Setup, Statement};
+use crate::store::{Limit, Setup, Statement};
 use crate::strand::outbox::{self, Outgoing};
 use crate::strand::{Batch, Offered, Origin, Strand, StrandError};
 

@@ -365,14 +365,11 @@ impl Store {
         let sql = "SELECT log, stream, first, last, bytes, digest, since_ms FROM superseded ORDER BY since_ms";
         let mut rows = self.db.conn().prepare_cached(sql)?;
         let rows = rows.query_map([], |row| {
-            let reference = SegmentRef {
-                first: number(row, 2)?,
-                last: number(row, 3)?,
-                bytes: number(row, 4)?,
-                digest: digest(row, 5)?,
-            };
             let stream: StreamName = super::rows::parsed(row, 1)?;
-            Ok((reference.name(super::rows::parsed(row, 0)?, &stream), Timestamp::from_millis(row.get(6)?)))
+            Ok((
+                super::rows::reference(row, 2)?.name(super::rows::parsed(row, 0)?, &stream),
+                Timestamp::from_millis(row.get(6)?),
+            ))
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }

@@ -6,7 +6,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use carry_kernel::db::rusqlite;
 
 use super::incarnation::disk_error;
-use super::rows::{self, Lane, digest, int, number};
+use super::rows::{self, Lane, digest, int, number, reference};
 use super::{Store, StoreError, places};
 use crate::chain::{Link, chain_next, chain_start};
 use crate::frame::Frame;
@@ -65,12 +65,7 @@ pub(super) fn pieces(db: &rusqlite::Connection, lane: &Lane, first: u64, last: u
         let blocks = blocks.map(|text| text.split(' ').filter_map(|block| block.parse().ok()).collect());
         Ok(Piece {
             lane: lane.clone(),
-            reference: SegmentRef {
-                first: number(row, 0)?,
-                last: number(row, 1)?,
-                bytes: number(row, 2)?,
-                digest: digest(row, 3)?,
-            },
+            reference: reference(row, 0)?,
             base: digest(row, 4)?,
             chain: digest(row, 5)?,
             file: row.get(6)?,

@@ -262,14 +262,52 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn forget_remote(&mut self, remote: &str) -> Result<(), StoreError> {
-        self.db.write(|tx| {
-            for table in ["put", "published", "rejects", "rounds", "hours", "faded", "compared", "answered", "carried"]
-            {
-                tx.prepare_cached(&format!("DELETE FROM {table} WHERE remote = ?1"))?.execute([remote])?;
-            }
-            Ok(())
-        })
+        self.db.write(|tx| forget(tx, remote))
     }
+
+    /// Says where a remote is now, before anything that is noted of it is believed. Where it was elsewhere before, all of that
+    /// is forgotten: nothing is taken to be at the new place for having been at the old one. Says whether it was.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn note_place(&mut self, remote: &str, place: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT place FROM places WHERE remote = ?1";
+        let known =
+            self.db.conn().prepare_cached(sql)?.query_row([remote], |row| row.get::<_, String>(0)).optional()?;
+        if known.as_deref() == Some(place) {
+            return Ok(false);
+        }
+        self.db.write(|tx| {
+            if known.is_some() {
+                forget(tx, remote)?;
+            }
+            let sql = "INSERT OR REPLACE INTO places (remote, place) VALUES (?1, ?2)";
+            tx.prepare_cached(sql)?.execute((remote, place))?;
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(known.is_some())
+    }
+}
+
+/// All that is noted of a remote goes.
+fn forget(tx: &Connection, remote: &str) -> Result<(), StoreError> {
+    let tables = [
+        "put",
+        "published",
+        "rejects",
+        "places",
+        "rounds",
+        "hours",
+        "faded",
+        "compared",
+        "answered",
+        "carried",
+        "lost",
+    ];
+    for table in tables {
+        tx.prepare_cached(&format!("DELETE FROM {table} WHERE remote = ?1"))?.execute([remote])?;
+    }
+    Ok(())
 }
 
 /// How rounds went, for whoever only looks: makes nothing.

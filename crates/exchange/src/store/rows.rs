@@ -9,6 +9,7 @@ use super::StoreError;
 use crate::hash::Digest;
 use crate::name::{LogId, StreamName};
 use crate::ranges::Ranges;
+use crate::segment::SegmentRef;
 
 /// A number as SQLite holds it. Ours have twelve digits at most.
 pub(super) fn int(number: u64) -> i64 {
@@ -30,6 +31,16 @@ pub(crate) fn track(row: &Row<'_>, at: usize) -> rusqlite::Result<u32> {
 /// 32 bytes.
 pub(super) fn digest(row: &Row<'_>, at: usize) -> rusqlite::Result<Digest> {
     row.get(at).map(Digest::from_bytes)
+}
+
+/// First, last, bytes and digest of a segment, in four columns from `at` on.
+pub(super) fn reference(row: &Row<'_>, at: usize) -> rusqlite::Result<SegmentRef> {
+    Ok(SegmentRef {
+        first: number(row, at)?,
+        last: number(row, at + 1)?,
+        bytes: number(row, at + 2)?,
+        digest: digest(row, at + 3)?,
+    })
 }
 
 /// A text that is the name of something.

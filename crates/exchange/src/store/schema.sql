@@ -22,9 +22,10 @@ CREATE TABLE logs (
   revoked_by TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX logs_by_voucher ON logs (vouched_by);
--- Logs that were let go of, so that they are not met again at once.
+-- Logs that were let go of, so that they are not met again at once. alias, device, label and key are what they were called, for
+-- who thinks better of it: key is that of the device, which did sign the log.
 CREATE TABLE forgotten (
-  log TEXT PRIMARY KEY, vouched_by TEXT, at_ms INTEGER NOT NULL
+  log TEXT PRIMARY KEY, vouched_by TEXT, at_ms INTEGER NOT NULL, alias TEXT NOT NULL, device TEXT, label TEXT, key BLOB
 ) STRICT, WITHOUT ROWID;
 -- How far a revoked log still counts. A stream without a row does not count at all.
 CREATE TABLE revoked (
@@ -166,6 +167,8 @@ CREATE TABLE rejects (
   PRIMARY KEY (remote, name)
 ) STRICT, WITHOUT ROWID;
 
+-- Where a remote was when what is noted of it was noted.
+CREATE TABLE places (remote TEXT PRIMARY KEY, place TEXT NOT NULL) STRICT, WITHOUT ROWID;
 -- How rounds with a remote went: way is pull or push. failures are those since the last success.
 CREATE TABLE rounds (
   remote TEXT NOT NULL, way TEXT NOT NULL, ok_ms INTEGER, n_ok INTEGER NOT NULL,
@@ -190,6 +193,11 @@ CREATE TABLE compared (
 CREATE TABLE answered (
   remote TEXT NOT NULL, want TEXT NOT NULL, at_ms INTEGER NOT NULL,
   PRIMARY KEY (remote, want)
+) STRICT, WITHOUT ROWID;
+-- Own files that a remote lacks and that are damaged or gone here, as the last comparison found them.
+CREATE TABLE lost (
+  remote TEXT NOT NULL, log TEXT NOT NULL, name TEXT NOT NULL, why TEXT NOT NULL, since_ms INTEGER NOT NULL,
+  PRIMARY KEY (remote, name)
 ) STRICT, WITHOUT ROWID;
 -- Logs that could not be passed on to a remote, because files that their heads name are held only in other pieces.
 CREATE TABLE carried (

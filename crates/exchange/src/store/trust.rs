@@ -21,6 +21,23 @@ pub const FORGOTTEN_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Forgotten logs that are remembered, newest first.
 const FORGOTTEN_KEPT: i64 = 1024;
 
+/// A log that was forgotten, and what it was called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forgotten {
+    /// The log.
+    pub log: LogId,
+    /// Its name here.
+    pub alias: String,
+    /// The id of the device. Without a `key` it proves nothing.
+    pub device: Option<String>,
+    /// What the device called itself.
+    pub label: Option<String>,
+    /// The device's key, which did sign the log.
+    pub key: Option<[u8; 32]>,
+    /// When it was forgotten.
+    pub at: Timestamp,
+}
+
 /// The last record of each stream that counts, and the chain after it.
 pub(super) type Positions = BTreeMap<StreamName, (u64, Digest)>;
 
@@ -120,9 +137,19 @@ impl Store {
                     "only a log that is not approved, or that was revoked with another, can be forgotten",
                 ));
             }
-            let sql = "INSERT OR REPLACE INTO forgotten (log, vouched_by, at_ms)
-                       SELECT log, vouched_by, ?2 FROM logs WHERE log = ?1";
-            tx.prepare_cached(sql)?.execute((&text, now.as_millis()))?;
+            let head =
+                super::status::followed(tx, log)?.into_iter().map(|(_, head, _)| head).max_by_key(|head| head.head().n);
+            let head = head.as_ref().map(|head| head.head());
+            let author = head.and_then(|head| head.author.as_ref());
+            let sql = "INSERT OR REPLACE INTO forgotten (log, vouched_by, at_ms, alias, device, label, key)
+                       SELECT log, vouched_by, ?2, alias, ?3, ?4, ?5 FROM logs WHERE log = ?1";
+            tx.prepare_cached(sql)?.execute((
+                &text,
+                now.as_millis(),
+                head.map(|head| head.device.as_str()),
+                author.and_then(|author| author.label.as_deref()),
+                author.map(|author| author.key),
+            ))?;
             let sql = "DELETE FROM forgotten WHERE log IN (
                            SELECT log FROM forgotten ORDER BY at_ms DESC, log LIMIT -1 OFFSET ?1)";
             tx.prepare_cached(sql)?.execute([FORGOTTEN_KEPT])?;
@@ -165,6 +192,24 @@ impl Store {
         let sql = "SELECT at_ms FROM forgotten WHERE log = ?1 AND NOT EXISTS (SELECT 1 FROM logs WHERE log = ?1)";
         let row = self.db.conn().prepare_cached(sql)?.query_row([log.to_string()], |row| row.get(0));
         Ok(row.optional()?.is_some_and(|at| now.since(Timestamp::from_millis(at)) < FORGOTTEN_FOR))
+    }
+
+    /// The logs that were forgotten and are not met again yet.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forgotten(&self, now: Timestamp) -> Result<Vec<Forgotten>, StoreError> {
+        let sql = "SELECT log, alias, device, label, key, at_ms FROM forgotten
+                   WHERE NOT EXISTS (SELECT 1 FROM logs WHERE logs.log = forgotten.log) ORDER BY alias";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let rows = rows.query_map([], |row| {
+            let at = Timestamp::from_millis(row.get(5)?);
+            let (alias, device, label, key) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+            Ok(Forgotten { log: parsed(row, 0)?, alias, device, label, key, at })
+        })?;
+        let mut all = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        all.retain(|one| now.since(one.at) < FORGOTTEN_FOR);
+        Ok(all)
     }
 
     fn check_foreign(&self, log: LogId) -> Result<(), StoreError> {

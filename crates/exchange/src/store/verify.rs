@@ -15,7 +15,7 @@ use crate::head::{HeadError, ListRef, SignedHead};
 use crate::list::List;
 use crate::name::{LogId, ObjectName};
 use crate::ranges::Ranges;
-use crate::segment::{Content, SegmentRef};
+use crate::segment::Content;
 
 /// Something that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,24 @@ pub(super) struct Findings(pub(super) Vec<Finding>);
 impl Findings {
     pub(super) fn add(&mut self, what: impl Into<String>, problem: impl Into<String>) {
         self.0.push(Finding { what: what.into(), problem: problem.into() });
+    }
+
+    /// What was found, each thing once: of one that several looks are about, with all that they say.
+    fn by_what(self) -> Vec<Finding> {
+        let mut all: Vec<Finding> = Vec::new();
+        let mut at: BTreeMap<String, (usize, Vec<String>)> = BTreeMap::new();
+        for finding in self.0 {
+            let (at, said) = at.entry(finding.what.clone()).or_insert_with(|| (all.len(), Vec::new()));
+            if said.contains(&finding.problem) {
+                continue;
+            }
+            said.push(finding.problem.clone());
+            match all.get_mut(*at) {
+                Some(first) => first.problem = said.join("; "),
+                None => all.push(finding),
+            }
+        }
+        all
     }
 
     /// Damage is a finding; what else fails ends the search.
@@ -93,7 +111,7 @@ impl Store {
             let done = part(self, &mut found);
             found.take(done)?;
         }
-        Ok(found.0)
+        Ok(found.by_what())
     }
 
     /// Looks only whether every file is there with the bytes it had. Finds what is gone or cut, not what was altered.
@@ -204,10 +222,14 @@ impl Store {
         let lanes = lanes
             .query_map([], |row| Ok(Lane { log: parsed(row, 0)?, track: track(row, 1)?, stream: parsed(row, 2)? }))?;
         for lane in lanes.collect::<rusqlite::Result<Vec<_>>>()? {
-            let mut there = Vec::new();
+            let (mut there, mut bad) = (Vec::new(), Vec::new());
             for piece in pieces(self.db.conn(), &lane, 1, u64::MAX)? {
+                let n_found = found.0.len();
                 let ranges = self.verify_piece(&piece, found);
                 there.extend(found.take(ranges)?.into_iter().flatten());
+                if found.0.len() > n_found {
+                    bad.push(piece);
+                }
             }
             let sealed = there.iter().map(|range: &std::ops::RangeInclusive<u64>| *range.end()).max().unwrap_or(0);
             let mut tail = Vec::new();
@@ -220,11 +242,28 @@ impl Store {
             }
             let there: Ranges = there.into_iter().chain(tail).collect();
             let said = rows::held(self.db.conn(), &lane)?;
-            if said != there {
-                found.add(of_ranges(&lane), format!("they say {said}, there is {there}"));
-            }
+            self.compare_ranges(&lane, &said, &there, &bad, found);
         }
         Ok(())
+    }
+
+    /// What is said to be held against what is there. Where files that are `bad` explain all of the difference, it is said of
+    /// these what is missing with each.
+    fn compare_ranges(&self, lane: &Lane, said: &Ranges, there: &Ranges, bad: &[Piece], found: &mut Findings) {
+        let in_piece = |piece: &Piece| Ranges::of(piece.reference.first, piece.reference.last);
+        let in_bad = bad.iter().fold(Ranges::new(), |all, piece| all.union(&in_piece(piece)));
+        let missing = said.difference(there);
+        if !there.difference(said).is_empty() || !missing.difference(&in_bad).is_empty() {
+            found.add(of_ranges(lane), format!("they say {said}, there is {there}"));
+            return;
+        }
+        for piece in bad {
+            let missing = missing.intersection(&in_piece(piece));
+            if !missing.is_empty() {
+                let path = self.places.file(lane.log, &piece.file).display().to_string();
+                found.add(path, format!("of {lane} the records {missing} are missing with it"));
+            }
+        }
     }
 
     /// All of one file. Says which records are in it.
@@ -283,12 +322,7 @@ impl Store {
         let sql = "SELECT log, stream, first, last, bytes, digest, file FROM superseded";
         let mut rows = self.db.conn().prepare(sql)?;
         let rows = rows.query_map([], |row| {
-            let reference = SegmentRef {
-                first: number(row, 2)?,
-                last: number(row, 3)?,
-                bytes: number(row, 4)?,
-                digest: digest(row, 5)?,
-            };
+            let reference = rows::reference(row, 2)?;
             let lane = Lane { log: parsed(row, 0)?, track: 0, stream: parsed(row, 1)? };
             Ok((lane, reference, row.get::<_, String>(6)?))
         })?;

@@ -17,8 +17,9 @@ use carry_kernel::clock::{Clock, ManualClock, SystemClock, Timestamp};
 use carry_testkit::s3::{BUCKET, Conditions, Fault, KEY_ID, S3, SECRET};
 use tempfile::TempDir;
 
-use crate::places::{bucket_at, open};
+use crate::places::{bucket_at, open, with_keys};
 use crate::rig::{WHOLE, get, head, listings, log, names, segment};
+use crate::told::told;
 
 fn marked(server: &S3) -> BucketRemote {
     let remote = open(&address(server));
@@ -40,17 +41,6 @@ fn refusal(status: u16, code: &'static str) -> Fault {
 
 /// Names and values, or paths and texts.
 type Pairs<'a> = &'a [(&'a str, &'a str)];
-
-/// An error with all its causes.
-fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
-}
 
 /// Opens a bucket with these variables and files of a home.
 fn opened(bucket: &Bucket, variables: Pairs<'_>, files: Pairs<'_>) -> (Result<BucketRemote, OpenError>, TempDir) {
@@ -492,15 +482,9 @@ fn a_silent_server_is_left_when_the_caller_wants_to_or_patience_ends() {
         clock.set(Timestamp::from_secs(201));
         assert_eq!(call.join().unwrap().unwrap_err().class(), Class::Cancelled);
     });
-    let variable = |name: &str| match name {
-        "AWS_ACCESS_KEY_ID" => Some(OsString::from(KEY_ID)),
-        "AWS_SECRET_ACCESS_KEY" => Some(OsString::from(SECRET)),
-        _ => None,
-    };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let environment = Environment { variable: &variable, home: None, clock: &clock };
     let bucket = bucket_at(&address(&server));
-    let remote = BucketRemote::open_impatient(&bucket, &environment, Duration::from_millis(200)).unwrap();
+    let patience = Duration::from_millis(200);
+    let remote = with_keys(|environment| BucketRemote::open_impatient(&bucket, environment, patience)).unwrap();
     let error = remote.check(&Deadline::NONE).unwrap_err();
     assert!(error.class() == Class::Unreachable && told(&error).contains("silent"), "{error:?}");
 }

@@ -27,3 +27,5 @@ mod wrappers;
 
 #[expect(clippy::unwrap_used, reason = "helpers of tests are tests, which clippy does not see")]
 mod webdav;
+
+mod told;

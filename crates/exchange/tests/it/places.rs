@@ -219,6 +219,11 @@ pub(crate) const PREFIX: &str = "a+b/~c=(d)'!*;:@,$_-./e";
 
 /// Opens the place that `address` names with the keys of the test server.
 pub(crate) fn open(address: &str) -> BucketRemote {
+    with_keys(|environment| BucketRemote::open(&bucket_at(address), environment)).unwrap()
+}
+
+/// What `work` makes of an environment with the keys of the test server.
+pub(crate) fn with_keys<T>(work: impl FnOnce(&Environment<'_>) -> T) -> T {
     let variable = |name: &str| match name {
         "AWS_ACCESS_KEY_ID" => Some(OsString::from(KEY_ID)),
         "AWS_SECRET_ACCESS_KEY" => Some(OsString::from(SECRET)),
@@ -226,7 +231,7 @@ pub(crate) fn open(address: &str) -> BucketRemote {
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let environment = Environment { variable: &variable, home: None, clock: &clock };
-    BucketRemote::open(&bucket_at(address), &environment).unwrap()
+    work(&environment)
 }
 
 /// The bucket that `address` names.

@@ -14,6 +14,7 @@ use carry_testkit::dav::{Dav, Fault, LOGIN, Quirks};
 
 use crate::places::open_dav;
 use crate::rig::{WHOLE, get, head, log, names, segment};
+use crate::told::told;
 
 const PATH: &str = "/dav";
 
@@ -31,17 +32,6 @@ fn marked() -> (Dav, WebDavRemote) {
 
 fn put(remote: &WebDavRemote, n: u64, bytes: &[u8]) -> Result<Put, RemoteError> {
     remote.put(&segment(n), Source::Bytes(bytes), &Deadline::NONE)
-}
-
-/// An error with all its causes.
-fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 /// The methods of the requests that `work` makes.

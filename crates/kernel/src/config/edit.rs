@@ -121,6 +121,29 @@ pub fn remove_user_list(keys: &[&'static [Key]], file: &Path, name: &str, item: 
     })
 }
 
+/// Puts `item` in the place of `old` in the list `name` in the user's file, in one step; says whether `old` stood there.
+///
+/// # Errors
+/// [`ConfigEditError`]; the file is then as it was.
+pub fn replace_user_list(
+    keys: &[&'static [Key]],
+    file: &Path,
+    name: &str,
+    old: &str,
+    item: &str,
+) -> Result<bool, ConfigEditError> {
+    edit_list(keys, file, name, |array| {
+        let mut has_changed = false;
+        for value in array.iter_mut().filter(|value| value.as_str() == Some(old)) {
+            let mut new = toml_edit::Value::from(item);
+            *new.decor_mut() = value.decor().clone();
+            *value = new;
+            has_changed = true;
+        }
+        has_changed
+    })
+}
+
 fn edit_list(
     keys: &[&'static [Key]],
     file: &Path,

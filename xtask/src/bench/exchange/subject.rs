@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::super::beside::Counts;
 use super::super::sessions::{self, counts_in, measured};
 use crate::Outcome;
 use crate::run::captured;
@@ -35,20 +36,6 @@ pub(super) struct Cost {
     pub(super) total: (u64, u64),
     /// Messages in the archive of the device that ran, afterwards, less those before.
     pub(super) messages: u64,
-}
-
-/// Sessions and messages on both devices.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) here: (u64, u64),
-    pub(super) there: (u64, u64),
-}
-
-impl Counts {
-    /// Whether the second device has what the first has.
-    pub(super) fn agree(&self, expected: u64) -> bool {
-        self.here == self.there && self.here.0 == expected && self.here.1 > 0
-    }
 }
 
 /// One program with its two devices.

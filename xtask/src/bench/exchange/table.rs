@@ -2,15 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::super::measure::Spread;
+use super::super::beside::{Column, NAMES, Table, median};
 use super::super::sessions::Set;
 use super::subject::Cost;
 use super::{Exchanges, Scenario};
 
-/// What is told of an exchange: the heading, the value, digits after the point.
-type Column = (&'static str, fn(&Cost) -> f64, usize);
-
-const COLUMNS: [Column; 9] = [
+/// What is told of an exchange.
+const COLUMNS: [Column<Cost>; 9] = [
     ("runs", |cost| cost.runs as f64, 0),
     ("wall s", |cost| cost.process.wall, 3),
     ("processor s", |cost| cost.process.cpu, 3),
@@ -22,54 +20,15 @@ const COLUMNS: [Column; 9] = [
     ("MB", |cost| cost.total.1 as f64 / 1e6, 2),
 ];
 
-/// The names of both programs.
-const NAMES: [&str; 2] = ["carry", "agentsview"];
-
 /// Costs of the programs and how they compare.
 pub(super) fn exchanges(set: &Set, rows: &[(Scenario, Exchanges)], n_programs: usize) -> String {
-    let mut text = format!("\n### {}: {}, over a folder\n\n| | program |", set.name, set.what);
-    COLUMNS.iter().for_each(|(heading, ..)| {
-        let _ = write!(text, " {heading} |");
-    });
-    let _ = writeln!(text, "\n|---|---|{}", "--:|".repeat(COLUMNS.len()));
-    for (scenario, exchanges) in rows {
-        let medians = exchanges.costs.each_ref().map(|costs| COLUMNS.map(|(_, of, _)| median(costs.iter().map(of))));
-        for at in 0..n_programs {
-            let void = if exchanges.is_void[at] { " **void**" } else { "" };
-            let _ = write!(text, "| {} | {}{void} |", scenario.name(), NAMES[at]);
-            for ((_, _, digits), value) in COLUMNS.iter().zip(medians[at]) {
-                let _ = write!(text, " {value:.digits$} |");
-            }
-            text.push('\n');
-        }
-        if n_programs == 2 {
-            text.push_str("| | |");
-            for (ours, theirs) in medians[0].iter().zip(medians[1]) {
-                if theirs > 0.0 {
-                    let _ = write!(text, " {:.2} × |", ours / theirs);
-                } else {
-                    text.push_str(" – |");
-                }
-            }
-            text.push('\n');
-        }
-    }
-    text.push('\n');
-    for (scenario, exchanges) in rows {
-        for (name, counts) in NAMES.iter().zip(exchanges.counts).take(n_programs) {
-            let (here, there) = (counts.here, counts.there);
-            let _ = writeln!(
-                text,
-                "{}: {name} has {} sessions and {} messages on the first device, {} and {} on the second.",
-                scenario.name(),
-                here.0,
-                here.1,
-                there.0,
-                there.1
-            );
-        }
-    }
-    text
+    let table = Table {
+        heading: format!("{}: {}, over a folder", set.name, set.what),
+        columns: &COLUMNS,
+        n_programs,
+        places: ["on the first device", "on the second"],
+    };
+    table.show(&rows.iter().map(|(scenario, exchanges)| (scenario.name(), exchanges)).collect::<Vec<_>>())
 }
 
 /// Messages that a first import brings in a second: verified, durable, searchable.
@@ -102,14 +61,10 @@ pub(super) fn share(rows: &[(Scenario, Exchanges)], written: u64) -> String {
     text
 }
 
-fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    Spread::of(values).map_or(f64::NAN, |spread| spread.median)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::super::beside::Counts;
     use super::super::super::sessions;
-    use super::super::subject::Counts;
     use super::*;
 
     fn cost(wall: f64, bytes: u64) -> Cost {

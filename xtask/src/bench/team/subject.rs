@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::super::beside::Counts;
 use super::super::sessions::{self, measured};
 use super::server::{Server, Work};
 use crate::Outcome;
@@ -19,20 +20,6 @@ pub(super) struct Cost {
     pub(super) work: Work,
     /// How large its database is afterwards, in bytes.
     pub(super) size: u64,
-}
-
-/// Sessions and messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) archived: (u64, u64),
-    pub(super) pushed: (u64, u64),
-}
-
-impl Counts {
-    /// Whether what was archived lies in the database.
-    pub(super) fn agree(&self) -> bool {
-        self.archived == self.pushed && self.pushed.1 > 0
-    }
 }
 
 /// One program.
@@ -154,7 +141,7 @@ impl Subject {
 
     /// What it has archived and what lies in the database.
     pub(super) fn counts(&self, server: &Server) -> Outcome<Counts> {
-        Ok(Counts { archived: sessions::counts_in(&self.sqlite)?, pushed: server.counts(self.database, self.schema)? })
+        Ok(Counts { here: sessions::counts_in(&self.sqlite)?, there: server.counts(self.database, self.schema)? })
     }
 
     fn command(&self) -> Command {

@@ -2,15 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::super::measure::Spread;
+use super::super::beside::{Column, NAMES, Table, median};
 use super::super::sessions::{self, Set};
-use super::subject::{Cost, Counts};
+use super::subject::Cost;
 use super::{Pushes, Scenario};
 
-/// What is told of a push: the heading, the value, digits after the point.
-type Column = (&'static str, fn(&Cost) -> f64, usize);
-
-const COLUMNS: [Column; 10] = [
+/// What is told of a push.
+const COLUMNS: [Column<Cost>; 10] = [
     ("wall s", |cost| cost.process.wall, 3),
     ("processor s", |cost| cost.process.cpu, 3),
     ("memory MB", |cost| cost.process.rss as f64 / 1e6, 0),
@@ -23,58 +21,17 @@ const COLUMNS: [Column; 10] = [
     ("database MB", |cost| cost.size as f64 / 1e6, 1),
 ];
 
-/// The names of both programs.
-const NAMES: [&str; 2] = ["carry", "agentsview"];
-
 /// Costs of both programs and how they compare.
 pub(super) fn pushes(set: &Set, rows: &[(Scenario, Pushes)], expected: u64) -> String {
-    let mut text = format!("\n### {}: {}, pushed\n\n| | program |", set.name, set.what);
-    COLUMNS.iter().for_each(|(heading, ..)| {
-        let _ = write!(text, " {heading} |");
-    });
-    let _ = writeln!(text, "\n|---|---|{}", "---|".repeat(COLUMNS.len()));
-    for (scenario, pushes) in rows {
-        let medians = pushes.costs.each_ref().map(|costs| COLUMNS.map(|(_, of, _)| median(costs.iter().map(of))));
-        for at in [0, 1] {
-            let void = if is_void(pushes, at, expected) { " **void**" } else { "" };
-            let _ = write!(text, "| {} | {}{void} |", scenario.name(), NAMES[at]);
-            for ((_, _, digits), value) in COLUMNS.iter().zip(medians[at]) {
-                let _ = write!(text, " {value:.digits$} |");
-            }
-            text.push('\n');
-        }
-        text.push_str("| | |");
-        for (ours, theirs) in medians[0].iter().zip(medians[1]) {
-            if theirs > 0.0 {
-                let _ = write!(text, " {:.2} × |", ours / theirs);
-            } else {
-                text.push_str(" – |");
-            }
-        }
-        text.push('\n');
-    }
-    text.push('\n');
-    for (scenario, pushes) in rows {
-        for (name, counts) in NAMES.iter().zip(pushes.counts) {
-            let Counts { archived, pushed } = counts;
-            let _ = writeln!(
-                text,
-                "{}: {name} has {} sessions and {} messages in its archive, {} and {} in the database.",
-                scenario.name(),
-                archived.0,
-                archived.1,
-                pushed.0,
-                pushed.1
-            );
-        }
-    }
+    let table = Table {
+        heading: format!("{}: {}, pushed", set.name, set.what),
+        columns: &COLUMNS,
+        n_programs: NAMES.len(),
+        places: ["in its archive", "in the database"],
+    };
+    let mut text = table.show(&rows.iter().map(|(scenario, pushes)| (scenario.name(), pushes)).collect::<Vec<_>>());
     let _ = writeln!(text, "Generated were {expected} sessions.");
     text
-}
-
-/// Whether what a program pushed is not what it has, or not what was generated.
-fn is_void(pushes: &Pushes, at: usize, expected: u64) -> bool {
-    pushes.is_void[at] || pushes.counts[at].pushed.0 != expected
 }
 
 /// What masking takes, and how much of the first push that is.
@@ -88,12 +45,9 @@ pub(super) fn masking(previews: &[sessions::Cost], first: &Pushes) -> String {
     )
 }
 
-fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    Spread::of(values).map_or(f64::NAN, |spread| spread.median)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::super::beside::Counts;
     use super::super::server::Work;
     use super::*;
 
@@ -107,8 +61,8 @@ mod tests {
     }
 
     fn first(pushed: (u64, u64)) -> Pushes {
-        let counts = [Counts { archived: (597, 10), pushed }, Counts { archived: (597, 9), pushed: (597, 9) }];
-        let is_void = [!counts[0].agree(), !counts[1].agree()];
+        let counts = [Counts { here: (597, 10), there: pushed }, Counts { here: (597, 9), there: (597, 9) }];
+        let is_void = counts.map(|counts| !counts.agree(597));
         let ours = vec![cost(1.0, 10), cost(3.0, 10), cost(2.0, 10)];
         Pushes { costs: [ours, vec![cost(8.0, 40)]], counts, is_void }
     }

@@ -11,6 +11,7 @@ use carry_exchange::store::status::{LogStatus, Status, StreamStatus};
 use serde::Serialize;
 
 use super::{fingerprint, fingerprint_of};
+use crate::called::Called;
 use crate::cli::exchange::Names;
 use crate::failure::Failure;
 use crate::text;
@@ -58,11 +59,16 @@ fn standing(log: &LogStatus, known: &[KnownDevice]) -> &'static str {
 
 /// Shows all logs.
 pub(super) fn show(shell: &Shell, status: &Status, known: &[KnownDevice]) -> Result<(), Failure> {
-    let (names, settings) = (Names::of(status), shell.exchange());
+    let (names, settings, called) = (Names::of(status), shell.exchange(), Called::read(shell)?);
     let mut table =
         shell.out.table(&["EXCHANGE", "NAME", "STATE", "STREAM", "PUBLISHED", "HERE", "MISSING", "SEEN", "SAFE ON"]);
     for log in &status.logs {
-        let device = log.device.as_ref().map_or("-".to_owned(), |device| text::line(device.as_str()));
+        let device = match (&log.device, log.row.state) {
+            (None, _) => "-".to_owned(),
+            // What a stranger calls itself stands beside its id.
+            (Some(_), LogState::Unapproved) => names.show(log.row.log),
+            (Some(device), _) => called.device(device.as_str()),
+        };
         let seen = match (log.row.state, log.head) {
             (LogState::Own, _) => "-".to_owned(),
             (_, Some(head)) => carry_code::time::age(head.came.unwrap_or(head.at), shell.now()),
@@ -124,7 +130,10 @@ fn remarks(shell: &Shell, status: &Status, names: &Names) -> Result<(), Failure>
     for log in &status.logs {
         let name = names.show(log.row.log);
         if log.n_ways > 1 {
-            shell.out.warn(format_args!("two homes write as {name}; both are taken in"));
+            shell.out.warn(format_args!(
+                "two homes write as {name}; both are taken in. The next exchange of each tells them apart, and `carry devices` \
+                 names both then"
+            ));
         }
         if log.has_shrunk {
             shell.out.warn(format_args!("{name} went back to an earlier state; what it had said stays"));
@@ -139,6 +148,7 @@ fn remarks(shell: &Shell, status: &Status, names: &Names) -> Result<(), Failure>
             shell.out.warn(format_args!("the clock of {name} is {} min {how} this one, or more", skew.abs() / 60_000));
         }
     }
+    copied(shell, status);
     let waiting = waiting(shell, status)?;
     if waiting.is_empty() {
         return Ok(());
@@ -151,6 +161,55 @@ fn remarks(shell: &Shell, status: &Status, names: &Names) -> Result<(), Failure>
          `carry devices approve NAME` trusts one, `carry devices forget NAME` lets go of it.",
     );
     Ok(())
+}
+
+/// Names the devices that run in two homes, with what means each.
+fn copied(shell: &Shell, status: &Status) {
+    let all = status.copied();
+    for sides in &all {
+        let [first, ..] = sides.as_slice() else { continue };
+        let device = first.label().or(first.device.as_ref().map(|device| device.as_str())).unwrap_or(&first.row.alias);
+        let print = first.device_key().map_or(String::new(), |key| format!(" (fingerprint {})", fingerprint(&key)));
+        let of = |log: &&LogStatus| format!("{} ({})", log.row.alias, side(shell, status, log));
+        let sides: Vec<String> = sides.iter().map(of).collect();
+        shell.out.warn(format_args!(
+            "{} homes write as {}{print}, so one is a copy: {}",
+            sides.len(),
+            text::line(device),
+            sides.join(", ")
+        ));
+    }
+    if !all.is_empty() {
+        shell.out.note(
+            "If both are yours, nothing is lost and nothing has to be done: each goes on in a log of its own. `carry devices revoke NAME`, \
+             with the name that stands before the brackets, takes nothing more over from that one alone. See \"a home was copied\" in \
+             docs/exchange.md.",
+        );
+    }
+}
+
+/// What tells one home from the other.
+fn side(shell: &Shell, status: &Status, log: &LogStatus) -> String {
+    let mut parts = vec![match (log.row.state, log.head.and_then(|head| head.came)) {
+        (LogState::Own, _) => "this one".to_owned(),
+        (_, Some(came)) => format!("seen {}", carry_code::time::age(came, shell.now())),
+        (_, None) => "not seen yet".to_owned(),
+    }];
+    if let Some(from) = log.row.vouched_by {
+        let from = status.log(from).map_or(from.to_string(), |from| from.row.alias.clone());
+        parts.push(format!("goes on from {from}"));
+    }
+    if log.row.state == LogState::Unapproved {
+        parts.push("not approved".to_owned());
+    }
+    parts.join(", ")
+}
+
+/// The names here of the logs that another home writes under the key of this one's device.
+fn beside(log: &LogStatus, status: &Status) -> Vec<String> {
+    let is_it = |other: &&LogStatus| other.row.log == log.row.log;
+    let sides = status.copied().into_iter().find(|sides| sides.iter().any(is_it)).unwrap_or_default();
+    sides.into_iter().filter(|other| !is_it(other)).map(|other| other.row.alias.clone()).collect()
 }
 
 /// What a device exchanges, for machines.
@@ -169,6 +228,7 @@ pub(super) struct LogJson {
     ways: usize,
     shrunk: bool,
     needs_upgrade: bool,
+    beside: Vec<String>,
     streams: BTreeMap<String, StreamJson>,
 }
 
@@ -202,6 +262,7 @@ impl LogJson {
             ways: log.n_ways,
             shrunk: log.has_shrunk,
             needs_upgrade: log.needs_upgrade,
+            beside: beside(log, status),
             streams: streams
                 .map(|(name, stream)| {
                     let is_taken = log.is_ours() || settings.takes(name);

@@ -16,6 +16,7 @@ use crate::targets::{self, Place};
 use crate::wire::Shell;
 use crate::{prompt, text, writers};
 
+mod forgotten;
 mod own;
 mod revoke;
 
@@ -196,6 +197,9 @@ fn approve_unmet(shell: &Shell, log: LogId) -> Result<(), Failure> {
 pub(super) fn approve(shell: &Shell, name: &str) -> Result<(), Failure> {
     if let Some(log) = unmet(shell, name)? {
         return approve_unmet(shell, log);
+    }
+    if let Some(log) = forgotten::find(shell, name)? {
+        return forgotten::approve(shell, &log);
     }
     let meant = find(shell, name, Act::Approve)?;
     if !ask_and_approve(shell, &meant)? {

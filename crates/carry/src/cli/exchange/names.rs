@@ -25,6 +25,8 @@ pub(in crate::cli) struct Name {
     label: Option<String>,
     /// Whether somebody said that it is to be trusted, or it is this device's.
     is_trusted: bool,
+    /// The log that speaks for it.
+    vouched_by: Option<LogId>,
 }
 
 impl Names {
@@ -40,6 +42,7 @@ impl Names {
             device: log.device.as_ref().map(|device| device.as_str().to_owned()),
             label: log.label().map(ToOwned::to_owned),
             is_trusted: log.is_ours() || log.row.state == LogState::Approved,
+            vouched_by: log.row.vouched_by,
         };
         Self(status.logs.iter().map(|log| (log.row.log, name(log))).collect())
     }
@@ -49,6 +52,12 @@ impl Names {
         self.0.get(&log)
     }
 
+    /// The name of the log for whose sake one counts, where it does.
+    pub(in crate::cli) fn spoken_for(&self, log: LogId) -> Option<&str> {
+        let from = self.get(log).filter(|name| name.is_trusted)?.vouched_by?;
+        self.get(from).map(|name| name.alias.as_str())
+    }
+
     /// One for people: its device's label, with the id where nobody approved it or several call themselves so; and told apart by
     /// its name here where several have one id, too.
     pub(in crate::cli) fn show(&self, log: LogId) -> String {
@@ -56,7 +65,8 @@ impl Names {
         let Some(device) = &name.device else { return name.alias.clone() };
         let n = self.0.values().filter(|other| other.device.as_ref() == Some(device)).count();
         if n > 1 {
-            return format!("{} ({})", text::line(device), name.alias);
+            let called = name.label.as_ref().filter(|_| name.is_trusted).unwrap_or(device);
+            return format!("{} ({})", text::line(called), name.alias);
         }
         let Some(label) = &name.label else { return text::line(device) };
         let is_only = self.0.values().filter(|other| other.label.as_ref() == Some(label)).count() == 1;

@@ -2,8 +2,8 @@
 
 use carry_code::doctor::{Finding, Severity};
 use carry_exchange::location::Location;
-use carry_exchange::store::disk_room;
 use carry_exchange::store::status::{self, Status};
+use carry_exchange::store::{LostRow, disk_room, look_at_lost};
 use serde::Serialize;
 
 use super::code;
@@ -37,6 +37,8 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
     };
     // One that does not say is not low.
     let low = disk_room(&shell.home, settings.free).ok().flatten().filter(|disk| disk.is_low());
+    // That it cannot be read is told with the rounds.
+    let lost = look_at_lost(&shell.home).unwrap_or_default();
     if !shell.out.is_json() {
         shell.out.line(shell.out.paint(style::TITLE, "Exchange"))?;
     }
@@ -44,6 +46,7 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
     for remote in &settings.remotes {
         let row_of = rounds.of(&remote.name);
         let failing = failing(&row_of);
+        let lost_there: Vec<&LostRow> = lost.iter().filter(|row| row.remote == remote.name).collect();
         if shell.out.is_json() {
             shell.out.json(&OverviewJson {
                 remote: &remote.name,
@@ -52,6 +55,7 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
                 error: failing.map(|(.., why)| why).or(problem.as_deref()),
                 unapproved: n_waiting,
                 disk_low: low.is_some(),
+                lost: lost_there.iter().map(|row| LostJson::new(row)).collect(),
             })?;
             continue;
         }
@@ -64,6 +68,9 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
         if let Some((way, at, why)) = failing {
             let text = format!("{way} failed {}: {}", carry_code::time::age(at, shell.now()), text::line(why));
             row("attention", shell.out.paint(style::WARNING, text))?;
+        }
+        if !lost_there.is_empty() {
+            row("attention", shell.out.paint(style::WARNING, of_lost(&lost_there)))?;
         }
     }
     if shell.out.is_json() {
@@ -89,6 +96,16 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
         row("attention", shell.out.paint(style::WARNING, held))?;
     }
     Ok(())
+}
+
+/// What is lost at one remote, in a few words.
+fn of_lost(lost: &[&LostRow]) -> String {
+    let n = text::count(text::len(lost), "file");
+    let (are, them) = if lost.len() == 1 { ("is", "it") } else { ("are", "them") };
+    format!(
+        "{n} that this device wrote {are} damaged or gone here and missing there, so that no other can fetch {them}; \
+         `carry exchange verify --repair` brings {them} back if any remote has a good copy"
+    )
 }
 
 /// Says that there are remotes: part of `up`.
@@ -236,6 +253,17 @@ fn of_store(shell: &Shell, finding: &dyn Fn(&'static str, Severity, String, &str
              the folder exchange and exchange.db from the copy.",
         ));
     }
+    for remote in &shell.exchange().remotes {
+        let lost = look_at_lost(&shell.home).unwrap_or_default();
+        for row in lost.iter().filter(|row| row.remote == remote.name) {
+            findings.push(finding(
+                "exchange-lost",
+                Severity::Error,
+                format!("{} is missing at {}, and cannot be put there: {}.", row.object, row.remote, text::line(&row.why)),
+                "`carry exchange verify --repair` brings it back if any remote has a good copy. What nobody has is lost; all else goes on.",
+            ));
+        }
+    }
     if let Ok(status) = store.status() {
         findings.extend(of_logs(&status, finding));
     }
@@ -270,6 +298,16 @@ fn of_logs(status: &Status, finding: &dyn Fn(&'static str, Severity, String, &st
             add("exchange-skew", Severity::Warning, problem, advice);
         }
     }
+    for sides in status.copied() {
+        let names: Vec<&str> = sides.iter().map(|log| log.row.alias.as_str()).collect();
+        let device = sides.iter().find_map(|log| log.label()).unwrap_or("one device");
+        findings.push(finding(
+            "exchange-copied",
+            Severity::Note,
+            format!("{} homes write as {}, so one is a copy: {}.", names.len(), text::line(device), names.join(", ")),
+            "Each goes on in a log of its own, and nothing is lost. `carry devices` says more, and how to part with one.",
+        ));
+    }
     findings
 }
 
@@ -283,4 +321,19 @@ struct OverviewJson<'a> {
     error: Option<&'a str>,
     unapproved: usize,
     disk_low: bool,
+    lost: Vec<LostJson<'a>>,
+}
+
+/// An own file that is nowhere to be fetched, for machines.
+#[derive(Serialize)]
+struct LostJson<'a> {
+    object: String,
+    reason: &'a str,
+    since: String,
+}
+
+impl<'a> LostJson<'a> {
+    fn new(row: &'a LostRow) -> Self {
+        Self { object: row.object.to_string(), reason: &row.why, since: row.since.to_rfc3339() }
+    }
 }

@@ -34,6 +34,15 @@ pub(super) fn show(
             "something else wrote as this device, as after a backup or a copy; it goes on under a new key ({log})"
         ));
     }
+    for log in &report.new_logs {
+        if let Some(from) = names.spoken_for(*log) {
+            shell.out.note(format_args!(
+                "{} counts without a question, since {from} is approved and speaks for it: a backup was restored there, or its home was \
+                 copied. `carry devices` says when both go on.",
+                names.show(*log)
+            ));
+        }
+    }
     show_problems(shell, report, names);
     if report.has_more && !how.is_dry_run {
         shell.out.note("There is more to move; the next exchange goes on.");

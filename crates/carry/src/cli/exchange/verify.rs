@@ -52,9 +52,11 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
 
 /// Shows what was found. `left` is what still is so after a repair, or has come to be so; without one nothing was repaired.
 pub(super) fn show(shell: &Shell, findings: &[Finding], left: Option<&[Finding]>) -> Result<(), Failure> {
-    let new = left.into_iter().flatten().filter(|left| !findings.contains(left));
+    // What is wrong with a thing may be another thing after some of it was healed.
+    let is_in = |all: &[Finding], one: &Finding| all.iter().any(|other| other.what == one.what);
+    let new = left.into_iter().flatten().filter(|left| !is_in(findings, left));
     for finding in findings.iter().chain(new) {
-        let repaired = left.is_some_and(|left| !left.contains(finding));
+        let repaired = left.is_some_and(|left| !is_in(left, finding));
         if shell.out.is_json() {
             shell.out.json(&FindingJson { what: &finding.what, problem: &finding.problem, repaired })?;
             continue;

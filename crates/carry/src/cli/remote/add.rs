@@ -4,9 +4,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use carry_daemon::exchange::apart::{self, Ground as Apart};
-use carry_daemon::exchange::settings::{RemoteSettings, is_remote_name, token_variable};
+use carry_daemon::exchange::settings::{RemoteSettings, Settings, is_remote_name, token_variable};
 use carry_exchange::location::Location;
-use carry_exchange::remote::{Class, Deadline, Init};
+use carry_exchange::remote::{Class, Deadline, Init, Remote};
 use carry_exchange::store::RoundRow;
 use carry_kernel::{config, gate};
 
@@ -31,6 +31,13 @@ pub(super) struct Args {
     /// Exchange no code there, and do not ask
     #[arg(long)]
     no_code: bool,
+    #[command(flatten)]
+    files: Files,
+}
+
+/// The files that may belong to a remote.
+#[derive(Debug, clap::Args)]
+pub(super) struct Files {
     /// File for you alone (0600) with the token for an https:// address, or user:password for a dav+https:// one
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -39,11 +46,11 @@ pub(super) struct Args {
     ca_file: Option<PathBuf>,
 }
 
-impl Args {
-    /// The files that belong to the remote: the setting that names them, and the entry.
-    fn files(&self, shell: &Shell) -> Vec<(&'static str, String)> {
+impl Files {
+    /// The setting that names each, and the entry.
+    pub(super) fn entries(&self, shell: &Shell, name: &str) -> Vec<(&'static str, String)> {
         let files = [("exchange.token_files", &self.token_file), ("exchange.ca_files", &self.ca_file)];
-        let entry = |path: &PathBuf| format!("{}={}", self.name, shell.cwd.join(path).display());
+        let entry = |path: &PathBuf| format!("{name}={}", shell.cwd.join(path).display());
         files.into_iter().filter_map(|(key, path)| Some((key, entry(path.as_ref()?)))).collect()
     }
 }
@@ -51,7 +58,7 @@ impl Args {
 /// Names that `carry exchange` means otherwise.
 const TAKEN: [&str; 3] = ["verify", "gc", "stats"];
 /// What to answer where nobody can be asked.
-const CONSENT: &str = "--yes agrees; --code exchanges uncommitted code there, too.";
+pub(super) const CONSENT: &str = "--yes agrees; --code exchanges uncommitted code there, too.";
 /// Folders in which disks are mounted.
 const MOUNTS: [&str; 4] = ["/mnt", "/media", "/run/media", "/Volumes"];
 
@@ -61,40 +68,18 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         return Err(Failure::usage(format!("{:?} cannot be the name of a remote", text::line(name)))
             .hint("A name has 1 to 32 of a-z, 0-9 and -, and is none of verify, gc and stats."));
     }
-    let location = match Location::parse(&args.place, &shell.cwd)? {
-        // As it is, whatever it was called. What is not there is named below.
-        Location::Folder(folder) if args.place.contains("..") => {
-            Location::Folder(folder.canonicalize().unwrap_or(folder))
-        }
-        location => location,
-    };
+    let location = location(shell, &args.place)?;
     let settings = shell.exchange();
     let known = settings.remote(name);
     if let Some(known) = known.filter(|known| known.location != location) {
-        return Err(Failure::failed(format!("{name} is {} already", place(shell, &known.location)))
-            .hint(format!("Give another name, or forget that one first: `carry remote remove {name}`.")));
-    }
-    if let Some(other) = settings.remotes.iter().find(|other| other.name != name && is_same(&other.location, &location))
-    {
-        return Err(Failure::failed(format!("{} is that place already", other.name))
-            .hint("One place has one name; under two everything would be moved twice."));
-    }
-    if !is_text(&location) {
-        return Err(Failure::failed("the folder's path is not UTF-8, so that no setting can name it")
-            .hint("Make a link to it with a plain name, and add that."));
-    }
-    if let Location::Folder(folder) = &location {
-        check_folder(shell, folder, args.place.starts_with('/') || args.place.starts_with("file:"))?;
-    }
-    let files = args.files(shell);
-    if let Some((key, _)) = files.first()
-        && !matches!(location, Location::Peer { .. } | Location::WebDav { .. })
-    {
-        return Err(Failure::usage(format!(
-            "{} belongs to an https:// or dav+https:// address",
-            key.trim_start_matches("exchange.")
+        return Err(Failure::failed(format!("{name} is {} already", place(shell, &known.location))).hint(format!(
+            "Give another name, or change its address: `carry remote set-url {name} {}`.",
+            place_word(&location)
         )));
     }
+    check(shell, &settings, name, &location, &args.place)?;
+    let files = args.files.entries(shell, name);
+    check_files(&files, &location)?;
     let ground = shell.ground()?;
     let mut store = ground.store()?;
     let mut overrides = vec![("exchange.remotes", quoted(&[format!("{name}={}", args.place)]))];
@@ -109,12 +94,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         ca_file: named.and_then(|remote| remote.ca_file),
     };
     let connected = ground.connect(&remote, store.log())?;
-    let is_marked = match connected.check(&Deadline::NONE) {
-        Ok(()) => true,
-        // The other device marks its own.
-        Err(error) if error.class() == Class::NoMarker && !matches!(remote.location, Location::Peer { .. }) => false,
-        Err(error) => return Err(error.into()),
-    };
+    let is_marked = is_marked(&*connected, &remote.location)?;
     // One that is known and lost its marker may be another disk, or none.
     if known.is_none() || !is_marked {
         ask(shell, &remote, is_marked)?;
@@ -156,6 +136,59 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     said(shell, &remote, made, changed)
+}
+
+/// The place that was named.
+pub(super) fn location(shell: &Shell, place: &str) -> Result<Location, Failure> {
+    Ok(match Location::parse(place, &shell.cwd)? {
+        // As it is, whatever it was called. What is not there is named by `check`.
+        Location::Folder(folder) if place.contains("..") => Location::Folder(folder.canonicalize().unwrap_or(folder)),
+        location => location,
+    })
+}
+
+/// Whether the remote `name` can be at a place, which was `said` so.
+pub(super) fn check(
+    shell: &Shell,
+    settings: &Settings,
+    name: &str,
+    location: &Location,
+    said: &str,
+) -> Result<(), Failure> {
+    if let Some(other) = settings.remotes.iter().find(|other| other.name != name && is_same(&other.location, location))
+    {
+        return Err(Failure::failed(format!("{} is that place already", other.name))
+            .hint("One place has one name; under two everything would be moved twice."));
+    }
+    if !is_text(location) {
+        return Err(Failure::failed("the folder's path is not UTF-8, so that no setting can name it")
+            .hint("Make a link to it with a plain name, and add that."));
+    }
+    match location {
+        Location::Folder(folder) => check_folder(shell, folder, said.starts_with('/') || said.starts_with("file:")),
+        Location::Bucket(_) | Location::WebDav { .. } | Location::Peer { .. } => Ok(()),
+    }
+}
+
+/// Whether files can belong to a place.
+pub(super) fn check_files(files: &[(&'static str, String)], location: &Location) -> Result<(), Failure> {
+    match files.first() {
+        Some((key, _)) if !matches!(location, Location::Peer { .. } | Location::WebDav { .. }) => {
+            let key = key.trim_start_matches("exchange.");
+            Err(Failure::usage(format!("{key} belongs to an https:// or dav+https:// address")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a place that can be reached is an exchange already.
+pub(super) fn is_marked(connected: &dyn Remote, location: &Location) -> Result<bool, Failure> {
+    match connected.check(&Deadline::NONE) {
+        Ok(()) => Ok(true),
+        // The other device marks its own.
+        Err(error) if error.class() == Class::NoMarker && !matches!(location, Location::Peer { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Names a file that belongs to the remote, in the stead of one that was named before; says whether that changed anything.
@@ -265,7 +298,7 @@ fn grounds(shell: &Shell) -> Result<Vec<Apart>, Failure> {
 }
 
 /// Shows what will be written, and asks.
-fn ask(shell: &Shell, remote: &RemoteSettings, is_marked: bool) -> Result<(), Failure> {
+pub(super) fn ask(shell: &Shell, remote: &RemoteSettings, is_marked: bool) -> Result<(), Failure> {
     prompt::check(shell, CONSENT)?;
     let shown = place(shell, &remote.location);
     match is_marked {
@@ -306,7 +339,7 @@ fn is_mount_point_without_disk(folder: &Path) -> bool {
 }
 
 /// Uncommitted code goes nowhere without an answer of its own. `place` is a word of a command.
-fn ask_for_code(shell: &Shell, name: &str, place: &str) -> Result<bool, Failure> {
+pub(super) fn ask_for_code(shell: &Shell, name: &str, place: &str) -> Result<bool, Failure> {
     if shell.options.yes || !prompt::can_ask(shell) {
         shell.out.note(format_args!(
             "Uncommitted code does not go there; `carry remote add {name} {place} --code` lets it."
@@ -318,7 +351,7 @@ fn ask_for_code(shell: &Shell, name: &str, place: &str) -> Result<bool, Failure>
 }
 
 /// What goes to a remote.
-fn what_of(has_code: bool) -> &'static str {
+pub(super) fn what_of(has_code: bool) -> &'static str {
     if has_code { "conversations and uncommitted code" } else { "conversations, but no code" }
 }
 

@@ -4,8 +4,9 @@ use carry_kernel::config;
 
 use carry_exchange::store::RoundRow;
 
-use super::{RemoteJson, is_of, said_by_user, unknown};
+use super::{RemoteJson, is_of, said_by_user, unknown_here};
 use crate::failure::Failure;
+use crate::text;
 use crate::wire::{KEYS, Shell};
 
 /// Forget a remote
@@ -30,7 +31,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let known = settings.remote(name);
     if !is_in_file {
         return Err(match known {
-            None => unknown(&settings, name),
+            None => unknown_here(shell, &settings, name, &format!("remove {}", text::line(name))),
             Some(_) => Failure::failed(format!("{name} is not in your configuration file"))
                 .hint("`carry config show --origin` says where exchange.remotes was set."),
         });

@@ -4,6 +4,7 @@ use carry_sessions::archive::{Archive, SessionRow, StoredMessage};
 use carry_sessions::curation::Edit;
 use carry_sessions::export::{session_json, title};
 
+use crate::called::Called;
 use crate::failure::Failure;
 use crate::text;
 use crate::wire::Shell;
@@ -59,11 +60,11 @@ pub(super) fn each_page(
 }
 
 /// Refuses what needs the agent's file of a session that another device read. `so` says what that means here.
-pub(super) fn check_is_here(archive: &Archive, session: &SessionRow, so: &str) -> Result<(), Failure> {
+pub(super) fn check_is_here(shell: &Shell, archive: &Archive, session: &SessionRow, so: &str) -> Result<(), Failure> {
     if !archive.is_received(session)? {
         return Ok(());
     }
-    let device = text::line(&session.origin);
+    let device = Called::read(shell)?.device(&session.origin);
     let failure = Failure::failed(format!("the file of {} lies on another device, {device}: {so}", name(session)));
     Err(failure
         .hint(format!("Do that on {device}, or `carry sessions export {}` writes the conversation.", session.id)))

@@ -5,6 +5,7 @@ use carry_sessions::curation::{Deleted, DeletedHow};
 use serde::Serialize;
 
 use super::archive;
+use crate::called::Called;
 use crate::failure::Failure;
 use crate::text;
 use crate::wire::Shell;
@@ -24,8 +25,9 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     if args.pending {
         all.retain(|one| matches!(one.how, DeletedHow::Pending(_)));
     }
+    let called = Called::read(shell)?;
     if shell.out.is_json() {
-        return all.iter().try_for_each(|one| shell.out.json(&DeletionJson::new(one)));
+        return all.iter().try_for_each(|one| shell.out.json(&DeletionJson::new(one, &called)));
     }
     if all.is_empty() {
         shell.out.note(match args.pending {
@@ -36,7 +38,8 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     }
     let mut table = shell.out.table(&["SESSION", "STATE", "SAID", "BY", "RECORD"]);
     for one in &all {
-        let by = if one.is_own { format!("{} (this device)", one.device) } else { one.device.clone() };
+        let by = by(one, &called);
+        let by = if one.is_own { format!("{by} (this device)") } else { by };
         let state = match one.how {
             DeletedHow::Here => "deleted here".to_owned(),
             DeletedHow::Everywhere => "deleted".to_owned(),
@@ -48,12 +51,18 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
             one.session.to_string(),
             state,
             text::local_time(said(one)),
-            text::line(&by),
+            by,
             // JSON has the whole log.
             one.record.map_or("-".to_owned(), |(log, seq)| format!("{:.8}/{seq}", log.to_string())),
         ]);
     }
     shell.out.line(table.trim_fmt())
+}
+
+/// Who said it, as people call that device.
+pub(super) fn by(one: &Deleted, called: &Called) -> String {
+    let log = one.record.and_then(|(log, _)| called.log(log));
+    log.unwrap_or_else(|| called.device(&one.device))
 }
 
 /// When it was said, by its author's clock.
@@ -70,6 +79,7 @@ struct DeletionJson<'a> {
     time: String,
     hlc: String,
     device: &'a str,
+    label: String,
     own: bool,
     due: Option<String>,
     log: Option<String>,
@@ -77,7 +87,7 @@ struct DeletionJson<'a> {
 }
 
 impl<'a> DeletionJson<'a> {
-    fn new(one: &'a Deleted) -> Self {
+    fn new(one: &'a Deleted, called: &Called) -> Self {
         let (state, due) = match one.how {
             DeletedHow::Here => ("deleted-here", None),
             DeletedHow::Everywhere => ("deleted", None),
@@ -90,6 +100,7 @@ impl<'a> DeletionJson<'a> {
             time: said(one).to_rfc3339(),
             hlc: one.at.to_string(),
             device: &one.device,
+            label: by(one, called),
             own: one.is_own,
             due: due.map(|due| due.to_rfc3339()),
             log: one.record.map(|(log, _)| log.to_string()),

@@ -20,19 +20,24 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
-    let label = rename::checked("label", &args.label)?;
-    let (done, nothing) = match args.remove {
-        false => ("Labelled", "Labelled so already:"),
-        true => ("No longer labelled:", "Not labelled so:"),
+    set(shell, &args.label, &args.sessions, !args.remove)
+}
+
+/// Puts a label on sessions, or takes it off.
+pub(super) fn set(shell: &Shell, label: &str, sessions: &[String], is_labelled: bool) -> Result<(), Failure> {
+    let label = rename::checked("label", label)?;
+    let (command, done, nothing) = match is_labelled {
+        true => ("label", "Labelled", "Labelled so already:"),
+        false => ("unlabel", "No longer labelled:", "Not labelled so:"),
     };
     let archive = archive::to_read(shell)?;
-    if let [session] = args.sessions.as_slice()
+    if let [session] = sessions
         && archive.find(session).is_err()
         && archive.find(&label).is_ok()
     {
         return Err(Failure::usage(format!("{label:?} is a session, and {session:?} is none"))
-            .hint("The label comes first: `carry sessions label LABEL ID`."));
+            .hint(format!("The label comes first: `carry sessions {command} LABEL ID`.")));
     }
     drop(archive);
-    archive::edit(shell, &args.sessions, |_, _| Ok(Edit::Label(label.clone(), !args.remove)), done, nothing)
+    archive::edit(shell, sessions, |_, _| Ok(Edit::Label(label.clone(), is_labelled)), done, nothing)
 }

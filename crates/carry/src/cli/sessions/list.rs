@@ -7,6 +7,7 @@ use carry_sessions::list::Filter;
 
 use super::filter::{FilterArgs, check_names};
 use super::{archive, row};
+use crate::called::Called;
 use crate::failure::Failure;
 use crate::text;
 use crate::wire::Shell;
@@ -30,15 +31,19 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let filter = args.filter.filter(shell, limit)?;
     check_names(shell, &archive, &filter)?;
     let listed = archive.list(&filter)?;
-    // Whose a session is says nothing where all are of one device.
-    let is_of_several = archive.origins()?.len() > 1;
+    // Whose a session is says nothing where all are of this device.
+    let own = shell.existing_context()?.map(|ctx| ctx.device.id());
+    let origins = archive.origins()?;
+    let is_of_others = origins.len() > 1
+        || origins.iter().any(|(origin, _)| own.as_ref().is_some_and(|own| own.as_str() != origin.as_str()));
+    let called = if is_of_others { Called::read(shell)? } else { Called::default() };
     shell.out.start_pager();
     for session in &listed.sessions {
         if shell.out.is_json() {
             shell.out.json(&session_json(session))?;
         } else {
-            let device = is_of_several.then_some(session.origin.as_str());
-            shell.out.line(row::line_of(shell, session, device, None))?;
+            let device = is_of_others.then(|| called.device(&session.origin));
+            shell.out.line(row::line_of(shell, session, device.as_deref(), None))?;
         }
     }
     // Of what is hidden it is said below.

@@ -32,17 +32,21 @@ pub(super) struct Args {
 
 pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let Some(spec) = &args.message else { return list(shell, &args.session) };
+    set(shell, &args.session, spec, (!args.remove).then(|| args.note.clone().unwrap_or_default()))
+}
+
+/// Pins a message with a note, or takes the pin out.
+pub(super) fn set(shell: &Shell, session: &String, spec: &str, note: Option<String>) -> Result<(), Failure> {
     let ordinal = number(spec)?;
-    let note = (!args.remove).then(|| args.note.clone().unwrap_or_default());
     let edit = |archive: &Archive, session: &SessionRow| {
         let message = message(archive, session, ordinal)?;
         Ok(Edit::Pin(message.key.unwrap_or_else(|| format!("#{ordinal}")), note.clone()))
     };
-    let (done, nothing) = match args.remove {
-        false => (format!("Pinned message {ordinal} of"), format!("Message {ordinal} is pinned like that already:")),
-        true => (format!("Took out the pin on message {ordinal} of"), format!("Message {ordinal} is not pinned:")),
+    let (done, nothing) = match note {
+        Some(_) => (format!("Pinned message {ordinal} of"), format!("Message {ordinal} is pinned like that already:")),
+        None => (format!("Took out the pin on message {ordinal} of"), format!("Message {ordinal} is not pinned:")),
     };
-    archive::edit(shell, std::slice::from_ref(&args.session), edit, &done, &nothing)
+    archive::edit(shell, std::slice::from_ref(session), edit, &done, &nothing)
 }
 
 /// A message's number, with or without `#`.

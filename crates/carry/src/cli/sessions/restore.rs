@@ -45,7 +45,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     if session.is_trashed && args.to.is_none() && !args.in_place && args.before.is_none() {
         return from_trash(shell, args, &session);
     }
-    archive::check_is_here(&archive, &session, "there is no file of it here to give back")?;
+    archive::check_is_here(shell, &archive, &session, "there is no file of it here to give back")?;
     let path = match (&args.to, &session.path) {
         (Some(to), _) => paths::without_dots(&shell.cwd.join(to)),
         (None, Some(path)) => path.clone(),

@@ -34,7 +34,7 @@ pub(super) fn can(session: &SessionRow) -> bool {
 pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let archive = archive::to_read(shell)?;
     let session = archive.find(&args.session)?;
-    archive::check_is_here(&archive, &session, "its agent cannot go on with it here")?;
+    archive::check_is_here(shell, &archive, &session, "its agent cannot go on with it here")?;
     let resume = resume(&session).ok_or_else(|| {
         Failure::failed(format!("{} cannot be resumed", archive::name(&session))).hint(match &session.parent {
             Some(_) => "It belongs to another session; resume that one.",

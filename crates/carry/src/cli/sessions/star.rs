@@ -18,9 +18,14 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
-    let (done, nothing) = match args.remove {
-        false => ("Starred", "Starred already:"),
-        true => ("No longer starred:", "Not starred:"),
+    set(shell, &args.sessions, !args.remove)
+}
+
+/// Sets the star of sessions, or takes it back.
+pub(super) fn set(shell: &Shell, sessions: &[String], is_starred: bool) -> Result<(), Failure> {
+    let (done, nothing) = match is_starred {
+        true => ("Starred", "Starred already:"),
+        false => ("No longer starred:", "Not starred:"),
     };
-    archive::edit(shell, &args.sessions, |_, _| Ok(Edit::Star(!args.remove)), done, nothing)
+    archive::edit(shell, sessions, |_, _| Ok(Edit::Star(is_starred)), done, nothing)
 }

@@ -6,6 +6,7 @@ use carry_sessions::model::SessionId;
 use serde::Serialize;
 
 use super::archive;
+use crate::called::Called;
 use crate::failure::Failure;
 use crate::text;
 use crate::wire::Shell;
@@ -47,7 +48,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
             Undeletion::Done => ("undeleted", "Not to be deleted any more:"),
             Undeletion::NotPending => ("unchanged", "Not about to be deleted:"),
             Undeletion::TooLate => {
-                late.push(too_late(&archive, &id, &name)?);
+                late.push(too_late(&archive, &Called::read(shell)?, &id, &name)?);
                 continue;
             }
         };
@@ -68,12 +69,12 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
 }
 
 /// That it is final, since when, and who decided so.
-fn too_late(archive: &Archive, id: &SessionId, name: &str) -> Result<Failure, Failure> {
+fn too_late(archive: &Archive, called: &Called, id: &SessionId, name: &str) -> Result<Failure, Failure> {
     let all = archive.deletions()?;
     let is_final = |one: &&Deleted| one.session == *id && matches!(one.how, DeletedHow::Here | DeletedHow::Everywhere);
     let how = match all.iter().find(is_final) {
         Some(one) => {
-            let device = text::line(&one.device);
+            let device = super::deleted::by(one, called);
             let by = if one.is_own { format!("{device}, this device") } else { device };
             let whereabouts = match one.how {
                 DeletedHow::Here => "here alone, as nothing was exchanged then",

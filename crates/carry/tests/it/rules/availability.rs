@@ -39,13 +39,8 @@ fn capture_at(world: &World, at: Timestamp) -> String {
     let registry = Registry::open(&home).expect("the registry");
     let tree = registry.by_root(&world.repo()).expect("the registry").expect("it is registered");
     let ctx = Context { home, device: device.into(), clock: Arc::new(Stopped(at)), sources };
-    let request = Request {
-        look: Look::Everything,
-        may_commit: &|| true,
-        cancel: &AtomicBool::new(false),
-        progress: &|_, _, _| {},
-        force: false,
-    };
+    let cancel = AtomicBool::new(false);
+    let request = Request::new(Look::Everything, &cancel);
     let report = Capturer::new(ctx, tree).capture(&request).expect("a capture");
     match report.outcome {
         Outcome::Captured(snapshot) => snapshot.commit.to_string(),

@@ -29,8 +29,8 @@ fn capturer(world: &World) -> Capturer {
 }
 
 fn capture(capturer: &mut Capturer, look: Look) -> Report {
-    let request =
-        Request { look, may_commit: &|| true, cancel: &AtomicBool::new(false), progress: &|_, _, _| {}, force: false };
+    let cancel = AtomicBool::new(false);
+    let request = Request::new(look, &cancel);
     capturer.capture(&request).expect("a capture")
 }
 

@@ -100,3 +100,27 @@ fn an_archive_whose_sessions_all_lie_in_the_trash_says_so() {
     let gone = all.len();
     ran.is(0, "", &format!("No session is left here; `carry sessions deleted` lists the {gone} deleted for good.\n"));
 }
+
+#[test]
+fn each_word_about_a_session_has_one_that_takes_it_back() {
+    let world = archived();
+    let now = |arguments: &[&str]| json(&world, &[&["sessions"], arguments].concat()).remove(0);
+    now(&["star", A]);
+    assert_eq!(now(&["unstar", A])["starred"], false);
+    world.ok(&["sessions", "unstar", A]).stdout.starts_with("Not starred: ").then_some(()).expect("it has no star");
+    now(&["label", "review", A]);
+    assert_eq!(now(&["unlabel", "review", A])["labels"], serde_json::json!([]));
+    let ran = world.carry(&["sessions", "unlabel", A, "review"]);
+    assert!(ran.code == 2 && ran.stderr.contains("`carry sessions unlabel LABEL ID`"), "{ran:?}");
+    let ordinal = json(&world, &["sessions", "show", A])[2]["ordinal"].to_string();
+    now(&["pin", A, &ordinal]);
+    now(&["unpin", A, &ordinal]);
+    assert_eq!(world.ok(&["sessions", "pin", A]).stderr, "Nothing is pinned in it.\n");
+    now(&["trash", A]);
+    assert_eq!(now(&["untrash", A])["trashed"], false);
+    // Where `restore` would write a file, `untrash` writes none.
+    let path = now(&["show", A])["path"].as_str().expect("a path").to_owned();
+    std::fs::remove_file(&path).expect("it is there");
+    let ran = world.ok(&["sessions", "untrash", A]);
+    assert!(ran.stdout.starts_with("Not in the trash: ") && !std::path::Path::new(&path).exists(), "{ran:?}");
+}

@@ -46,7 +46,16 @@ fn status_up_and_doctor_name_the_store_in_a_line() {
     let ran = world.ok(&["up"]);
     assert!(ran.stdout.contains("The team store default: the daemon pushes what 1 rule shares."), "{}", ran.stdout);
     world.ok(&["daemon", "stop"]);
-    world.ok(&["config", "set", "team.share", r#"["github.com/acme/api=everything"]"#]);
+    let ran = world.carry(&["config", "set", "team.share", r#"["github.com/acme/api=everything"]"#]);
+    assert!(
+        ran.code == 1 && ran.stderr.contains("`carry team share PROJECT --mode MODE` says what is shared."),
+        "{ran:?}"
+    );
+    // Whoever edits the file may write it all the same.
+    world.ok(&["config", "set", "team.share", r#"["github.com/acme/api=off"]"#]);
+    let config = world.root().join("carry/config/config.toml");
+    let text = std::fs::read_to_string(&config).expect("a configuration");
+    carry_testkit::repo::write_file(&config, text.replace("api=off", "api=everything").as_bytes());
     let ran = world.carry(&["doctor"]);
     assert!(ran.stdout.contains("[team-configuration]"), "{}", ran.stdout);
 }

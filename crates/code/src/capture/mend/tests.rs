@@ -9,13 +9,8 @@ use crate::{history, refs};
 
 fn capture(world: &World) -> Result<Outcome, CaptureError> {
     let tree = Registry::open(&world.ctx.home).unwrap().trees().unwrap().remove(0);
-    let request = Request {
-        look: Look::Everything,
-        may_commit: &|| true,
-        cancel: &AtomicBool::new(false),
-        progress: &|_, _, _| {},
-        force: false,
-    };
+    let cancel = AtomicBool::new(false);
+    let request = Request::new(Look::Everything, &cancel);
     Capturer::new(world.ctx.clone(), tree).capture(&request).map(|report| report.outcome)
 }
 

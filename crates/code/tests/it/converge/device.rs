@@ -68,13 +68,7 @@ impl Device {
     pub(super) fn capture(&mut self) -> (Snapshot, bool) {
         self.clock.advance(Duration::from_secs(90));
         let cancel = AtomicBool::new(false);
-        let request = Request {
-            look: Look::Everything,
-            may_commit: &|| true,
-            cancel: &cancel,
-            progress: &|_, _, _| {},
-            force: false,
-        };
+        let request = Request::new(Look::Everything, &cancel);
         let report = self.capturer.capture(&request).unwrap();
         assert_eq!(report.skipped, []);
         match report.outcome {

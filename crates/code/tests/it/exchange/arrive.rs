@@ -54,12 +54,9 @@ fn a_working_tree_without_any_remote_arrives_with_what_is_staged() {
 
 #[test]
 fn commits_that_are_nowhere_else_come_along() {
-    let mut a = Side::new();
-    let mut b = Side::clone_of(&a);
-    b.trust(&a);
+    let (mut a, mut b) = Side::pair();
     a.rig.git.write("committed", "x\n").commit_all("second");
-    let snapshot = a.work("more");
-    a.say();
+    let snapshot = a.says("more");
     b.pull(&a);
     let tip = b.tip_of(&a.line()).unwrap();
     assert_eq!(tip.head, snapshot.meta.head);
@@ -69,11 +66,8 @@ fn commits_that_are_nowhere_else_come_along() {
 
 #[test]
 fn nothing_new_says_nothing_and_delivering_again_changes_nothing() {
-    let mut a = Side::new();
-    let mut b = Side::clone_of(&a);
-    b.trust(&a);
-    a.work("one");
-    a.say();
+    let (mut a, mut b) = Side::pair();
+    a.says("one");
     let head = a.store.newest_signed().unwrap().unwrap().digest();
     a.capture();
     assert_eq!(a.say().n_records, 0);
@@ -89,13 +83,10 @@ fn nothing_new_says_nothing_and_delivering_again_changes_nothing() {
 
 #[test]
 fn only_the_newest_of_several_snapshots_is_said() {
-    let mut a = Side::new();
-    let mut b = Side::clone_of(&a);
-    b.trust(&a);
+    let (mut a, mut b) = Side::pair();
     a.work("one");
     a.work("two");
-    let third = a.work("three");
-    a.say();
+    let third = a.says("three");
     let fifth = {
         a.work("four");
         a.work("five")
@@ -113,8 +104,7 @@ fn a_repository_that_is_not_here_waits_by_name_and_comes_when_it_is_added() {
     other.write("unrelated", "x").commit_all("another history");
     let mut b = Side::over(other);
     b.trust(&a);
-    let snapshot = a.work("one");
-    a.say();
+    let snapshot = a.says("one");
     assert_eq!(b.pull(&a).n_folded, 1);
     let waits = b.foreign();
     assert!(waits.is_phantom());
@@ -132,19 +122,15 @@ fn a_repository_that_is_not_here_waits_by_name_and_comes_when_it_is_added() {
 
 #[test]
 fn every_clone_of_a_repository_gets_the_line_also_one_that_is_added_later() {
-    let mut a = Side::new();
-    let mut b = Side::clone_of(&a);
-    b.trust(&a);
-    a.work("one");
-    a.say();
+    let (mut a, mut b) = Side::pair();
+    a.says("one");
     b.pull(&a);
     let second = copy_of(&a.rig.git);
     b.add(&second);
     b.deliver();
     let of_second = second.git(["rev-parse", &a.line().ref_name()]);
     assert_eq!(of_second.trim(), b.value(&a.line()).unwrap().to_string());
-    a.work("two");
-    a.say();
+    a.says("two");
     b.pull(&a);
     let of_second = second.git(["rev-parse", &a.line().ref_name()]);
     assert_eq!(of_second.trim(), b.value(&a.line()).unwrap().to_string());
@@ -160,13 +146,8 @@ fn one_broken_repository_stops_no_other() {
     let tree = a.add(&second);
     a.work("one");
     let mut capturer = carry_code::capture::Capturer::new(a.rig.ctx.clone(), tree);
-    let request = carry_code::capture::Request {
-        look: carry_code::capture::Look::Everything,
-        may_commit: &|| true,
-        cancel: &std::sync::atomic::AtomicBool::new(false),
-        progress: &|_, _, _| {},
-        force: false,
-    };
+    let cancel = std::sync::atomic::AtomicBool::new(false);
+    let request = carry_code::capture::Request::new(carry_code::capture::Look::Everything, &cancel);
     second.write("x", "z");
     capturer.capture(&request).unwrap();
     // All its packs and loose objects are damaged.
@@ -181,9 +162,7 @@ fn one_broken_repository_stops_no_other() {
 
 #[test]
 fn a_repository_may_switch_itself_off() {
-    let mut a = Side::new();
-    let mut b = Side::clone_of(&a);
-    b.trust(&a);
+    let (mut a, mut b) = Side::pair();
     a.work("one");
     a.rig.git.write("carry.toml", "[code]\nexchange = false\n");
     a.capture();

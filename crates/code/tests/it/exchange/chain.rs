@@ -20,17 +20,14 @@ fn noise(bytes: usize) -> Vec<u8> {
 fn a_second_snapshot_costs_what_changed() {
     let mut a = Side::new();
     a.rig.git.write("large", noise(500_000)).commit_all("large");
-    a.work("one");
-    a.say();
+    a.says("one");
     let first = a.said_bytes();
     assert!(first > 500_000, "{first}");
-    a.work("two");
-    a.say();
+    a.says("two");
     assert!(a.said_bytes() - first < 5_000, "{}", a.said_bytes() - first);
     // A new branch stands on what was said of the other.
     a.rig.git.git(["checkout", "-q", "-b", "other"]);
-    a.work("three");
-    a.say();
+    a.says("three");
     assert!(a.said_bytes() - first < 10_000, "{}", a.said_bytes() - first);
     let mut b = Side::over(carry_testkit::repo::TestRepo::new());
     b.trust(&a);
@@ -68,13 +65,9 @@ fn forty_snapshots_in_a_row_arrive_whatever_is_there_already() {
 
 #[test]
 fn a_missing_need_waits_is_asked_for_and_heals() {
-    let mut a = Side::new();
-    let mut b = Side::clone_of(&a);
-    b.trust(&a);
-    a.work("one");
-    a.say();
-    let two = a.work("two");
-    a.say();
+    let (mut a, mut b) = Side::pair();
+    a.says("one");
+    let two = a.says("two");
     b.fetch_some(&a.store, &|at| at == 1);
     assert_eq!(b.deliver().n_waiting, 1);
     assert_eq!(b.value(&a.line()), None);
@@ -85,16 +78,12 @@ fn a_missing_need_waits_is_asked_for_and_heals() {
     b.rig.fsck();
 }
 
-#[test]
-fn what_is_asked_for_is_answered_once_with_a_pack_that_needs_nothing() {
-    let mut a = Side::new();
-    let mut b = Side::clone_of(&a);
-    b.trust(&a);
+/// `b` holds a pack that needs another, and asks `a` for it.
+fn one_that_asks() -> (Side, Side) {
+    let (mut a, mut b) = Side::pair();
     a.trust(&b);
-    a.work("one");
-    a.say();
-    a.work("two");
-    a.say();
+    a.says("one");
+    a.says("two");
     b.fetch_some(&a.store, &|at| at == 1);
     b.deliver();
     let log = a.store.log();
@@ -102,38 +91,20 @@ fn what_is_asked_for_is_answered_once_with_a_pack_that_needs_nothing() {
     let wants: Vec<Want> = wants.into_iter().map(|id| Want::Attachment(log, id)).collect();
     b.work("of b");
     b.strand.offer(&mut b.store, u64::MAX, NOW).unwrap();
-    b.store.seal().unwrap();
-    b.store.sign(&carry_exchange::store::Statement { wants, ..statement() }, NOW).unwrap();
+    b.seal_with(carry_exchange::store::Statement { wants, ..statement() });
     a.pull(&b);
+    (a, b)
+}
+
+#[test]
+fn what_is_asked_for_is_answered_once_with_a_pack_that_needs_nothing() {
+    let (mut a, mut b) = one_that_asks();
     assert_eq!(a.say().n_records, 1);
     assert_eq!(a.say().n_records, 0, "once");
     b.fetch_some(&a.store, &|at| at == 2);
     assert_eq!(b.deliver().n_waiting, 0);
     assert_eq!(b.snapshots(&a.line()).len(), 2);
     b.rig.fsck();
-}
-
-/// `b` holds a pack that needs another, and asks `a` for it.
-fn one_that_asks() -> (Side, Side) {
-    let mut a = Side::new();
-    let mut b = Side::clone_of(&a);
-    b.trust(&a);
-    a.trust(&b);
-    a.work("one");
-    a.say();
-    a.work("two");
-    a.say();
-    b.fetch_some(&a.store, &|at| at == 1);
-    b.deliver();
-    let log = a.store.log();
-    let wants = b.store.wanted().unwrap().remove(&log).unwrap();
-    let wants: Vec<Want> = wants.into_iter().map(|id| Want::Attachment(log, id)).collect();
-    b.work("of b");
-    b.strand.offer(&mut b.store, u64::MAX, NOW).unwrap();
-    b.store.seal().unwrap();
-    b.store.sign(&carry_exchange::store::Statement { wants, ..statement() }, NOW).unwrap();
-    a.pull(&b);
-    (a, b)
 }
 
 #[test]
@@ -158,8 +129,7 @@ fn who_is_not_trusted_any_more_is_not_answered() {
     a.store.revoke(b.store.log(), &std::collections::BTreeMap::new(), NOW).unwrap();
     assert_eq!(a.say().n_records, 0);
     let before = a.said_bytes();
-    a.work("three");
-    a.say();
+    a.says("three");
     assert!(a.said_bytes() - before < 2000, "no pack of everything goes with it: {}", a.said_bytes() - before);
     a.store.approve(b.store.log(), NOW).unwrap();
     assert_eq!(a.say().n_records, 1, "it was not used up");
@@ -172,8 +142,7 @@ fn what_is_thinned_here_is_not_named_any_more_and_merging_keeps_what_is_needed()
     b.trust(&a);
     c.trust(&a);
     for n in 0..9 {
-        a.work(&format!("{n}\n"));
-        a.say();
+        a.says(&format!("{n}\n"));
     }
     b.pull(&a);
     assert_eq!(b.snapshots(&a.line()).len(), 9);
@@ -184,8 +153,7 @@ fn what_is_thinned_here_is_not_named_any_more_and_merging_keeps_what_is_needed()
     prune::execute(&a.rig.ctx, &a.repo(), &a.rig.tree.id, &plans).unwrap();
     let here = a.snapshots(&a.line());
     assert!(here.len() < 5, "{here:?}");
-    let tip = a.work("after\n");
-    a.say();
+    let tip = a.says("after\n");
     let merged = a.store.compact(&[&a.strand], NOW).unwrap();
     assert!(merged.iter().any(|one| one.n_dropped > 0), "{merged:?}");
     a.store.sign(&statement(), NOW).unwrap();
@@ -199,8 +167,7 @@ fn what_is_thinned_here_is_not_named_any_more_and_merging_keeps_what_is_needed()
         side.rig.fsck();
     }
     // It goes on from there.
-    let next = a.work("and on\n");
-    a.say();
+    let next = a.says("and on\n");
     b.pull(&a);
     assert_eq!(b.snapshots(&a.line())[0], next.commit);
     a.rig.git.git(["gc", "-q", "--prune=now"]);

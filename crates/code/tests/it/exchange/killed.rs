@@ -50,11 +50,8 @@ fn killed(side: &Side, says: bool, point: &str) {
 fn who_dies_while_saying_says_it_the_next_time() {
     let points = ["ref.renamed", "code.said.attached", "code.said.noted", "db.write.done", "db.write.done#3"];
     for point in points {
-        let mut a = Side::new();
-        let mut b = Side::clone_of(&a);
-        b.trust(&a);
-        a.work("one");
-        a.say();
+        let (mut a, mut b) = Side::pair();
+        a.says("one");
         let two = a.work("two");
         killed(&a, true, point);
         a.rig.fsck();
@@ -63,8 +60,7 @@ fn who_dies_while_saying_says_it_the_next_time() {
         assert_eq!(b.pull(&a).n_waiting, 0, "{point}");
         assert_eq!(b.snapshots(&a.line())[0], two.commit, "{point}");
         assert_eq!(b.snapshots(&a.line()).len(), 2, "{point}");
-        let three = a.work("three");
-        a.say();
+        let three = a.says("three");
         b.pull(&a);
         assert_eq!(b.snapshots(&a.line())[0], three.commit, "{point}");
         assert_eq!(a.store.verify().unwrap(), []);
@@ -86,10 +82,8 @@ fn who_dies_while_taking_in_goes_on_from_there() {
         "exchange.deliver.folded",
     ];
     let mut a = Side::new();
-    let one = a.work("one");
-    a.say();
-    let two = a.work("two");
-    a.say();
+    let one = a.says("one");
+    let two = a.says("two");
     for point in points {
         let mut b = Side::clone_of(&a);
         b.trust(&a);

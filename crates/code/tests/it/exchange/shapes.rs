@@ -15,8 +15,7 @@ fn seeded(args: &[&str]) -> TestRepo {
 fn arrives(mut a: Side, mut b: Side) {
     b.trust(&a);
     for content in ["one", "two", "three"] {
-        let snapshot = a.work(content);
-        a.say();
+        let snapshot = a.says(content);
         assert_eq!(b.pull(&a).n_waiting, 0);
         assert_eq!(b.snapshots(&a.line())[0], snapshot.commit);
     }
@@ -55,8 +54,7 @@ fn a_linked_worktree() {
     let mut b = Side::over(copy);
     b.trust(&a);
     let mut a = a;
-    a.work("one");
-    a.say();
+    a.says("one");
     b.pull(&a);
     let line = b.foreign();
     assert_eq!((line.branch.unwrap().display().as_str(), line.here.len()), ("side", 1));
@@ -90,8 +88,7 @@ fn remotes_say_which_repository_it_is_and_spare_what_is_there() {
     let (mut a, mut b, mut c) = (Side::over(git), Side::over(copy), Side::over(other));
     b.trust(&a);
     c.trust(&a);
-    let snapshot = a.work("one");
-    a.say();
+    let snapshot = a.says("one");
     assert!(a.said_bytes() < 10_000, "{}", a.said_bytes());
     assert_eq!(b.pull(&a).n_waiting, 0);
     assert_eq!(b.snapshots(&a.line()), [snapshot.commit]);
@@ -112,8 +109,7 @@ fn who_lacks_what_the_remote_has_waits_until_it_was_fetched() {
     let root = git.root().to_owned();
     let (mut a, mut b) = (Side::over(git), Side::over(copy));
     b.trust(&a);
-    let snapshot = a.work("one");
-    a.say();
+    let snapshot = a.says("one");
     assert_eq!(b.pull(&a).n_waiting, 1);
     assert_eq!(b.store.wanted().unwrap()[&a.store.log()].len(), 1);
     b.rig.git.git(["fetch", "-q", root.to_str().unwrap(), "main:refs/remotes/origin/main"]);
@@ -142,8 +138,7 @@ fn a_shallow_clone_says_and_takes() {
     assert_eq!(b.snapshots(&a.line()), [snapshot.commit]);
     b.rig.fsck();
     a.trust(&b);
-    let back = b.work("back");
-    b.say();
+    let back = b.says("back");
     a.pull(&b);
     assert_eq!(a.snapshots(&b.line()), [back.commit]);
 }
@@ -154,8 +149,7 @@ fn a_repository_that_was_made_for_it_takes_what_waits() {
     git.write("second", "x").commit_all("second");
     let (mut a, mut b) = (Side::over(git), Side::over(TestRepo::new()));
     b.trust(&a);
-    let snapshot = a.work("one");
-    a.say();
+    let snapshot = a.says("one");
     b.pull(&a);
     let waits = b.foreign();
     assert!(waits.is_phantom());
@@ -194,8 +188,7 @@ fn a_partial_clone_says_and_takes_without_fetching_anything() {
     assert_eq!(a.say().n_records, 1);
     assert_eq!(b.pull(&a).n_waiting, 0);
     assert_eq!(b.snapshots(&a.line()), [said.commit]);
-    let back = b.work("back");
-    b.say();
+    let back = b.says("back");
     assert_eq!(a.pull(&b).n_waiting, 0);
     assert_eq!(a.snapshots(&b.line()), [back.commit]);
     assert_eq!(missing(&a.rig.git), n);

@@ -14,9 +14,9 @@ use carry_code::tips::{self, Tip};
 use carry_code::{history, refs};
 use carry_exchange::hash::Digest;
 use carry_exchange::head::Relay;
-use carry_exchange::name::ObjectName;
+use carry_exchange::name::{LogId, ObjectName, StreamName};
 use carry_exchange::ranges::Ranges;
-use carry_exchange::segment::Expected;
+use carry_exchange::segment::{Expected, SegmentRef};
 use carry_exchange::store::{Delivered, ObjectBytes, Setup, Statement, Store};
 use carry_exchange::strand::{Offered, Strand as _};
 use carry_kernel::clock::Timestamp;
@@ -67,6 +67,14 @@ impl Side {
         Self::over(git)
     }
 
+    /// That, and another device that counts what the first says.
+    pub(super) fn pair() -> (Self, Self) {
+        let one = Self::new();
+        let mut other = Self::clone_of(&one);
+        other.trust(&one);
+        (one, other)
+    }
+
     /// Another device with a clone that has no remote either.
     pub(super) fn clone_of(other: &Self) -> Self {
         Self::over(copy_of(&other.rig.git))
@@ -110,9 +118,22 @@ impl Side {
         offered
     }
 
+    /// Writes a file, captures it and says so.
+    #[track_caller]
+    pub(super) fn says(&mut self, content: &str) -> Snapshot {
+        let snapshot = self.work(content);
+        self.say();
+        snapshot
+    }
+
     pub(super) fn seal(&mut self) {
+        self.seal_with(statement());
+    }
+
+    /// Signs a head that says this.
+    pub(super) fn seal_with(&mut self, statement: Statement) {
         self.store.seal().unwrap();
-        self.store.sign(&statement(), NOW).unwrap();
+        self.store.sign(&statement, NOW).unwrap();
     }
 
     /// Counts what the other says from now on.
@@ -140,12 +161,7 @@ impl Side {
                     if held.contains_all(reference.first, reference.last) || !wanted(at) {
                         continue;
                     }
-                    let expected = Expected { log: followed.log, stream: stream.clone(), reference: *reference };
-                    let name = reference.name(followed.log, stream);
-                    let Some(ObjectBytes::File(mut file)) = other.open_object(&name).unwrap() else { continue };
-                    let mut bytes = Vec::new();
-                    file.read_to_end(&mut bytes).unwrap();
-                    self.store.accept_bytes(&expected, &bytes).unwrap();
+                    self.fetch_one(other, followed.log, stream, reference);
                 }
             }
         }
@@ -241,18 +257,29 @@ pub(super) fn copy_of(git: &TestRepo) -> TestRepo {
 
 impl Side {
     /// Takes the segments of one log from whoever holds them.
-    pub(super) fn fetch_log_from(&mut self, holder: &Store, log: carry_exchange::name::LogId) {
+    pub(super) fn fetch_log_from(&mut self, holder: &Store, log: LogId) {
         for followed in self.store.followed_of(log).unwrap() {
             for (stream, segments) in followed.segments.iter().flatten() {
                 for reference in segments {
-                    let expected = Expected { log, stream: stream.clone(), reference: *reference };
-                    let name = reference.name(log, stream);
-                    let Some(ObjectBytes::File(mut file)) = holder.open_object(&name).unwrap() else { continue };
-                    let mut bytes = Vec::new();
-                    file.read_to_end(&mut bytes).unwrap();
-                    self.store.accept_bytes(&expected, &bytes).unwrap();
+                    self.fetch_one(holder, log, stream, reference);
                 }
             }
         }
+    }
+
+    /// Takes one segment, if it is there.
+    fn fetch_one(&mut self, holder: &Store, log: LogId, stream: &StreamName, reference: &SegmentRef) {
+        let expected = Expected { log, stream: stream.clone(), reference: *reference };
+        let name = reference.name(log, stream);
+        let Some(ObjectBytes::File(mut file)) = holder.open_object(&name).unwrap() else { return };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).unwrap();
+        self.store.accept_bytes(&expected, &bytes).unwrap();
+    }
+
+    /// Counts nothing of the other's any more.
+    pub(super) fn revoke_all(&mut self, other: &Self) {
+        let none = BTreeMap::from([(STREAM.parse().unwrap(), (0, Digest::of(&[])))]);
+        self.store.revoke(other.store.log(), &none, NOW).unwrap();
     }
 }

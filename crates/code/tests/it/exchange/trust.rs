@@ -12,8 +12,7 @@ use super::side::{NOW, Side};
 fn nothing_of_a_log_that_nobody_approved_is_folded() {
     let mut a = Side::new();
     let mut b = Side::clone_of(&a);
-    a.work("one");
-    a.say();
+    a.says("one");
     assert_eq!(b.pull(&a).n_folded, 0);
     assert_eq!(b.value(&a.line()), None);
     assert!(b.registry().devices().unwrap().is_empty());
@@ -24,28 +23,21 @@ fn nothing_of_a_log_that_nobody_approved_is_folded() {
 
 #[test]
 fn an_approval_that_was_taken_back_is_not_given_again() {
-    let mut a = Side::new();
-    let mut b = Side::clone_of(&a);
-    b.trust(&a);
-    a.work("one");
-    a.say();
+    let (mut a, mut b) = Side::pair();
+    a.says("one");
     b.pull(&a);
     let id = a.rig.ctx.device.id();
     b.registry().revoke_device(id.as_str()).unwrap();
-    a.work("two");
-    a.say();
+    a.says("two");
     b.pull(&a);
     assert_eq!(b.tip_of(&a.line()).unwrap().trust, Trust::Revoked);
 }
 
 #[test]
 fn a_seal_under_another_key_than_the_known_one_is_refused_and_named() {
-    let mut a = Side::new();
-    let mut b = Side::clone_of(&a);
-    b.trust(&a);
+    let (mut a, mut b) = Side::pair();
     b.registry().note_device(a.rig.ctx.device.id().as_str(), Some([7; 32]), "somebody", NOW).unwrap();
-    a.work("one");
-    a.say();
+    a.says("one");
     b.pull(&a);
     assert_eq!(b.value(&a.line()), None);
     let (_, why) = b.foreign().refused.remove(0);
@@ -55,11 +47,8 @@ fn a_seal_under_another_key_than_the_known_one_is_refused_and_named() {
 
 #[test]
 fn a_line_that_came_over_git_and_is_newer_stays() {
-    let mut a = Side::new();
-    let mut b = Side::clone_of(&a);
-    b.trust(&a);
-    a.work("one");
-    a.say();
+    let (mut a, mut b) = Side::pair();
+    a.says("one");
     b.fetch_some(&a.store, &|_| true);
     // A later state, as a fetch would have put it.
     let two = a.work("two");
@@ -96,19 +85,13 @@ fn a_line_that_came_over_git_and_is_newer_stays() {
 
 #[test]
 fn lines_of_a_revoked_log_go_and_come_back_with_it() {
-    let mut a = Side::new();
-    let mut b = Side::clone_of(&a);
-    b.trust(&a);
-    a.work("one");
-    a.say();
-    a.work("two");
-    a.say();
+    let (mut a, mut b) = Side::pair();
+    a.says("one");
+    a.says("two");
     b.pull(&a);
-    let stream = "code".parse().unwrap();
     let chains = history::line(&b.repo(), &a.line()).unwrap().unwrap();
     assert!(chains.seal.is_some());
-    let none = std::collections::BTreeMap::from([(stream, (0, carry_exchange::hash::Digest::of(&[])))]);
-    b.store.revoke(a.store.log(), &none, NOW).unwrap();
+    b.revoke_all(&a);
     b.deliver();
     assert_eq!(b.value(&a.line()), None);
     assert!(b.standing().foreign.is_empty());
@@ -117,18 +100,13 @@ fn lines_of_a_revoked_log_go_and_come_back_with_it() {
 
 #[test]
 fn a_ref_that_moved_on_since_stays_and_is_named() {
-    let mut a = Side::new();
-    let mut b = Side::clone_of(&a);
-    b.trust(&a);
-    a.work("one");
-    a.say();
+    let (mut a, mut b) = Side::pair();
+    a.says("one");
     b.pull(&a);
     let value = b.value(&a.line()).unwrap();
     let head = carry_code::git::ObjectId::from_hex(b.rig.git.id("HEAD").as_bytes()).unwrap();
     refs::update(&b.repo(), &a.line().ref_name(), Some(value), head).unwrap();
-    let none =
-        std::collections::BTreeMap::from([("code".parse().unwrap(), (0, carry_exchange::hash::Digest::of(&[])))]);
-    b.store.revoke(a.store.log(), &none, NOW).unwrap();
+    b.revoke_all(&a);
     b.deliver();
     assert_eq!(b.value(&a.line()), Some(head));
     let left = b.standing().left;
@@ -140,8 +118,7 @@ fn a_ref_that_moved_on_since_stays_and_is_named() {
 fn an_own_line_comes_back_into_a_repository_that_was_made_anew() {
     let mut a = Side::new();
     let mut b = Side::clone_of(&a);
-    let snapshot = a.work("one");
-    a.say();
+    let snapshot = a.says("one");
     // The same device under a log of its own, as after its database was restored, with the line gone.
     let (name, value): (LineName, _) = (a.line(), a.value(&a.line()).unwrap());
     refs::delete(&a.repo(), &name.ref_name(), value).unwrap();
@@ -176,11 +153,8 @@ fn a_secret_is_held_back_and_named_until_it_is_gone_or_allowed() {
     // A key of nobody's, put together here so that the source holds none.
     let body: String = (0..24).map(|n| format!("MIIEpAIBAAKCAQEA{n:048}\n")).collect();
     let key = format!("-----BEGIN {0} PRIVATE KEY-----\n{body}-----END {0} PRIVATE KEY-----\n", "RSA");
-    let mut a = Side::new();
-    let mut b = Side::clone_of(&a);
-    b.trust(&a);
-    a.work("harmless");
-    a.say();
+    let (mut a, mut b) = Side::pair();
+    a.says("harmless");
     a.rig.git.write("id_rsa", &key);
     a.capture();
     assert_eq!(a.say().n_records, 0);

@@ -140,8 +140,7 @@ fn captures() {
         let mut capturer = Capturer::new(ctx.clone(), tree.clone());
         let mut capture = |look| {
             let cancel = AtomicBool::new(false);
-            let request =
-                Request { look, may_commit: &|| true, cancel: &cancel, progress: &|_, _, _| {}, force: false };
+            let request = Request::new(look, &cancel);
             let line = match capturer.capture(&request) {
                 Ok(report) => match report.outcome {
                     Outcome::Captured(s) => format!("captured {} {} {}", s.commit, s.tree, report.fsyncs),

@@ -31,6 +31,7 @@ fn status(written: Written) -> LogStatus {
         device: written.device,
         author: written.author,
         head: None,
+        first_at: None,
         skew_ms: None,
         n_ways: 1,
         has_shrunk: false,

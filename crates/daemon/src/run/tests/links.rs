@@ -639,13 +639,8 @@ fn push_as_a_copy(world: &World, tree: &Tree, origin: &Far, text: &str) {
     let repo = Repo::open(&root).unwrap();
     let tree = Tree { common_dir: repo.common_dir().to_owned(), root: root.clone(), ..tree.clone() };
     write(&root.join("file"), text);
-    let request = carry_code::capture::Request {
-        look: carry_code::capture::Look::Everything,
-        may_commit: &|| true,
-        cancel: &AtomicBool::new(false),
-        progress: &|_, _, _| {},
-        force: false,
-    };
+    let cancel = AtomicBool::new(false);
+    let request = carry_code::capture::Request::new(carry_code::capture::Look::Everything, &cancel);
     carry_code::capture::Capturer::new(ctx.clone(), tree.clone()).capture(&request).unwrap();
     let io = Io { interactive: false, cancel: &AtomicBool::new(false), progress: &|_, _, _| {} };
     // Where it lies is another place than here, so what it knows of the remote it asks first.

@@ -69,7 +69,7 @@ impl Wire {
         action: &'static str,
         deadline: &Deadline<'_>,
     ) -> RemoteError {
-        let body = match self.rest(&mut answer, ERROR_BYTES_MAX, deadline) {
+        let body = match self.http.rest(&mut answer.inner, ERROR_BYTES_MAX, deadline) {
             Ok(body) => String::from_utf8_lossy(&body).into_owned(),
             Err(stopped @ RemoteError::Cancelled { .. }) => return stopped,
             // What was said has arrived, if not why.
@@ -82,9 +82,9 @@ impl Wire {
         let status = answer.status();
         let code = xml::text_at(body, &["Code"]).filter(|code| is_code(code));
         let said = Said { status, code };
-        let place = || self.place.clone();
+        let place = || self.http.place.clone();
         let from = || answer.credentials_from.clone();
-        let denied = |source: Refusal| RemoteError::Denied { place: self.place.clone(), source: source.into() };
+        let denied = |source: Refusal| RemoteError::Denied { place: self.http.place.clone(), source: source.into() };
         match said.code.clone().as_deref() {
             Some("NoSuchBucket") => return self.internal("find the bucket", Refusal::NoBucket { said }.into()),
             Some("RequestTimeTooSkewed") => {

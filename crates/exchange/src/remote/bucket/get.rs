@@ -35,13 +35,8 @@ impl BucketRemote {
         deadline: &Deadline<'_>,
     ) -> Result<Got, RemoteError> {
         let key = self.key(file.path());
-        let range = match Range::of(part) {
-            Range::Nothing => return self.nothing(&key, file, deadline),
-            Range::Whole => None,
-            Range::Bytes(range) => Some(range),
-        };
-        let range: Vec<_> = range.as_deref().map(|range| ("range", range)).into_iter().collect();
-        let headers = [&[("accept-encoding", "identity")][..], &range].concat();
+        let range = Range::of(part);
+        let Some(headers) = range.headers() else { return self.nothing(&key, file, deadline) };
         let mut answer = self.wire.send(&Ask { headers: &headers, ..Ask::new(Method::GET, &key) }, deadline)?;
         let coming = match answer.status() {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT => {

@@ -10,7 +10,7 @@ use carry_kernel::disk::{self, DiskError};
 
 use crate::location::{Bucket, LocationError, Origin};
 use crate::remote::http::Http;
-use crate::remote::peer::{BYTES_PER_SECOND_MIN, Pace};
+use crate::remote::http::pace::{BYTES_PER_SECOND_MIN, Pace};
 
 use super::credentials::{Credentials, Keychain, Origin as From};
 use super::profile::Profiles;
@@ -148,7 +148,6 @@ impl fmt::Debug for Environment<'_> {
 
 /// Makes the way to a bucket. Nothing is sent, and no command is run.
 pub(super) fn open(bucket: &Bucket, environment: &Environment<'_>, patience: Patience) -> Result<Wire, OpenError> {
-    let place = bucket.to_string();
     let profiles = environment.profiles(bucket);
     let address = address(bucket, environment, &profiles)?;
     let keychain = Keychain::new(credentials(bucket, environment, profiles)?);
@@ -161,8 +160,8 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment<'_>, patience: Pat
         .map_err(|e| OpenError::Client { action: "prepare connections", source: e.into() })?;
     let silence = patience.silence;
     let pace = Pace::new(silence, BYTES_PER_SECOND_MIN);
-    let http = Http { place: place.clone(), client, runtime, silence, pace };
-    Ok(Wire { place, address, keychain, http, clock: environment.clock.clone() })
+    let http = Http { place: bucket.to_string(), client, runtime, silence, pace };
+    Ok(Wire { address, keychain, http, clock: environment.clock.clone() })
 }
 
 /// Keys in the environment, then the profile; the other way round if the address names one.

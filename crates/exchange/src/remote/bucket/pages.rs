@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::{Method, StatusCode};
 
 use crate::hash::Digest;
+use crate::percent;
 use crate::remote::deadline::Deadline;
 use crate::remote::error::RemoteError;
 use crate::remote::{Listing, PAGE_FILES_MAX, Version};
@@ -112,7 +113,7 @@ fn ask(wire: &Wire, query: &[(&str, &str)], deadline: &Deadline<'_>) -> Result<O
         StatusCode::NOT_IMPLEMENTED if query.first() == Some(&("uploads", "")) => return Ok(None),
         _ => return Err(wire.refused(answer, "its listing", "list files", deadline)),
     }
-    let bytes = wire.rest(&mut answer, PAGE_BYTES_MAX + 1, deadline)?;
+    let bytes = wire.http.rest(&mut answer.inner, PAGE_BYTES_MAX + 1, deadline)?;
     if bytes.len() > PAGE_BYTES_MAX {
         return Err(failed(wire, BadPage::Long));
     }
@@ -170,22 +171,9 @@ pub(super) fn version(etag: &str) -> Version {
     Version(etag.trim().trim_start_matches("W/").trim_matches('"').to_owned())
 }
 
-/// Text without its encoding. What is not UTF-8 then is no key of ours.
+/// Text without its encoding, in which a plus is a space. What is not UTF-8 then is no key of ours.
 fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        let hex = after.get(..2).filter(|_| byte == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(decoded) => {
-                bytes.push(decoded);
-                rest = &after[2..];
-            }
-            None => bytes.push(if byte == b'+' { b' ' } else { byte }),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8_lossy(&percent::decoded(&text.replace('+', " "))).into_owned()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
 use crate::hash::{Digest, encode_hex};
+use crate::percent::encode_text;
 
 use super::credentials::Credentials;
 
@@ -16,7 +17,7 @@ pub(super) struct Signable<'a> {
     pub(super) method: &'a str,
     /// As it stands in the `Host` header.
     pub(super) host: &'a str,
-    /// Encoded as by [`encode_path`].
+    /// Encoded as by [`encode_path`](crate::percent::encode_path).
     pub(super) path: &'a str,
     /// In order of name and value, encoded as by [`encode_query`].
     pub(super) query: &'a str,
@@ -72,35 +73,18 @@ fn moment(now: Timestamp) -> String {
     moment
 }
 
-/// A path whose segments are encoded; slashes stay.
-pub(super) fn encode_path(path: &str) -> String {
-    encode(path, true)
-}
-
 /// `name=value` of all, encoded, in order.
 pub(super) fn encode_query(query: &[(&str, &str)]) -> String {
     let mut pairs: Vec<_> =
-        query.iter().map(|(name, value)| format!("{}={}", encode(name, false), encode(value, false))).collect();
+        query.iter().map(|(name, value)| format!("{}={}", encode_text(name), encode_text(value))).collect();
     pairs.sort();
     pairs.join("&")
-}
-
-fn encode(text: &str, keeps_slashes: bool) -> String {
-    use std::fmt::Write as _;
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
-            b'/' if keeps_slashes => encoded.push('/'),
-            _ => write!(encoded, "%{byte:02X}").expect("a string takes what is written"),
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::percent::encode_path;
 
     const MOMENT: Timestamp = Timestamp::from_secs(1_369_353_600);
 

@@ -6,6 +6,7 @@ use reqwest::{Method, StatusCode};
 
 use crate::remote::deadline::Deadline;
 use crate::remote::error::RemoteError;
+use crate::remote::http::put::{OF_BYTES, UNLESS_THERE};
 use crate::remote::pipe::Opened;
 
 use super::wire::{Answer, Ask, Wire};
@@ -18,8 +19,6 @@ pub(super) const PART_BYTES: usize = 8 << 20;
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 const ACTION: &str = "put a file";
-const OF_BYTES: (&str, &str) = ("content-type", "application/octet-stream");
-const UNLESS_THERE: (&str, &str) = ("if-none-match", "*");
 
 /// How a put ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +82,7 @@ impl Putting<'_> {
     /// Sends all parts; returns their tags.
     fn fill(&self, id: &str, source: Opened<'_>, deadline: &Deadline<'_>) -> Result<Vec<String>, RemoteError> {
         let (mut part, mut tags) = (Vec::with_capacity(PART_BYTES), Vec::new());
-        source.pour(&self.wire.place, deadline, |mut piece| {
+        source.pour(&self.wire.http.place, deadline, |mut piece| {
             while !piece.is_empty() {
                 let (now, later) = piece.split_at(piece.len().min(PART_BYTES - part.len()));
                 part.extend_from_slice(now);
@@ -136,13 +135,13 @@ impl Putting<'_> {
             Some(_) => Ok(Landed::Created),
             None => match xml::text_at(&text, &["Code"]).as_deref() {
                 Some("PreconditionFailed") => Ok(Landed::Taken),
-                _ => Err(RemoteError::Busy { place: self.wire.place.clone(), retry_after: None }),
+                _ => Err(RemoteError::busy(&self.wire.http.place)),
             },
         }
     }
 
     fn text(&self, answer: &mut Answer, deadline: &Deadline<'_>) -> Result<String, RemoteError> {
-        let bytes = self.wire.rest(answer, ANSWER_BYTES_MAX, deadline)?;
+        let bytes = self.wire.http.rest(&mut answer.inner, ANSWER_BYTES_MAX, deadline)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use carry_kernel::clock::{Clock, Timestamp};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Method, StatusCode};
 
 use crate::hash::Digest;
+use crate::percent::encode_path;
 use crate::remote::deadline::Deadline;
 use crate::remote::error::RemoteError;
 use crate::remote::http::{self, How, Http, Pieces};
@@ -51,7 +51,6 @@ pub(super) struct Address {
 /// A bucket's server.
 #[derive(Debug)]
 pub(super) struct Wire {
-    pub(super) place: String,
     pub(super) address: Address,
     pub(super) keychain: Keychain,
     pub(super) http: Http,
@@ -104,10 +103,10 @@ impl Answer {
 impl Wire {
     /// Sends `ask` and waits for the beginning of the answer, whatever it says.
     pub(super) fn send(&self, ask: &Ask<'_>, deadline: &Deadline<'_>) -> Result<Answer, RemoteError> {
-        deadline.check(&self.place)?;
+        deadline.check(&self.http.place)?;
         let signed_at = self.clock.now();
-        let credentials = self.keychain.credentials(&self.place, signed_at, deadline)?;
-        let path = format!("{}/{}", self.address.root, sign::encode_path(ask.key));
+        let credentials = self.keychain.credentials(&self.http.place, signed_at, deadline)?;
+        let path = format!("{}/{}", self.address.root, encode_path(ask.key));
         let query = sign::encode_query(ask.query);
         let signable = Signable {
             method: ask.method.as_str(),
@@ -119,12 +118,8 @@ impl Wire {
         let signed = sign::sign(&signable, &credentials, &self.address.region, signed_at);
         let mark = if query.is_empty() { "" } else { "?" };
         let url = format!("{}://{}{path}{mark}{query}", self.address.scheme, self.address.host);
-        let url = Url::parse(&url).map_err(|e| self.internal("write the request's address", e.into()))?;
-        let mut request = reqwest::Request::new(ask.method.clone(), url);
         let own = ask.headers.iter().map(|(name, value)| (*name, (*value).to_owned()));
-        for (name, value) in signed.into_iter().chain(own) {
-            self.set(request.headers_mut(), name, &value)?;
-        }
+        let request = self.http.request(ask.method.clone(), &url, signed.into_iter().chain(own))?;
         let mut pieces = ask.body.chunks(PIECE_BYTES);
         let mut next = || Ok(pieces.next().map(Bytes::copy_from_slice));
         let body = Pieces { bytes: ask.body.len() as u64, next: &mut next };
@@ -132,25 +127,6 @@ impl Wire {
         let how = How { has_effect: ask.has_effect, is_hurried: ask.is_hurried };
         let inner = self.http.send(request, body, how, deadline)?;
         Ok(Answer { inner, signed_at, credentials_from: credentials.from().to_owned() })
-    }
-
-    /// The rest of an answer, at most `bytes_max` of it; what comes after that is not read.
-    pub(super) fn rest(
-        &self,
-        answer: &mut Answer,
-        bytes_max: usize,
-        deadline: &Deadline<'_>,
-    ) -> Result<Vec<u8>, RemoteError> {
-        self.http.rest(&mut answer.inner, bytes_max, deadline)
-    }
-
-    fn set(&self, headers: &mut HeaderMap, name: &'static str, value: &str) -> Result<(), RemoteError> {
-        // The error would show the value.
-        let mut value = HeaderValue::from_str(value)
-            .map_err(|_| self.internal("write a header", format!("{name} cannot stand in one").into()))?;
-        value.set_sensitive(matches!(name, "authorization" | "x-amz-security-token"));
-        headers.insert(HeaderName::from_static(name), value);
-        Ok(())
     }
 
     pub(super) fn internal(

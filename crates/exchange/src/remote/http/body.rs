@@ -37,6 +37,16 @@ pub(in crate::remote) enum Range {
 }
 
 impl Range {
+    /// The headers of the request; `None` where nothing is to be asked.
+    pub(in crate::remote) fn headers(&self) -> Option<Vec<(&'static str, &str)>> {
+        let as_it_is = ("accept-encoding", "identity");
+        match self {
+            Self::Whole => Some(vec![as_it_is]),
+            Self::Bytes(range) => Some(vec![as_it_is, ("range", range)]),
+            Self::Nothing => None,
+        }
+    }
+
     pub(in crate::remote) fn of(part: Part) -> Self {
         match part {
             Part::Whole { .. } => Self::Whole,

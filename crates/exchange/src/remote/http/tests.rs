@@ -5,7 +5,6 @@ use std::thread;
 use reqwest::{Method, Url};
 
 use crate::location::Origin;
-use crate::remote::peer;
 use crate::remote::pipe::PIECE_BYTES;
 
 use super::*;
@@ -32,8 +31,8 @@ fn send_at(pace: Pace) -> Result<StatusCode, RemoteError> {
     let origin = Origin { is_encrypted: false, host: "127.0.0.1".to_owned(), port: Some(address.port()) };
     let http = Http {
         place: "there".to_owned(),
-        client: peer::build(&origin, None, Duration::from_secs(1)).unwrap(),
-        runtime: peer::runtime().unwrap(),
+        client: client::build(&origin, None, Duration::from_secs(1)).unwrap(),
+        runtime: client::runtime().unwrap(),
         silence: Duration::from_secs(60),
         pace,
     };

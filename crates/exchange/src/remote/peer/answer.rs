@@ -60,11 +60,11 @@ impl PeerRemote {
         let body = crate::json::parse(&body).unwrap_or(Value::Null);
         let message: String = body["message"].as_str().unwrap_or_default().chars().take(MESSAGE_CHARS_MAX).collect();
         let message: String = message.chars().filter(|c| !c.is_control()).collect();
-        if let Err(stopped) = deadline.check(&self.place) {
+        if let Err(stopped) = deadline.check(&self.http.place) {
             return stopped;
         }
         let refusal = Refusal { status, code: &code, message, version: body["format"].as_u64(), retry_after };
-        refusal.read(self.place.clone(), file)
+        refusal.read(self.http.place.clone(), file)
     }
 }
 

@@ -5,17 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::{RequestBuilder, Response};
-use tokio::time::Instant;
 
 use crate::remote::deadline::Deadline;
 use crate::remote::error::RemoteError;
-use crate::remote::trust;
+use crate::remote::http::TICK;
+use crate::remote::http::pace::Pace;
+use crate::remote::http::wait::Patience;
 
 use super::PeerRemote;
-use super::pace::{BYTES_PER_SECOND_MIN, Pace};
-
-/// How long nobody hears that a call is to stop.
-pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How long the other side may keep silent. Longer than a long poll, and than verifying and storing the largest object takes.
 pub(super) const SILENCE_MAX: Duration = Duration::from_secs(120);
@@ -26,32 +23,11 @@ const GRACE: Duration = Duration::from_secs(10);
 impl PeerRemote {
     /// The pace of a new call.
     pub(super) fn pace(&self) -> Pace {
-        self.pace.clone()
+        self.http.pace.clone()
     }
 
-    /// What `future` comes to, unless the call is to stop or the other side keeps silent or is slow for too long.
-    pub(super) async fn within<T>(
-        &self,
-        pace: &mut Pace,
-        deadline: &Deadline<'_>,
-        future: impl Future<Output = T>,
-    ) -> Result<T, RemoteError> {
-        let mut future = pin!(future);
-        let begun = Instant::now();
-        loop {
-            if let Ok(done) = tokio::time::timeout(LOOK_EVERY, &mut future).await {
-                pace.waited(begun.elapsed());
-                return Ok(done);
-            }
-            deadline.check(&self.place)?;
-            if begun.elapsed() > SILENCE_MAX {
-                return Err(self.silent());
-            }
-            if pace.is_behind(begun.elapsed()) {
-                pace.waited(begun.elapsed());
-                return Err(self.slow());
-            }
-        }
+    fn patience(&self) -> Patience {
+        Patience { silence: self.http.silence, first_look: TICK }
     }
 
     /// The answer to a request that is of no effect, or is whole only when more is sent.
@@ -61,7 +37,8 @@ impl PeerRemote {
         pace: &mut Pace,
         deadline: &Deadline<'_>,
     ) -> Result<Response, RemoteError> {
-        self.within(pace, deadline, request.send()).await?.map_err(|e| trust::unanswered(&self.place, e))
+        let answer = self.http.within(request.send(), self.patience(), pace, deadline).await?;
+        answer.map_err(|e| self.http.lost(e))
     }
 
     /// The answer to a request that may take effect at any moment. Stopping now would leave the caller not knowing, so that
@@ -74,17 +51,17 @@ impl PeerRemote {
         let mut answer = pin!(answer);
         let (mut silence, mut late) = (Duration::ZERO, Duration::ZERO);
         loop {
-            if let Ok(done) = tokio::time::timeout(LOOK_EVERY, &mut answer).await {
-                return done.map_err(|e| trust::unanswered(&self.place, e));
+            if let Ok(done) = tokio::time::timeout(TICK, &mut answer).await {
+                return done.map_err(|e| self.http.lost(e));
             }
-            silence += LOOK_EVERY;
-            if silence > SILENCE_MAX {
-                return Err(self.silent());
+            silence += TICK;
+            if silence > self.http.silence {
+                return Err(self.http.silent());
             }
             if deadline.passed().is_some() {
-                late += LOOK_EVERY;
+                late += TICK;
                 if late > GRACE {
-                    deadline.check(&self.place)?;
+                    deadline.check(&self.http.place)?;
                 }
             }
         }
@@ -97,10 +74,10 @@ impl PeerRemote {
         pace: &mut Pace,
         deadline: &Deadline<'_>,
     ) -> Result<Option<Bytes>, RemoteError> {
-        let chunk =
-            self.within(pace, deadline, response.chunk()).await?.map_err(|e| trust::unanswered(&self.place, e))?;
-        pace.moved(chunk.as_ref().map_or(0, Bytes::len));
-        if pace.is_behind(Duration::ZERO) { Err(self.slow()) } else { Ok(chunk) }
+        let chunk = self.http.within(response.chunk(), self.patience(), pace, deadline).await?;
+        let chunk = chunk.map_err(|e| self.http.lost(e))?;
+        self.http.keeps(pace, chunk.as_ref().map_or(0, Bytes::len))?;
+        Ok(chunk)
     }
 
     /// A whole body, if it is at most so large.
@@ -121,20 +98,14 @@ impl PeerRemote {
         Ok(body)
     }
 
-    pub(super) fn slow(&self) -> RemoteError {
-        let source = format!("it is slower than {} KiB/s", BYTES_PER_SECOND_MIN / 1024);
-        RemoteError::Unreachable { place: self.place.clone(), source: source.into() }
-    }
-
-    pub(super) fn silent(&self) -> RemoteError {
-        let source = format!("it was silent for {} s", SILENCE_MAX.as_secs());
-        RemoteError::Unreachable { place: self.place.clone(), source: source.into() }
-    }
-
     /// An answer that no exchange of Carry gives.
     pub(super) fn strange(&self, what: &'static str) -> RemoteError {
         let source =
             format!("{what}; check that the address is the one of `carry serve`, and what a proxy on the way does");
-        RemoteError::Internal { place: self.place.clone(), action: "make sense of the answer", source: source.into() }
+        RemoteError::Internal {
+            place: self.http.place.clone(),
+            action: "make sense of the answer",
+            source: source.into(),
+        }
     }
 }

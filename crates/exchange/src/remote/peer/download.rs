@@ -11,8 +11,8 @@ use crate::remote::error::RemoteError;
 use crate::remote::pipe::{self, PIECE_BYTES};
 use crate::remote::{Got, Part, RemoteFile, Version};
 
-use super::pace::Pace;
 use super::{PeerRemote, address, answer};
+use crate::remote::http::pace::Pace;
 
 /// How often one call goes on where it broke off. Each time something must have come.
 const RESUMED_MAX: u32 = 8;
@@ -56,7 +56,7 @@ impl PeerRemote {
                 return Err(broken);
             }
             resumed += 1;
-            tracing::debug!(place = self.place, file = file.path(), at, "going on where it broke off");
+            tracing::debug!(place = self.http.place, file = file.path(), at, "going on where it broke off");
         }
         let Some(Known { size, version, .. }) = known else {
             return Err(self.strange("it does not say how large a file is"));
@@ -100,7 +100,7 @@ impl PeerRemote {
                     *known = Some(Known { size, version: answer::version(&response), to: at });
                     return Ok(None);
                 }
-                _ => return Err(RemoteError::Changing { place: self.place.clone(), file: file.to_string() }),
+                _ => return Err(RemoteError::Changing { place: self.http.place.clone(), file: file.to_string() }),
             },
             (StatusCode::OK, Some(_)) => return Err(self.strange("it gave a whole file where a part was asked for")),
             _ => return Err(self.refused(response, &file.to_string(), deadline).await),
@@ -108,13 +108,13 @@ impl PeerRemote {
         if let Part::Whole { bytes_max } = part
             && size > bytes_max
         {
-            let (place, file) = (self.place.clone(), file.to_string());
+            let (place, file) = (self.http.place.clone(), file.to_string());
             return Err(RemoteError::TooLarge { place, file, bytes: size, bytes_max });
         }
         let version = answer::version(&response);
         match known {
             Some(before) if before.size != size || before.version != version || before.to != to => {
-                Err(RemoteError::Changing { place: self.place.clone(), file: file.to_string() })
+                Err(RemoteError::Changing { place: self.http.place.clone(), file: file.to_string() })
             }
             _ => {
                 *known = Some(Known { size, version, to });
@@ -135,14 +135,14 @@ impl PeerRemote {
         while *at < to {
             let Some(chunk) = self.chunk(response, pace, deadline).await? else {
                 let source = "the connection ended in the middle of a file".into();
-                return Err(RemoteError::Unreachable { place: self.place.clone(), source });
+                return Err(RemoteError::Unreachable { place: self.http.place.clone(), source });
             };
             if chunk.len() as u64 > to - *at {
                 return Err(self.strange("it gave more of a file than it said"));
             }
             for piece in chunk.chunks(PIECE_BYTES) {
-                deadline.check(&self.place)?;
-                pipe::hand_over(into, piece, &self.place)?;
+                deadline.check(&self.http.place)?;
+                pipe::hand_over(into, piece, &self.http.place)?;
                 *at += piece.len() as u64;
             }
         }

@@ -5,12 +5,13 @@ use serde_json::Value;
 
 use crate::json;
 use crate::name::Folder;
+use crate::percent::encode_text;
 use crate::remote::deadline::Deadline;
 use crate::remote::error::RemoteError;
 use crate::remote::{Cursor, Listing, News, PAGE_FILES_MAX, Version, file};
 
-use super::pace::Pace;
 use super::{PeerRemote, address};
+use crate::remote::http::pace::Pace;
 
 /// Bytes of a page at most: each name 255 bytes, escaped sixfold at worst, and what stands around it.
 const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -87,8 +88,8 @@ impl PeerRemote {
         pace: &mut Pace,
         deadline: &Deadline<'_>,
     ) -> Result<Page, RemoteError> {
-        deadline.check(&self.place)?;
-        let query = from.map(|from| format!("?from={}", address::encode(from, false))).unwrap_or_default();
+        deadline.check(&self.http.place)?;
+        let query = from.map(|from| format!("?from={}", encode_text(from))).unwrap_or_default();
         let request = self.request(Method::GET, &format!("{}{query}", address::of_folder(folder)));
         let response = self.send(request, pace, deadline).await?;
         if response.status() != StatusCode::OK {
@@ -105,7 +106,7 @@ impl PeerRemote {
         wait_s: u64,
         deadline: &Deadline<'_>,
     ) -> Result<News, RemoteError> {
-        let after = after.map(|after| format!("after={}&", address::encode(&after.0, false))).unwrap_or_default();
+        let after = after.map(|after| format!("after={}&", encode_text(&after.0))).unwrap_or_default();
         let request = self.request(Method::GET, &format!("h/?{after}wait={wait_s}"));
         let mut pace = self.pace();
         let response = self.send(request, &mut pace, deadline).await?;

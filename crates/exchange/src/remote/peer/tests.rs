@@ -100,6 +100,12 @@ fn is_gone(stream: &mut TcpStream) -> bool {
     !matches!(stream.read(&mut [0]), Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
 }
 
+/// The same, with little patience, for who moves so many bytes a second.
+fn with_pace(mut remote: PeerRemote, bytes_per_second_min: u64) -> PeerRemote {
+    remote.http.pace = Pace::new(Duration::from_millis(500), bytes_per_second_min);
+    remote
+}
+
 /// A server whose answers are sent a byte at a time, with 2 ms between; and a client with little patience.
 fn dripping(answers: impl Fn(usize) -> String + Send + 'static) -> PeerRemote {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -121,7 +127,7 @@ fn dripping(answers: impl Fn(usize) -> String + Send + 'static) -> PeerRemote {
     });
     let at = Origin { port: Some(port), ..origin("127.0.0.1", false) };
     let remote = PeerRemote::new(&at, "", &token(), None).unwrap();
-    PeerRemote { pace: Pace::new(Duration::from_millis(500), 8 * 1024), ..remote }
+    with_pace(remote, 8 * 1024)
 }
 
 #[track_caller]
@@ -184,7 +190,7 @@ fn who_takes_a_file_drop_by_drop_is_left() {
     let at = Origin { port: Some(port), ..origin("127.0.0.1", false) };
     let remote = PeerRemote::new(&at, "", &token(), None).unwrap();
     // What the machine buffers counts as taken, so that no rate that it can reach is asked for.
-    let remote = PeerRemote { pace: Pace::new(Duration::from_millis(500), u64::MAX), ..remote };
+    let remote = with_pace(remote, u64::MAX);
     let log = crate::name::LogId::of_key(&[1; 32]);
     let id = crate::name::ObjectId::of(crate::hash::Digest::of(&[b"x"]));
     let file = RemoteFile::object(&crate::name::ObjectName::List { log, id });

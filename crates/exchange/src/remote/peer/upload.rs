@@ -1,22 +1,16 @@
 //! A file on its way to the other side.
 
-use std::io;
 use std::pin::pin;
 
-use bytes::Bytes;
-use futures_util::stream;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Method, Response, StatusCode};
-use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use crate::remote::deadline::Deadline;
 use crate::remote::error::RemoteError;
+use crate::remote::http::wait;
 use crate::remote::pipe::Opened;
-use crate::remote::trust;
 use crate::remote::{Put, RemoteFile};
 
-use super::call::{LOOK_EVERY, SILENCE_MAX};
 use super::{PeerRemote, address};
 
 /// Bytes of the answer to a put at most.
@@ -31,55 +25,17 @@ impl PeerRemote {
         mut source: Opened<'_>,
         deadline: &Deadline<'_>,
     ) -> Result<Put, RemoteError> {
-        let (pieces, body) = mpsc::channel::<Result<Bytes, io::Error>>(1);
-        let body = stream::unfold(body, |mut body| async move { Some((body.recv().await?, body)) });
+        let (pieces, body) = wait::channel();
         let request = self
             .request(Method::PUT, &address::of(file))
             .header(CONTENT_LENGTH, source.bytes())
             .header(CONTENT_TYPE, "application/octet-stream")
-            .body(reqwest::Body::wrap_stream(body));
+            .body(body);
         let mut answer = pin!(request.send());
-        let mut at = 0;
-        let mut early = None;
-        let mut pace = self.pace();
-        'sending: loop {
-            deadline.check(&self.place)?;
-            let Some(piece) = source.take(at, &self.place)? else { break };
-            at += piece.len() as u64;
-            let n_bytes = piece.len();
-            let begun = Instant::now();
-            loop {
-                tokio::select! {
-                    biased;
-                    answered = &mut answer => {
-                        early = Some(answered.map_err(|e| trust::unanswered(&self.place, e))?);
-                        break 'sending;
-                    }
-                    room = tokio::time::timeout(LOOK_EVERY, pieces.reserve()) => match room {
-                        Ok(Ok(room)) => {
-                            room.send(Ok(piece.into()));
-                            break;
-                        }
-                        // Nobody takes more: the answer says why.
-                        Ok(Err(_)) => break 'sending,
-                        Err(_) => {
-                            deadline.check(&self.place)?;
-                            if begun.elapsed() > SILENCE_MAX {
-                                return Err(self.silent());
-                            }
-                            if pace.is_behind(begun.elapsed()) {
-                                return Err(self.slow());
-                            }
-                        }
-                    },
-                }
-            }
-            pace.waited(begun.elapsed());
-            pace.moved(n_bytes);
-        }
-        drop(pieces);
-        let response = match early {
-            Some(response) => response,
+        let mut next = source.pieces(&self.http.place);
+        let (silence, mut pace) = (self.http.silence, self.pace());
+        let response = match self.http.feed(answer.as_mut(), pieces, &mut next, silence, &mut pace, deadline).await? {
+            Some(early) => early.map_err(|e| self.http.lost(e))?,
             None => self.after_effect(deadline, answer).await?,
         };
         self.put_answer(response, file, deadline).await

@@ -24,23 +24,12 @@ impl WebDavRemote {
         into: &mut dyn Write,
         deadline: &Deadline<'_>,
     ) -> Result<Got, RemoteError> {
-        let mut headers = vec![("accept-encoding", "identity")];
         let range = Range::of(part);
-        match &range {
-            Range::Whole => {}
-            Range::Bytes(range) => headers.push(("range", range)),
-            Range::Nothing => {
-                let (size, version) = self.sized(file, deadline)?;
-                return Ok(Got { bytes: 0, size, version });
-            }
-        }
+        let Some(headers) = range.headers() else { return self.nothing(file, deadline) };
         let mut answer = self.wire.send(Method::GET, file.path(), &headers, None, How::default(), deadline)?;
         match answer.status() {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT => {}
-            StatusCode::RANGE_NOT_SATISFIABLE => {
-                let (size, version) = self.sized(file, deadline)?;
-                return Ok(Got { bytes: 0, size, version });
-            }
+            StatusCode::RANGE_NOT_SATISFIABLE => return self.nothing(file, deadline),
             StatusCode::NOT_FOUND | StatusCode::GONE => {
                 self.look_again(deadline)?;
                 return Err(self.wire.refused(&answer, file.path(), ACTION));
@@ -51,6 +40,12 @@ impl WebDavRemote {
         let version = listing::version(answer.header("etag"), answer.header("last-modified"), coming.size);
         self.wire.http.pour(&mut answer, &coming, into, deadline)?;
         Ok(Got { bytes: coming.bytes, size: coming.size, version })
+    }
+
+    /// A part that lies beyond the end, or is none.
+    fn nothing(&self, file: &RemoteFile, deadline: &Deadline<'_>) -> Result<Got, RemoteError> {
+        let (size, version) = self.sized(file, deadline)?;
+        Ok(Got { bytes: 0, size, version })
     }
 
     /// Size and version of a file, from what is said of it.

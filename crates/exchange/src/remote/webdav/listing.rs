@@ -4,6 +4,7 @@
 //! one that was listed. Which server and which path lead there does not matter, since a proxy may have others than it has
 //! itself.
 
+use crate::percent;
 use crate::remote::{Listing, Version, file};
 
 use super::multistatus::Entry;
@@ -59,22 +60,7 @@ pub(super) fn version(tag: Option<&str>, modified: Option<&str>, bytes: u64) -> 
 
 /// A segment without its encoding; `None` if it is not UTF-8 then.
 fn decoded(segment: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let hex = after.get(..2).filter(|_| byte == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(decoded) => {
-                bytes.push(decoded);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(byte);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8(bytes).ok()
+    String::from_utf8(percent::decoded(segment)).ok()
 }
 
 #[cfg(test)]

@@ -6,20 +6,20 @@
 
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
 use reqwest::{Method, StatusCode};
 
 use crate::name::{Folder, Temporary};
 use crate::remote::deadline::Deadline;
 use crate::remote::error::RemoteError;
+use crate::remote::http::put::{OF_BYTES, UNLESS_THERE};
 use crate::remote::http::{Answer, How, Pieces};
 use crate::remote::pipe::{Opened, PIECE_BYTES};
 use crate::remote::{Put, RemoteFile};
 
+use super::WebDavRemote;
 use super::multistatus::Entry;
 use super::refusal::Refusal;
 use super::wire::{Headers, method};
-use super::{NO, UNKNOWN, WebDavRemote, YES};
 
 /// A file longer than this is looked for before it is put: cheaper than to send it in vain.
 const LOOK_BYTES: u64 = 1 << 20;
@@ -28,8 +28,6 @@ const LOOK_BYTES: u64 = 1 << 20;
 const AGAIN_MAX: u32 = 2;
 
 const ACTION: &str = "put a file";
-const OF_BYTES: (&str, &str) = ("content-type", "application/octet-stream");
-const UNLESS_THERE: (&str, &str) = ("if-none-match", "*");
 
 /// How a put ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,24 +51,23 @@ impl WebDavRemote {
         {
             return self.exists(path, &entry, deadline);
         }
-        let mut small = Vec::new();
-        let is_small = source.bytes() <= PIECE_BYTES as u64;
-        let source = if is_small {
-            source.pour(self.wire.place(), deadline, |piece| {
-                small.extend_from_slice(piece);
-                Ok(())
-            })?;
-            Opened::Bytes(&small)
+        let small;
+        let (source, is_small) = if source.bytes() <= PIECE_BYTES as u64 {
+            small = source.whole(self.wire.place(), deadline)?;
+            (Opened::Bytes(&small), true)
         } else {
-            source
+            (source, false)
         };
-        if is_small && self.conditions.load(Ordering::Relaxed) == YES {
+        if let Opened::Bytes(small) = source
+            && is_small
+            && self.conditions.known() == Some(true)
+        {
             // Some servers make folders that are missing, in an empty mount point too.
             if !self.is_known(folder) {
                 self.look_again(deadline)?;
             }
             let answer = self
-                .send(path, &mut Opened::Bytes(&small), &[OF_BYTES, UNLESS_THERE], deadline)
+                .send(path, &mut Opened::Bytes(small), &[OF_BYTES, UNLESS_THERE], deadline)
                 .inspect_err(|_| self.remove_part(file, small.len()))?;
             match answer.status() {
                 status if is_done(status) => {
@@ -91,7 +88,7 @@ impl WebDavRemote {
             Landed::Created => Ok(Put::Created),
             Landed::Taken => match self.wire.look(path, deadline)? {
                 Some(entry) => self.exists(path, &entry, deadline),
-                None => Err(self.gone()),
+                None => Err(RemoteError::busy(self.wire.place())),
             },
         }
     }
@@ -101,14 +98,9 @@ impl WebDavRemote {
         let bytes = match entry.bytes {
             _ if entry.is_folder => 0,
             Some(bytes) => bytes,
-            None => self.length(path, deadline)?.ok_or_else(|| self.gone())?,
+            None => self.length(path, deadline)?.ok_or_else(|| RemoteError::busy(self.wire.place()))?,
         };
         Ok(Put::Exists { bytes })
-    }
-
-    /// What was there is gone since.
-    fn gone(&self) -> RemoteError {
-        RemoteError::Busy { place: self.wire.place().to_owned(), retry_after: None }
     }
 
     /// Removes what is left of a file of `bytes` whose put under its own name broke off: nobody noted that it is there. Only of
@@ -171,7 +163,7 @@ impl WebDavRemote {
             _ => return Err(self.wire.refused(&answer, aside, ACTION)),
         }
         if let Some(bytes) = again
-            && self.conditions.load(Ordering::Relaxed) == UNKNOWN
+            && self.conditions.known().is_none()
         {
             let answer = self.send(aside, &mut Opened::Bytes(bytes), &[OF_BYTES, UNLESS_THERE], deadline);
             if matches!(answer, Err(RemoteError::Cancelled { .. })) {
@@ -179,12 +171,7 @@ impl WebDavRemote {
             }
             // Who breaks the connection, as some do that refuse before they have read, would do so each time.
             let known = answer.as_ref().is_ok_and(|answer| answer.status() == StatusCode::PRECONDITION_FAILED);
-            tracing::debug!(
-                place = self.wire.place(),
-                has_conditions = known,
-                "looked whether puts can be conditional"
-            );
-            self.conditions.store(if known { YES } else { NO }, Ordering::Relaxed);
+            self.conditions.learn(self.wire.place(), known);
             // Some of it may be on the temporary file now.
             answer?;
         }
@@ -222,7 +209,7 @@ impl WebDavRemote {
                 return Ok(Landed::Taken);
             }
             StatusCode::NOT_FOUND => {
-                return Err(RemoteError::Busy { place: self.wire.place().to_owned(), retry_after: None });
+                return Err(RemoteError::busy(self.wire.place()));
             }
             _ => return Err(self.wire.refused(&answer, path, "give a file its name")),
         }
@@ -251,12 +238,8 @@ impl WebDavRemote {
         headers: Headers<'_>,
         deadline: &Deadline<'_>,
     ) -> Result<Answer, RemoteError> {
-        let (bytes, mut at) = (source.bytes(), 0);
-        let mut next = || {
-            let piece = source.take(at, self.wire.place())?;
-            at += piece.as_ref().map_or(0, |piece| piece.len() as u64);
-            Ok(piece.map(Bytes::from))
-        };
+        let bytes = source.bytes();
+        let mut next = source.pieces(self.wire.place());
         let body = Pieces { bytes, next: &mut next };
         self.wire.send(Method::PUT, path, headers, Some(body), How::EFFECT, deadline)
     }

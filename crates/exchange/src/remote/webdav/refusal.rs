@@ -88,7 +88,7 @@ impl Wire {
             403 => RemoteError::Denied { place: place(), source: Refusal::Forbidden.into() },
             407 => RemoteError::Denied { place: place(), source: Refusal::Proxy.into() },
             507 => RemoteError::Full { place: place(), source: Refusal::Full.into() },
-            409 | 412 | 423 | 424 | 429 | 503 => RemoteError::Busy { place: place(), retry_after: None },
+            409 | 412 | 423 | 424 | 429 | 503 => RemoteError::busy(self.place()),
             405 | 501 => self.http.internal(action, Refusal::NotDav(status).into()),
             413 => self.http.internal(action, Refusal::TooLarge.into()),
             300..=399 => self.http.internal(action, Refusal::Redirected(status).into()),

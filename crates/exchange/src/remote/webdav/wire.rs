@@ -4,10 +4,10 @@ use std::io::{self, BufRead, Read};
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{Method, StatusCode};
 
-use crate::location::encode_path;
+use crate::percent::encode_path;
 use crate::remote::deadline::Deadline;
 use crate::remote::error::RemoteError;
 use crate::remote::http::{Answer, How, Http, Pieces};
@@ -76,15 +76,9 @@ impl Wire {
         how: How,
         deadline: &Deadline<'_>,
     ) -> Result<Answer, RemoteError> {
-        let url =
-            Url::parse(&self.address(path)).map_err(|e| self.http.internal("write the request's address", e.into()))?;
-        let mut request = reqwest::Request::new(method, url);
+        let mut request = self.http.request(method, &self.address(path), headers.iter().copied())?;
         if let Some(authorization) = &self.authorization {
             request.headers_mut().insert(AUTHORIZATION, authorization.clone());
-        }
-        for (name, value) in headers {
-            let value = HeaderValue::from_str(value).map_err(|e| self.http.internal("write a header", e.into()))?;
-            request.headers_mut().insert(HeaderName::from_static(name), value);
         }
         self.http.send(request, body, how, deadline)
     }

@@ -326,3 +326,48 @@ fn any_number_of_copies_of_one_object_hides_neither_it_nor_its_replicas() {
     devices[1].round(&remote);
     assert_eq!(devices[1].shown(), texts(&["one"]));
 }
+
+/// What a device notes as lost: the remote, and the file's path.
+fn lost(device: &Device) -> Vec<(String, String)> {
+    let rows = crate::store::look_at_lost(&Home::at(&device.root)).unwrap();
+    rows.into_iter().map(|row| (row.remote, row.object.path())).collect()
+}
+
+#[test]
+fn what_is_lost_is_noted_until_it_is_there_or_the_remote_is_forgotten() {
+    let (remote, fresh) = (memory(), memory());
+    let mut device = Device::new();
+    device.say("one");
+    device.round(&remote);
+    let path = paths(&remote.inner, ".seg").remove(0);
+    let bytes = remote.inner.files()[&path].clone();
+    let folder = Home::at(&device.root).data_dir().join("exchange").join(device.store.log().to_string());
+    let file = folder.join(path.rsplit('/').next().unwrap());
+    let good = std::fs::read(&file).unwrap();
+    remote.inner.uproot(&path);
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(lost(&device), [], "nobody has looked yet");
+    device.clock.advance(Duration::from_secs(25 * 60 * 60));
+    device.try_round(&remote, "shared").unwrap();
+    device.try_round(&fresh, "fresh").unwrap();
+    let of = |remote: &str| (remote.to_owned(), path.clone());
+    assert_eq!(lost(&device), [of("fresh"), of("shared")]);
+    // Something new goes out meanwhile, without the folder being looked at: it stays lost.
+    device.say("two");
+    device.try_round(&fresh, "fresh").unwrap();
+    assert_eq!(lost(&device), [of("fresh"), of("shared")]);
+    // It is there again without this device's doing.
+    remote.inner.plant(&path, &bytes);
+    device.try_round(&remote, "shared").unwrap();
+    assert_eq!(lost(&device), [of("fresh")]);
+    // And put by this device, which has it again.
+    carry_kernel::disk::write_cache(&file, &good).unwrap();
+    let report = device.try_round(&fresh, "fresh").unwrap();
+    assert_eq!((report.problems.as_slice(), lost(&device)), (&[][..], vec![]));
+    assert!(fresh.inner.files().contains_key(&path));
+    std::fs::remove_file(&file).unwrap();
+    device.try_round(&memory(), "third").unwrap();
+    assert_eq!(lost(&device), [of("third")]);
+    device.store.forget_remote("third").unwrap();
+    assert_eq!(lost(&device), []);
+}

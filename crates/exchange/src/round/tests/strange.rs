@@ -154,6 +154,13 @@ fn a_stream_that_is_refused_keeps_no_other_of_its_log_back() {
     assert_eq!((devices[1].shown(), devices[1].curation.shown()), (texts(&["a note"]), texts(&[])));
 }
 
+/// The log of a device and how far it has said something.
+fn said_of(device: &Device) -> (LogId, BTreeMap<StreamName, (u64, Digest)>) {
+    let (head, _) = device.store.signed_segments().unwrap().unwrap();
+    let streams = head.head().streams.iter();
+    (device.store.log(), streams.map(|(stream, state)| (stream.clone(), (state.last, state.chain))).collect())
+}
+
 #[test]
 fn nothing_is_fetched_of_what_a_revoked_device_says_later() {
     let remote = memory();
@@ -161,10 +168,7 @@ fn nothing_is_fetched_of_what_a_revoked_device_says_later() {
     devices[0].say("before");
     devices[0].round(&remote);
     devices[1].round(&remote);
-    let log = devices[0].store.log();
-    let (head, _) = devices[0].store.signed_segments().unwrap().unwrap();
-    let streams = head.head().streams.iter();
-    let at: BTreeMap<_, _> = streams.map(|(stream, state)| (stream.clone(), (state.last, state.chain))).collect();
+    let (log, at) = said_of(&devices[0]);
     devices[1].store.revoke(log, &at, NOW).unwrap();
     let kept = devices[1].store.log_bytes(log).unwrap();
     for n in 0..3 {
@@ -242,10 +246,7 @@ fn heads_of_a_revoked_log_that_cannot_be_placed_are_read_once_an_hour() {
     devices[0].say("before");
     devices[0].round(&remote);
     devices[1].round(&remote);
-    let log = devices[0].store.log();
-    let (head, _) = devices[0].store.signed_segments().unwrap().unwrap();
-    let streams = head.head().streams.iter();
-    let at: BTreeMap<_, _> = streams.map(|(stream, state)| (stream.clone(), (state.last, state.chain))).collect();
+    let (log, at) = said_of(&devices[0]);
     devices[1].store.revoke(log, &at, NOW).unwrap();
     // Of the older ones nothing can be said without the records, which are not fetched.
     for n in 0..3 {

@@ -171,8 +171,8 @@ fn a_damaged_tail_of_one_stream_holds_up_no_other() {
     assert!(author.store.seal().is_err());
 }
 
-#[test]
-fn an_attachment_that_is_refused_is_tried_again_less_and_less_often() {
+/// A device that has a record and its attachment, which the strand refuses.
+fn one_that_refuses() -> Device {
     let mut author = Device::new();
     author.facts.say_as("k", "wants", Flags::default(), 1, &["c1"]);
     author.store.attach(&stream("notes"), &ids(&["c1"]), &[], &mut &b"pack"[..]).unwrap();
@@ -181,6 +181,12 @@ fn an_attachment_that_is_refused_is_tried_again_less_and_less_often() {
     reader.trust(&author.store);
     reader.pull_some(&author.store, 0, usize::MAX);
     reader.facts.refuses = true;
+    reader
+}
+
+#[test]
+fn an_attachment_that_is_refused_is_tried_again_less_and_less_often() {
+    let mut reader = one_that_refuses();
     let second = |n: i64| Timestamp::from_millis(NOW.as_millis() + n * 1000);
     let mut handed = |at: i64, refuses| {
         reader.facts.refuses = refuses;
@@ -207,14 +213,7 @@ fn an_attachment_that_is_refused_is_tried_again_less_and_less_often() {
 
 #[test]
 fn whoever_does_not_say_the_time_tries_every_attachment() {
-    let mut author = Device::new();
-    author.facts.say_as("k", "wants", Flags::default(), 1, &["c1"]);
-    author.store.attach(&stream("notes"), &ids(&["c1"]), &[], &mut &b"pack"[..]).unwrap();
-    author.publish();
-    let mut reader = Device::new();
-    reader.trust(&author.store);
-    reader.pull_some(&author.store, 0, usize::MAX);
-    reader.facts.refuses = true;
+    let mut reader = one_that_refuses();
     reader.store.deliver_at(&mut reader.facts, NOW).unwrap();
     reader.facts.refuses = false;
     reader.deliver();

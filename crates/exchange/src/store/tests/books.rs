@@ -28,3 +28,34 @@ fn what_was_put_published_and_rejected_is_remembered_by_remote() {
     assert_eq!(store.rejected("folder", "a").unwrap(), None);
     assert_eq!(store.remotes().unwrap(), ["folder"]);
 }
+
+#[test]
+fn what_is_noted_of_a_remote_is_forgotten_when_it_is_elsewhere() {
+    let mut device = Device::new();
+    let log = device.store.log();
+    let store = &mut device.store;
+    let notes = |store: &mut Store| {
+        store.note_put("nas", "carry/h/x.head", 7, NOW).unwrap();
+        store.note_published("nas", log, 5).unwrap();
+        store.note_compared("nas", log, NOW).unwrap();
+        store.reject("nas", "a", "10 bytes", "short", NOW).unwrap();
+        store.note_moved("nas", Way::Push, NOW).unwrap();
+        store.note_put("other", "carry/h/x.head", 7, NOW).unwrap();
+    };
+    notes(store);
+    assert!(!store.note_place("nas", "/mnt/one").unwrap(), "nobody has said where it was");
+    assert_eq!(store.published("nas", log).unwrap(), Some(5));
+    assert!(!store.note_place("nas", "/mnt/one").unwrap());
+    assert_eq!(store.puts("nas").unwrap().len(), 1);
+    assert!(store.note_place("nas", "/mnt/two").unwrap());
+    assert_eq!((store.puts("nas").unwrap(), store.published("nas", log).unwrap()), (vec![], None));
+    assert_eq!((store.compared("nas", log).unwrap(), store.rejected("nas", "a").unwrap()), (None, None));
+    assert_eq!(store.rounds().unwrap(), []);
+    assert_eq!(store.puts("other").unwrap().len(), 1);
+    notes(store);
+    assert!(!store.note_place("nas", "/mnt/two").unwrap());
+    assert_eq!(store.puts("nas").unwrap().len(), 1);
+    // One that is added anew under the name begins anew.
+    store.forget_remote("nas").unwrap();
+    assert!(!store.note_place("nas", "/mnt/three").unwrap());
+}

@@ -86,7 +86,11 @@ fn a_longer_and_a_missing_file_are_found() {
         carry_kernel::disk::write_atomic(&path, &[&kept[..], b"x"].concat()).unwrap();
         assert!(!device.store.verify().unwrap().is_empty(), "{}", path.display());
         std::fs::remove_file(&path).unwrap();
-        assert!(!device.store.verify().unwrap().is_empty(), "{}", path.display());
+        let found = device.store.verify().unwrap();
+        let of_it = found.iter().filter(|one| one.what == path.display().to_string()).count();
+        assert_eq!(of_it, 1, "{}: {found:?}", path.display());
+        let said: BTreeSet<&str> = found.iter().map(|one| one.what.as_str()).collect();
+        assert_eq!(said.len(), found.len(), "each thing once: {found:?}");
         carry_kernel::disk::write_atomic(&path, &kept).unwrap();
     }
     device.check();

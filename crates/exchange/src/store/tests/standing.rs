@@ -178,3 +178,57 @@ fn numbers_count_what_is_kept_and_what_was_put() {
     assert_eq!(device.store.put_totals("nas").unwrap(), PutTotals::default());
     assert_eq!(look_at_rounds(&Home::at(&device.root)).unwrap(), []);
 }
+
+#[test]
+fn a_copied_home_is_told_from_a_restored_one_and_from_a_moved_one() {
+    use std::time::Duration;
+    let minutes = |n: u64| NOW.after(Duration::from_secs(60 * n));
+    let log = |n: u8| LogId::of_key(&[n; 32]);
+    // First and newest head as signed, when the newest came, and when the log was met.
+    let status = |n: u8, from: Option<u8>, signed: (u64, u64), came: u64, since: u64| LogStatus {
+        row: crate::store::LogRow {
+            log: log(n),
+            alias: n.to_string(),
+            state: LogState::Approved,
+            vouched_by: from.map(log),
+            revoked_by: None,
+            since: minutes(since),
+        },
+        key: None,
+        device: None,
+        author: Some(crate::head::Author { key: [9; 32], label: None, signature: [0; 64] }),
+        head: Some(crate::store::status::NewestHead { n: 2, at: minutes(signed.1), came: Some(minutes(came)) }),
+        first_at: Some(minutes(signed.0)),
+        skew_ms: None,
+        n_ways: 1,
+        has_shrunk: false,
+        needs_upgrade: false,
+        streams: Default::default(),
+        holds: Default::default(),
+    };
+    let check = |logs: Vec<LogStatus>, expected: &str| {
+        let status = crate::store::Status { own: log(0), logs };
+        let sides =
+            |sides: &Vec<&LogStatus>| sides.iter().map(|log| log.row.alias.as_str()).collect::<Vec<_>>().join(" ");
+        assert_eq!(status.copied().iter().map(sides).collect::<Vec<_>>().join(", "), expected);
+    };
+    let old = |signed, came| status(1, None, signed, came, 0);
+    // Restored from a backup: the old log said its last before the new one began; and again from the same backup.
+    check(vec![old((0, 10), 10), status(2, Some(1), (20, 30), 30, 20)], "");
+    check(vec![old((0, 10), 10), status(2, Some(1), (20, 30), 30, 20), status(3, Some(1), (40, 50), 50, 40)], "");
+    // What the old one said last comes late.
+    check(vec![old((0, 10), 35), status(2, Some(1), (20, 30), 30, 20)], "");
+    // Copied: the old log went on.
+    check(vec![old((0, 25), 26), status(2, Some(1), (20, 30), 30, 20)], "1 2");
+    // Moved to a machine whose clock is behind.
+    check(vec![old((0, 25), 10), status(2, Some(1), (20, 30), 30, 20)], "");
+    // Copied, and the original moved.
+    check(vec![old((0, 10), 10), status(2, Some(1), (20, 40), 40, 20), status(3, Some(1), (25, 50), 50, 26)], "2 3");
+    // The key alone was copied.
+    check(vec![old((0, 10), 10), status(2, None, (20, 30), 30, 20)], "1 2");
+    // Words that lead in a circle, as nobody can give them, come to an end.
+    check(vec![status(1, Some(2), (0, 10), 10, 0), status(2, Some(1), (20, 30), 30, 20)], "1 2");
+    let mut revoked = status(2, Some(1), (20, 30), 30, 20);
+    revoked.row.state = LogState::Revoked;
+    check(vec![old((0, 25), 26), revoked], "");
+}

@@ -93,6 +93,16 @@ fn lists_grow_and_shrink_in_the_layout_they_have() {
     assert_eq!(take("[files]\nignore = [\n  \"a\", # one\n  \"z\",\n]\n"), rest);
     assert_eq!(take("[files]\nignore = [\n  \"z\", # last\n  \"a\", # one\n  # above\n  \"z\", # last\n]\n"), rest);
     assert!(take("[files]\nignore = [\n  \"a\", # one\n  \"z\"\n]\n").contains("# one\n]"));
+    let change = |before: &str, is_there: bool| {
+        after(before, |file| {
+            assert_eq!(replace_user_list(TABLES, file, "files.ignore", "z", "y").unwrap(), is_there);
+        })
+    };
+    assert_eq!(
+        change("[files]\nignore = [\n  \"a\", # one\n  \"z\", # last\n]\n", true),
+        "[files]\nignore = [\n  \"a\", # one\n  \"y\", # last\n]\n"
+    );
+    assert_eq!(change("files.ignore = ['a'] # kept as it is\n", false), "files.ignore = ['a'] # kept as it is\n");
 }
 
 #[test]

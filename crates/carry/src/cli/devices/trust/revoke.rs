@@ -20,6 +20,9 @@ use crate::wire::Shell;
 
 pub(in crate::cli::devices) fn revoke(shell: &Shell, name: &str) -> Result<(), Failure> {
     let meant = find(shell, name, Act::Revoke)?;
+    if let Some(others) = other_sides(shell, name, &meant)? {
+        return revoke_side(shell, &meant, &others);
+    }
     let name = &meant.name;
     let mut registry = shell.registry()?;
     let again = format!("`carry devices revoke {}` again goes on", word(&meant));
@@ -51,6 +54,65 @@ pub(in crate::cli::devices) fn revoke(shell: &Shell, name: &str) -> Result<(), F
     }
     look_again(shell);
     json(shell, &meant)
+}
+
+/// Where one of the homes that write under one key is meant, and not their device: the names of the others. Of a copy of this
+/// device never more than that is meant.
+fn other_sides(shell: &Shell, name: &str, meant: &Meant) -> Result<Option<Vec<String>>, Failure> {
+    let (Some(log), Some(status)) = (&meant.log, status::look(&shell.home)?) else { return Ok(None) };
+    let is_of_this = status.own().is_some_and(|own| own.device_key().is_some() && own.device_key() == log.device_key());
+    let is_log = log.row.alias == name || log.row.log.to_string().starts_with(name);
+    let is_device = log.label() == Some(name) || log.device.as_ref().is_some_and(|device| device.as_str() == name);
+    if !is_of_this && (!is_log || is_device && log.row.alias != name) {
+        return Ok(None);
+    }
+    let copied = status.copied();
+    let sides = copied.iter().find(|sides| sides.iter().any(|side| side.row.log == log.row.log));
+    let Some(sides) = sides else { return Ok(is_of_this.then(Vec::new)) };
+    let others = sides.iter().filter(|side| side.row.log != log.row.log);
+    Ok(Some(others.map(|side| side.row.alias.clone()).collect()))
+}
+
+/// Revokes what one home exchanges, and leaves the others that write under the same key.
+fn revoke_side(shell: &Shell, meant: &Meant, others: &[String]) -> Result<(), Failure> {
+    let Some(log) = &meant.log else { return Ok(()) };
+    let mut store = shell.ground()?.store()?;
+    let before = store.status()?;
+    store.revoke(log.row.log, &said_before(&store, log)?, shell.now())?;
+    let after = store.status()?;
+    drop(store);
+    let alias = &log.row.alias;
+    let gone = |of: &&LogStatus| {
+        of.row.state == LogState::Revoked
+            && of.row.log != log.row.log
+            && before.log(of.row.log).is_some_and(|was| was.row.state != LogState::Revoked)
+    };
+    hand_over(shell).map_err(|failure| {
+        failure.hint(format!("{alias} is revoked. What it said before is sorted out with the next `carry exchange`."))
+    })?;
+    shell.out.say(format_args!("What {alias} exchanges from now on is not taken over; what came before stays."))?;
+    for heir in after.logs.iter().filter(gone) {
+        let heir = &heir.row.alias;
+        shell.out.note(format_args!(
+            "Revoked with it: {heir}, which goes on from {alias}. If that is yours, `carry devices approve {heir}` trusts it."
+        ));
+    }
+    let device = log.device.as_ref().map_or(alias.clone(), |device| text::line(device.as_str()));
+    let is_other = |log: &&LogStatus| others.contains(&log.row.alias) && log.row.state != LogState::Revoked;
+    let left: Vec<&str> = after.logs.iter().filter(is_other).map(|log| log.row.alias.as_str()).collect();
+    if let [.., _] = left.as_slice() {
+        let counts =
+            if left.len() == 1 { "has the same key and still counts" } else { "have the same key and still count" };
+        shell
+            .out
+            .note(format_args!("{} {counts}, as does what comes under that key from Git remotes.", left.join(", ")));
+    }
+    let is_own = before.own().is_some_and(|own| own.device_key() == log.device_key());
+    if !is_own {
+        shell.out.note(format_args!("`carry devices revoke {device}` revokes the device as a whole."));
+    }
+    look_again(shell);
+    json(shell, meant)
 }
 
 /// What means the device in a command, whatever it calls itself.

@@ -21,7 +21,7 @@ const CA_BYTES_MAX: u64 = 8 * 1024 * 1024;
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long a connection that nobody uses is kept: less than servers keep one, so that none is used that they just closed.
-pub(super) const IDLE: Duration = Duration::from_secs(10);
+pub(in crate::remote) const IDLE: Duration = Duration::from_secs(10);
 
 /// Connections kept for later, as many as a round moves objects at once.
 const IDLE_MAX: usize = 4;

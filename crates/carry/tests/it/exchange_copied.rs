@@ -1,0 +1,131 @@
+//! A home that was copied, and both went on: which two there are, and how to part with one.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::exchange_code::{exchange, joins, meet, objects, shared};
+use crate::world::World;
+
+/// The logs of the other device: name, state, and those that are written beside it.
+#[track_caller]
+fn logs(world: &World) -> Vec<(String, String, Vec<String>)> {
+    let devices = objects(&world.ok(&["devices", "--json"]), "device");
+    let of_device = devices.iter().filter(|device| device["state"] != "this device");
+    let logs = of_device.flat_map(|device| device["exchange"].as_array().cloned().unwrap_or_default());
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let beside = |log: &Value| log["beside"].as_array().expect("a list").iter().map(text).collect();
+    logs.map(|log| (text(&log["name"]), text(&log["state"]), beside(&log))).collect()
+}
+
+/// The name of the log that a device writes.
+fn own(world: &World) -> String {
+    let devices = objects(&world.ok(&["devices", "--json"]), "device");
+    let logs = devices[0]["exchange"].as_array().cloned().unwrap_or_default();
+    let own = logs.iter().find(|log| log["state"] == "own").expect("it writes one");
+    own["name"].as_str().expect("a name").to_owned()
+}
+
+/// Three: a laptop, a copy of its home elsewhere, and another device that approved the laptop. Both sides went on.
+fn copied() -> (tempfile::TempDir, World, World, World) {
+    let (folder, one, two) = (shared(), World::new(), World::new());
+    one.ok(&["devices", "rename", "laptop"]);
+    two.ok(&["devices", "rename", "desk"]);
+    for world in [&one, &two] {
+        joins(world, &folder);
+    }
+    meet(&one, &two);
+    for world in [&one, &two] {
+        exchange(world);
+    }
+    let copy = World::new();
+    let said = Command::new("cp").arg("-a").arg(one.root().join("carry")).arg(copy.root()).status();
+    assert!(said.expect("cp runs").success());
+    exchange(&copy);
+    let ran = exchange(&two);
+    assert!(ran.stderr.contains(" counts without a question, since "), "{ran:?}");
+    assert!(!two.ok(&["devices"]).stderr.contains("is a copy"), "the old one may have ended");
+    // The original says something more.
+    one.ok(&["devices", "rename", "notebook"]);
+    for world in [&one, &two, &copy] {
+        exchange(world);
+    }
+    (folder, one, copy, two)
+}
+
+#[test]
+fn both_sides_are_named_with_what_means_each() {
+    let (_folder, one, copy, two) = copied();
+    let (first, second) = (own(&one), own(&copy));
+    for (world, this) in [(&two, None), (&one, Some(&first)), (&copy, Some(&second))] {
+        let ran = world.ok(&["devices"]);
+        assert!(ran.stderr.contains("Warning: 2 homes write as "), "{ran:?}");
+        for name in [&first, &second] {
+            let how = if Some(name) == this { "this one" } else { "seen " };
+            assert!(ran.stderr.contains(&format!("{name} ({how}")), "{name} {ran:?}");
+        }
+        assert!(ran.stderr.contains(&format!("goes on from {first})")), "{ran:?}");
+        assert!(
+            ran.stderr.contains("`carry devices revoke NAME`, with the name that stands before the brackets"),
+            "{ran:?}"
+        );
+        let ran = world.ok(&["doctor", "--json"]);
+        assert!(objects(&ran, "finding").iter().any(|finding| finding["code"] == "exchange-copied"), "{ran:?}");
+    }
+    let told = logs(&two).into_iter().map(|(name, _, beside)| (name, beside)).collect::<Vec<_>>();
+    let both = [(first.clone(), vec![second.clone()]), (second.clone(), vec![first.clone()])];
+    assert!(told.len() == 2 && both.iter().all(|side| told.contains(side)), "{told:?}");
+    // Of this device's copy it is said whose it is.
+    let ran = one.ok(&["devices"]);
+    assert!(ran.stdout.contains("(a copy of this device)"), "{ran:?}");
+}
+
+#[test]
+fn one_side_is_revoked_by_its_name_and_the_device_by_its_label() {
+    let (_folder, one, copy, two) = copied();
+    let (first, second) = (own(&one), own(&copy));
+    let state = |name: &str| {
+        let all = logs(&two);
+        all.into_iter().find(|log| log.0 == name).map(|log| log.1).expect("it is known")
+    };
+    let ran = two.ok(&["devices", "revoke", &second]);
+    assert!(ran.stderr.contains(&format!("{first} has the same key and still counts")), "{ran:?}");
+    assert_eq!((state(&first).as_str(), state(&second).as_str()), ("approved", "revoked"));
+    assert!(!two.ok(&["devices"]).stderr.contains("is a copy"), "one of them counts");
+    // It stays so through further exchanges.
+    for world in [&one, &copy, &two, &one, &two] {
+        exchange(world);
+    }
+    assert_eq!((state(&first).as_str(), state(&second).as_str()), ("approved", "revoked"));
+    two.ok(&["devices", "approve", &second, "--yes"]);
+    assert_eq!(state(&second), "approved");
+    // The one that the other goes on from takes it along, and that is said.
+    let ran = two.ok(&["devices", "revoke", &first]);
+    assert!(ran.stderr.contains(&format!("Revoked with it: {second}, which goes on from {first}.")), "{ran:?}");
+    two.ok(&["devices", "approve", &second, "--yes"]);
+    for world in [&one, &copy, &two] {
+        exchange(world);
+    }
+    assert_eq!((state(&first).as_str(), state(&second).as_str()), ("revoked", "approved"));
+    two.ok(&["devices", "approve", &first, "--yes"]);
+    let id = crate::world::field(&one.ok(&["devices", "--json"]).raw, "id");
+    let ran = two.carry(&["devices", "revoke", &id]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!((state(&first).as_str(), state(&second).as_str()), ("revoked", "revoked"));
+}
+
+#[test]
+fn of_its_own_copy_a_device_revokes_what_that_exchanges_and_never_itself() {
+    let (_folder, one, copy, two) = copied();
+    let (first, second) = (own(&one), own(&copy));
+    exchange(&one);
+    let ran = one.ok(&["devices", "revoke", &second]);
+    assert!(!ran.stderr.contains("revokes the device as a whole"), "{ran:?}");
+    let devices = objects(&one.ok(&["devices", "--json"]), "device");
+    assert_eq!(devices[0]["state"], "this device");
+    let states: Vec<_> = devices.iter().flat_map(|device| device["exchange"].as_array().cloned()).flatten().collect();
+    let state = |name: &str| states.iter().find(|log| log["name"] == name).map(|log| log["state"].clone());
+    assert_eq!((state(&first), state(&second)), (Some("own".into()), Some("revoked".into())));
+    assert_eq!(logs(&two).iter().filter(|log| log.1 == "approved").count(), 2, "elsewhere both count");
+    assert_eq!(exchange(&one).code, 0);
+}

@@ -1,0 +1,52 @@
+//! Which devices' homes were copied, as far as heads show it.
+
+use std::collections::BTreeMap;
+
+use super::{LogStatus, Status};
+use crate::name::LogId;
+use crate::store::LogState;
+
+impl Status {
+    /// The devices whose home was copied: of each the logs that are written beside each other under its key, those that were
+    /// revoked left out. A log that ended before its successor began, as when a backup was restored, is none.
+    ///
+    /// Told by when heads were signed and when they came, so that it is said as soon as both have gone on, and no sooner.
+    pub fn copied(&self) -> Vec<Vec<&LogStatus>> {
+        let mut devices: BTreeMap<[u8; 32], Vec<&LogStatus>> = BTreeMap::new();
+        for log in self.logs.iter().filter(|log| log.row.state != LogState::Revoked) {
+            if let Some(key) = log.device_key() {
+                devices.entry(key).or_default().push(log);
+            }
+        }
+        for logs in devices.values_mut() {
+            let all = logs.clone();
+            logs.retain(|log| all.iter().any(|other| self.is_beside(log, other)));
+        }
+        devices.into_values().filter(|sides| sides.len() > 1).collect()
+    }
+
+    /// Whether both logs of one device were written at the same time.
+    fn is_beside(&self, log: &LogStatus, other: &LogStatus) -> bool {
+        if log.row.log == other.row.log {
+            return false;
+        }
+        // A key that began a second log without the word of the first is in two homes whenever that was.
+        if self.root_of(log) != self.root_of(other) {
+            return true;
+        }
+        let (Some(first), Some(second)) = (log.first_at, other.first_at) else { return false };
+        let (older, younger, began) = if first <= second { (log, other, second) } else { (other, log, first) };
+        let Some(newest) = older.head else { return false };
+        // Clocks may differ: one that was moved to a machine whose clock is behind had said its last before the other was met.
+        newest.at > began && newest.came.is_none_or(|came| came >= younger.row.since)
+    }
+
+    /// The log that one goes on from, from word to word.
+    fn root_of(&self, log: &LogStatus) -> LogId {
+        let (mut root, mut left) = (log.row.log, self.logs.len());
+        while let Some(from) = self.log(root).and_then(|log| log.row.vouched_by).filter(|_| left > 0) {
+            (root, left) = (from, left - 1);
+        }
+        root
+    }
+}
