@@ -55,37 +55,76 @@ pub fn compare(ours: Option<&Tip>, others: &[Tip]) -> Vec<Drift> {
 }
 
 /// The same without those that diverged and bring nothing: a device that has not changed anything since a commit that both
-/// come from, or that took back what it did.
+/// come from, or that took back what it did. What diverged from a working tree in which nothing was done is newer: see
+/// [`relation`].
 ///
 /// # Errors
 /// [`HistoryError`].
 pub fn between(ctx: &Context, repo: &Repo, ours: Option<&Tip>, others: &[Tip]) -> Result<Vec<Drift>, HistoryError> {
     let mut found = Vec::new();
     for drift in compare(ours, others) {
-        let brings = match ours {
-            Some(ours) if drift.relation == Relation::Diverged => brings_something(ctx, repo, ours, &drift.tip)?,
-            _ => true,
+        let relation = match ours {
+            Some(ours) if drift.relation == Relation::Diverged => {
+                if !brings_something(ctx, repo, ours, &drift.tip)? {
+                    continue;
+                }
+                relation(ctx, repo, ours, &drift.tip)?
+            }
+            _ => drift.relation,
         };
-        if brings {
-            found.push(Drift { is_first: found.is_empty(), ..drift });
-        }
+        found.push(Drift { is_first: found.is_empty(), relation, ..drift });
     }
     Ok(found)
+}
+
+/// How `theirs` stands to `ours`: as their vectors say, but that nothing diverges from a working tree in which nothing was done
+/// since what both have seen last, as in a fresh clone that was captured before it heard of others, or where somebody took work
+/// over and did not go on with it. It has no files, nothing staged and no commits that theirs does not build on, so that theirs is
+/// newer and taking it over as it is loses nothing.
+///
+/// # Errors
+/// [`HistoryError`].
+pub fn relation(ctx: &Context, repo: &Repo, ours: &Tip, theirs: &Tip) -> Result<Relation, HistoryError> {
+    match theirs.seen.compare(&ours.seen) {
+        Relation::Diverged if is_untouched(ctx, repo, ours, theirs)? => Ok(Relation::Newer),
+        relation => Ok(relation),
+    }
+}
+
+/// Whether nothing was done here since what both have seen last.
+fn is_untouched(ctx: &Context, repo: &Repo, ours: &Tip, theirs: &Tip) -> Result<bool, HistoryError> {
+    let gix = repo.gix();
+    let leads_there = match (ours.head, theirs.head) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(from), Some(to)) => {
+            from == to || gix.merge_base(from, to).is_ok_and(|base| base.is_some_and(|base| base == from))
+        }
+    };
+    if !leads_there || ours.staged.is_some() {
+        return Ok(false);
+    }
+    let mut bench = Bench::new(repo);
+    Ok(merge::base_on(ctx, repo, &mut bench, ours, theirs)? == ours.tree)
 }
 
 /// Whether theirs differs from what both sides have seen last. Looks closely at clean working trees only: others differ from
 /// something.
 fn brings_something(ctx: &Context, repo: &Repo, ours: &Tip, theirs: &Tip) -> Result<bool, HistoryError> {
-    let gix = repo.gix();
-    let is_clean = match theirs.head {
-        Some(head) => gix.find_commit(head).is_ok_and(|commit| commit.tree_id().is_ok_and(|tree| tree == theirs.tree)),
-        None => theirs.tree.is_empty_tree(),
-    };
-    if !is_clean || theirs.staged.is_some() {
+    if !is_clean(&repo.gix(), theirs) {
         return Ok(true);
     }
     let mut bench = Bench::new(repo);
     Ok(merge::base_on(ctx, repo, &mut bench, ours, theirs)? != theirs.tree)
+}
+
+/// Whether a tip has the files of its commit, and nothing staged.
+fn is_clean(gix: &gix::Repository, tip: &Tip) -> bool {
+    let is_as_committed = match tip.head {
+        Some(head) => gix.find_commit(head).is_ok_and(|commit| commit.tree_id().is_ok_and(|tree| tree == tip.tree)),
+        None => tip.tree.is_empty_tree(),
+    };
+    is_as_committed && tip.staged.is_none()
 }
 
 /// Of `others` the one whose commits can be taken over although it brings no other content: it has seen all that we have, or

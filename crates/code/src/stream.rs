@@ -42,7 +42,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
-pub use standing::{ForeignLine, LineStanding, OwnLine, Standing, bind, standing, unbind};
+pub use standing::{ForeignLine, LineStanding, OwnLine, Refusal, Standing, bind, standing, unbind};
 
 /// The stream's name.
 pub const STREAM: &str = "code";

@@ -40,7 +40,7 @@ mod watch;
 
 pub use credentials::TokenError;
 pub use news::{Newsman, Tell};
-pub use repair::{Done, Mended, repair};
+pub use repair::{Done, Gone, Mended, repair};
 pub use round::{ExchangeError, collect, lease_name, once};
 pub use running::{Event, Next, Running, start};
 pub use sum::Sum;

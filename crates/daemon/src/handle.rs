@@ -82,6 +82,25 @@ pub struct DaemonStatus {
     /// The worker that archives sessions with agents.
     #[serde(default)]
     pub sessions: Option<Status>,
+    /// What is wrong with the user's configuration file, while it cannot be read or parsed.
+    #[serde(default)]
+    pub config: Option<ConfigProblem>,
+}
+
+/// A configuration file that says nothing to a daemon until it is mended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigProblem {
+    /// Since when (wall clock): when the file was written so, or when the daemon found out, whichever was first.
+    pub since: Timestamp,
+    /// The file.
+    pub file: String,
+    /// Where in it, from 1.
+    pub line: usize,
+    /// What is wrong, in a full sentence.
+    pub message: String,
+    /// Whether the daemon read other settings before, and goes by these. Else it goes by what is built in, and captures and
+    /// archives nothing.
+    pub has_earlier: bool,
 }
 
 /// What a capture of one tree came to, as it crosses the socket. `snapshot` is a commit id in hex.

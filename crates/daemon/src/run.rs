@@ -27,6 +27,7 @@ use carry_kernel::home::Home;
 mod asks;
 mod board;
 mod chores;
+mod configured;
 mod cycle;
 mod event;
 mod exchange;

@@ -32,7 +32,7 @@ mod tidy;
 mod wants;
 
 pub use options::{Collect, Direction, Options};
-pub use repair::{Lacking, Repaired, Wanted};
+pub use repair::{Absent, Lacking, Repaired, Wanted};
 pub use report::{Moved, Problem, Reached, Report};
 pub use step::Step;
 
@@ -124,8 +124,7 @@ pub fn collect(
 /// or damaged there, as far as it is held. Nothing new is said. `is_deep` reads everything there that heads name; else what
 /// has another size, and what was found damaged before. `wanted` is what is looked for here; what was found is taken off it.
 ///
-/// # Errors
-/// [`RoundError`]; what was healed before stays.
+/// Gives what was done, also before it failed, and what it failed with.
 pub fn repair(
     side: &mut Side<'_>,
     remote: &dyn Remote,
@@ -134,7 +133,7 @@ pub fn repair(
     is_deep: bool,
     deadline: &Deadline<'_>,
     tell: &mut dyn FnMut(Step),
-) -> Result<Repaired, RoundError> {
+) -> (Repaired, Result<(), RoundError>) {
     let mut options = options.clone();
     options.budget = Budget { bytes: u64::MAX, objects: usize::MAX, ..options.budget };
     let mut round = Round::new(remote, &options, deadline, tell);

@@ -25,6 +25,7 @@ use crate::hash::Digest;
 use crate::head::HeadError;
 use crate::list::ListError;
 use crate::name::{LogId, NameError};
+use crate::record::AttachmentId;
 use crate::segment::{SegmentError, WriteError};
 use crate::strand::StrandError;
 
@@ -207,6 +208,13 @@ pub enum StoreError {
     /// A bound of the format or a quota is reached.
     #[error("full: {0}")]
     Full(&'static str),
+    /// An attachment was to stand on one that the own log does not bring, or not any more: a merge drops what no record wants.
+    /// Nothing was taken; hand over one that does not need it.
+    #[error("the log does not bring {id}, which an attachment needs")]
+    NeedGone {
+        /// What is needed.
+        id: AttachmentId,
+    },
     /// Another process did the same meanwhile. Nothing was changed; the next try finds what it left.
     #[error("another process {0}; try again")]
     Raced(&'static str),

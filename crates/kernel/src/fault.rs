@@ -61,6 +61,15 @@ pub fn arm(failure: Option<(u32, Failure)>) -> bool {
     }
 }
 
+/// Has `work` done when this thread comes to the point `name` next, once, as if another process did it just then. Without debug
+/// assertions it is never done.
+pub fn meanwhile(name: &str, work: impl FnOnce() + 'static) {
+    #[cfg(debug_assertions)]
+    armed::MEANWHILE.replace(Some((name.to_owned(), Box::new(work))));
+    #[cfg(not(debug_assertions))]
+    drop((name, work));
+}
+
 /// Where this thread's armed failure failed, if it did since this was asked last.
 pub fn failed_at() -> Option<String> {
     #[cfg(debug_assertions)]
@@ -98,9 +107,14 @@ mod armed {
         pub(super) static LEFT: Cell<Option<(u32, Failure)>> = const { Cell::new(None) };
         /// Where that failed.
         pub(super) static FAILED: Cell<Option<String>> = const { Cell::new(None) };
+        /// What is to be done when it comes to a point.
+        pub(super) static MEANWHILE: RefCell<Option<Meanwhile>> = const { RefCell::new(None) };
         /// What it passed, where somebody wants to know.
         pub(super) static COUNTED: RefCell<Option<BTreeMap<String, u64>>> = const { RefCell::new(None) };
     }
+
+    /// A point, and what is to be done there.
+    type Meanwhile = (String, Box<dyn FnOnce()>);
 
     struct Plan {
         armed: Vec<(String, u32, String)>,
@@ -133,6 +147,11 @@ mod armed {
                 None => drop(counted.insert(name.to_owned(), 1)),
             }
         });
+        // Taken out first: the work passes points, too.
+        let meanwhile = MEANWHILE.with_borrow_mut(|set| set.take_if(|(at, _)| at == name));
+        if let Some((_, work)) = meanwhile {
+            work();
+        }
         match LEFT.get() {
             None => {}
             Some((0, failure)) => {

@@ -3,13 +3,15 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use carry_daemon::handle::{Answer, DaemonStatus, Handle as _, Request};
+use carry_daemon::handle::{Answer, ConfigProblem, DaemonStatus, Handle as _, Request};
 use carry_daemon::socket::Remote;
 use carry_daemon::{control, log, run as daemon};
 use serde::Serialize;
 
 use super::status::phase_parts;
 use crate::failure::Failure;
+use crate::output::style;
+use crate::text;
 use crate::wire::Shell;
 
 /// How long a daemon may take to finish its step before it is terminated.
@@ -111,14 +113,66 @@ fn status(shell: &Shell) -> Result<(), Failure> {
         "The daemon runs (process {pid}, version {}, started {}), watching {}.",
         status.version,
         carry_code::time::age(status.started, shell.now()),
-        crate::text::count(u64::try_from(status.watches).unwrap_or(u64::MAX), "folder"),
+        text::count(u64::try_from(status.watches).unwrap_or(u64::MAX), "folder"),
     ))?;
+    if let Some(problem) = &status.config {
+        shell.out.warn(of_config(shell, problem));
+        shell.out.problem(style::HINT, "Hint", MEND);
+    }
     for (worker, status) in &status.workers {
         let (phase, step) = phase_parts(&status.phase);
         let step = step.map_or(String::new(), |step| format!(" ({step})"));
         shell.out.line(format_args!("  {worker}  {}{step}", phase.unwrap_or_default()))?;
     }
     Ok(())
+}
+
+/// What to do about a configuration that cannot be read.
+pub(super) const MEND: &str = "`carry config edit` opens it; the daemon goes by it within a minute after it is mended.";
+
+/// A configuration that the daemon cannot read, for people: what is wrong where, since when, and what it goes by.
+pub(super) fn of_config(shell: &Shell, problem: &ConfigProblem) -> String {
+    let goes_by = match problem.has_earlier {
+        true => "the daemon goes by the settings of before",
+        false => "the daemon has not read any settings, so that it captures and archives nothing",
+    };
+    format!(
+        "{goes_by}, since {}:{} cannot be read ({}): {}",
+        text::line(&problem.file),
+        problem.line,
+        carry_code::time::age(problem.since, shell.now()),
+        text::line(problem.message.trim_end_matches('.')),
+    )
+}
+
+/// What is wrong with the configuration, as the running daemon knows it; nothing where it does not answer.
+pub(super) fn config_problem(shell: &Shell) -> Option<ConfigProblem> {
+    match Remote::new(&shell.home).ask(&Request::Status, &mut |_| {}) {
+        Ok(Answer::Status(status)) => status.config,
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// What is wrong with the configuration, for machines.
+#[derive(Serialize)]
+pub(super) struct ConfigJson {
+    file: String,
+    line: usize,
+    message: String,
+    since: String,
+    has_earlier: bool,
+}
+
+impl ConfigJson {
+    pub(super) fn new(problem: &ConfigProblem) -> Self {
+        Self {
+            file: problem.file.clone(),
+            line: problem.line,
+            message: problem.message.clone(),
+            since: problem.since.to_rfc3339(),
+            has_earlier: problem.has_earlier,
+        }
+    }
 }
 
 /// The daemon, for machines.
@@ -132,6 +186,7 @@ struct DaemonJson<'a> {
     started: Option<String>,
     watches: Option<usize>,
     workers: Vec<WorkerJson<'a>>,
+    config: Option<ConfigJson>,
 }
 
 /// One worker, for machines.
@@ -181,6 +236,7 @@ impl<'a> DaemonJson<'a> {
             started: status.map(|status| status.started.to_rfc3339()),
             watches: status.map(|status| status.watches),
             workers: status.map_or(Vec::new(), |status| status.workers.iter().map(worker).collect()),
+            config: status.and_then(|status| status.config.as_ref()).map(ConfigJson::new),
         }
     }
 }

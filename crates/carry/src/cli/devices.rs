@@ -243,7 +243,9 @@ fn relation(tip: &Tip, ours: Option<&Tip>, here: &Here) -> &'static str {
         return "finished";
     }
     let Some(ours) = ours else { return "ahead" };
-    match tip.seen.compare(&ours.seen) {
+    // What cannot be looked at stands as the vectors say.
+    let looked = carry_code::drift::relation(&here.ctx, &here.repo, ours, tip);
+    match looked.unwrap_or_else(|_| tip.seen.compare(&ours.seen)) {
         Relation::Same => "same",
         Relation::Older => "behind",
         Relation::Newer => "ahead",

@@ -8,6 +8,7 @@ use carry_code::seen::Relation;
 use carry_kernel::worker::Phase;
 use serde::Serialize;
 
+use super::daemon::{ConfigJson, MEND, config_problem, of_config};
 use super::snapshot_json::SkippedJson;
 use super::status_json::{DriftJson, InterruptedJson, RemoteJson};
 use super::{exchange, sessions, team};
@@ -106,12 +107,21 @@ pub(super) fn show(shell: &Shell, scope: &Scope) -> Result<(), Failure> {
 }
 
 fn show_daemon(shell: &Shell, daemon: Option<u32>) -> Result<(), Failure> {
+    // It is asked only when there may be something to say: this answers at once.
+    let is_broken = !shell.config_in_silence(None).broken().is_empty();
+    let problem = if is_broken && daemon.is_some() { config_problem(shell) } else { None };
     if shell.out.is_json() {
-        return shell.out.json(&DaemonJson { running: daemon.is_some(), pid: daemon });
+        let config = problem.as_ref().map(ConfigJson::new);
+        return shell.out.json(&DaemonJson { running: daemon.is_some(), pid: daemon, config });
     }
     match daemon {
         Some(pid) => {
-            shell.out.line(format_args!("The daemon {} (process {pid}).", shell.out.paint(style::GOOD, "runs")))
+            shell.out.line(format_args!("The daemon {} (process {pid}).", shell.out.paint(style::GOOD, "runs")))?;
+            if let Some(problem) = problem {
+                shell.out.warn(of_config(shell, &problem));
+                shell.out.problem(style::HINT, "Hint", MEND);
+            }
+            Ok(())
         }
         None => {
             shell.out.line(format_args!("{}; `carry up` starts it.", shell.out.paint(style::ERROR, "No daemon runs")))
@@ -234,6 +244,7 @@ fn worker(overview: &Overview) -> String {
 struct DaemonJson {
     running: bool,
     pid: Option<u32>,
+    config: Option<ConfigJson>,
 }
 
 /// One repository, for machines.

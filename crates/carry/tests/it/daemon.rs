@@ -34,7 +34,7 @@ fn daemon_status_has_the_pid() {
     assert_eq!(
         world.ok(&["daemon", "status", "--json"]).stdout,
         "{\"type\":\"daemon\",\"running\":false,\"pid\":null,\"answers\":false,\"version\":null,\"started\":null,\
-         \"watches\":null,\"workers\":[]}\n"
+         \"watches\":null,\"workers\":[],\"config\":null}\n"
     );
     world.ok(&["daemon", "start"]);
     let status = world.ok(&["daemon", "status", "--json"]).raw;
@@ -164,4 +164,31 @@ fn mending_in_json_prints_nothing_else() {
     for line in ran.raw.lines() {
         assert!(["finding", "error"].contains(&field(line, "type").as_str()), "{ran:?}");
     }
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_said_by_status_and_refuses_to_archive() {
+    let world = World::with_commit();
+    world.ok(&["up"]);
+    let file = world.root().join("carry/config/config.toml");
+    let before = std::fs::read_to_string(&file).unwrap_or_default();
+    carry_testkit::repo::write_file(&file, format!("{before}\n[sessions\n").as_bytes());
+    for command in [&["daemon", "status"][..], &["status"]] {
+        let ran = world.ok(command);
+        let said = &ran.stderr;
+        assert!(said.contains("the daemon goes by the settings of before, since "), "{ran:?}");
+        assert!(said.contains("config.toml:") && said.contains("TOML"), "{ran:?}");
+        let json = world.ok(&[command, &["--json"]].concat()).raw;
+        let daemon: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+        assert_eq!(daemon["config"]["has_earlier"], true, "{daemon}");
+        assert!(daemon["config"]["file"].as_str().unwrap().ends_with("config.toml"), "{daemon}");
+        assert!(daemon["config"]["since"].is_string() && daemon["config"]["line"].is_u64(), "{daemon}");
+    }
+    let ran = world.carry(&["sessions", "index"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stdout.is_empty() && ran.stderr.contains("config.toml"), "{ran:?}");
+    carry_testkit::repo::write_file(&file, before.as_bytes());
+    world.ok(&["sessions", "index"]);
+    let ran = world.ok(&["daemon", "status"]);
+    assert!(!ran.stderr.contains("config.toml"), "{ran:?}");
 }

@@ -41,6 +41,12 @@ fn others_are_unknown_until_approved_and_again_when_revoked() {
     let ran = two.ok(&["devices"]);
     assert!(ran.stdout.contains("fetched from origin <AGE>"), "{ran:?}");
     let row = ran.stdout.lines().find(|line| line.starts_with("desktop")).expect("a row");
+    // Nothing was done here: what is there is ahead, though neither has seen the other.
+    assert!(row.contains(" approved ") && row.contains(" ahead "), "{row}");
+    two.file("b.txt", "mine\n");
+    two.ok(&["now"]);
+    let ran = two.ok(&["devices"]);
+    let row = ran.stdout.lines().find(|line| line.starts_with("desktop")).expect("a row");
     assert!(row.contains(" approved ") && row.contains(" diverged "), "{row}");
     two.ok(&["devices", "revoke", "desktop"]);
     assert_eq!(state(&two), "revoked");

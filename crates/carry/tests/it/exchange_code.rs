@@ -250,3 +250,30 @@ fn watching_says_of_code_what_one_exchange_says_and_says_it_once() {
     assert_eq!(rest, ["The remote nas was removed, and is not exchanged with any more."]);
     assert_eq!(child.wait().expect("it ends by itself").code(), Some(0));
 }
+
+#[test]
+fn two_remotes_that_bring_the_same_at_once_are_nothing_to_warn_of() {
+    let (first, second, one) = (shared(), shared(), World::with_commit());
+    let two = beside(&one, true);
+    for world in [&one, &two] {
+        joins(world, &first);
+        let place = second.path().canonicalize().expect("it is there");
+        let place = place.to_str().expect("a plain path");
+        world.ok(&["remote", "add", "usb", place, "--code", "--yes"]);
+    }
+    one.ok(&["devices", "rename", "laptop"]);
+    two.ok(&["now"]);
+    one.ok(&["now"]);
+    meet(&one, &two);
+    for n in 0..4 {
+        one.file("a.txt", &format!("{n}\n"));
+        one.ok(&["now"]);
+        let said = exchange(&one);
+        let ran = exchange(&two);
+        assert!(!ran.stderr.contains("Warning") && !ran.stderr.contains("wait for"), "{n}: {ran:?}");
+        let there = two.ok(&["log", "--device", "laptop", "--json"]);
+        assert_eq!(field(&there.raw, "commit"), one.newest(), "{n}: {said:?} {ran:?}");
+    }
+    two.ok(&["sync", "--yes"]);
+    assert_eq!(two.read("a.txt").as_deref(), Some("3\n"));
+}

@@ -17,8 +17,12 @@ struct Server {
 
 impl Server {
     fn start(world: &World, arguments: &[&str]) -> Self {
+        Self::start_at(world, "127.0.0.1:0", arguments)
+    }
+
+    fn start_at(world: &World, address: &str, arguments: &[&str]) -> Self {
         let mut command = world.command(Path::new(env!("CARGO_BIN_EXE_carry")), &world.repo());
-        command.args(["serve", "--json", "--listen", "127.0.0.1:0"]).args(arguments);
+        command.args(["serve", "--json", "--listen", address]).args(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("it was asked for"));
         let mut said = String::new();
@@ -125,4 +129,35 @@ fn what_would_be_unsafe_or_a_mistake_is_refused_with_what_to_do() {
     assert!(folder.join("carry/format.json").is_file());
     let (code, _, stderr) = server.stop("-TERM");
     assert!(code == Some(0) && stderr.contains("carry serve token NAME"), "{stderr}");
+}
+
+#[test]
+fn whoever_watches_says_at_once_that_a_server_is_gone_and_when_it_is_back() {
+    let (there, here) = (World::new(), World::new());
+    let token = there.ok(&["serve", "token", "laptop"]).raw;
+    let server = Server::start(&there, &[]);
+    let address = field(&server.said, "address");
+    let file = here.root().join("token");
+    carry_kernel::disk::write_atomic(&file, token.trim().as_bytes()).expect("room on the disk");
+    here.roomy();
+    let (url, file) = (format!("http://{address}"), file.to_str().expect("a plain path").to_owned());
+    here.ok(&["remote", "add", "hub", &url, "--no-code", "--yes", "--token-file", &file]);
+    let mut command = here.command(Path::new(env!("CARGO_BIN_EXE_carry")), &here.home());
+    // It is asked so seldom that nothing comes of that.
+    command.args(["exchange", "--watch", "--config", "exchange.poll=1h"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut said = BufReader::new(child.stdout.take().expect("a pipe")).lines().map(|line| line.expect("text"));
+    let mut noted = BufReader::new(child.stderr.take().expect("a pipe")).lines().map(|line| line.expect("text"));
+    let first = said.next().expect("a line");
+    assert!(first.starts_with("hub: put 1 head, "), "{first}");
+    server.stop("-TERM");
+    let warning = noted.find(|line| line.starts_with("Warning: ")).expect("a warning");
+    assert!(warning.starts_with("Warning: hub: cannot reach "), "{warning}");
+    let server = Server::start_at(&there, &address, &[]);
+    let between: Vec<String> = noted.by_ref().take_while(|line| line != "hub is exchanged with again.").collect();
+    assert!(!between.iter().any(|line| line.contains("hub: cannot reach")), "it is said once: {between:?}");
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(killed.success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    drop(server);
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Handoff, HandoffError, Index, head, index};
 use crate::context::Context;
 use crate::diff::{self, mode};
+use crate::drift;
 use crate::git::{BStr, BString, ByteSlice as _, ObjectId};
 use crate::history::{HistoryError, cannot_read, entry_at};
 use crate::line::{Branch, LineName, quote};
@@ -51,7 +52,7 @@ pub(super) fn plan(
     };
     let relation = match &mine {
         Ours::Nothing => Relation::Newer,
-        Ours::Snapshot(tip) => theirs.seen.compare(&tip.seen),
+        Ours::Snapshot(tip) => drift::relation(ctx, repo, tip, theirs)?,
         Ours::Commit { .. } => Relation::Diverged,
     };
     let (theirs_tree, refused) = writable(&mut bench, ours.tree, theirs.tree)?;

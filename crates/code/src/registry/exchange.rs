@@ -192,12 +192,27 @@ impl Registry {
         self.db.write(|tx| put_said_line(tx, line).map_err(&failed))
     }
 
-    /// Whether a pack without needs that another device asks for is to be made: it was not attached, and did not fail of late.
-    pub(crate) fn is_to_answer(&self, log: LogId, attachment: &str, now: Timestamp) -> Result<bool, DbError> {
-        let sql = "SELECT 1 FROM answered WHERE log = ?1 AND id = ?2 AND (again_ms IS NULL OR again_ms > ?3)";
-        let row = (log.to_string(), attachment, now.as_millis());
-        let known = self.db.conn().prepare_cached(sql).and_then(|mut known| known.exists(row));
-        known.map(|known| !known).map_err(self.db.failed())
+    /// Whether a pack without needs that another device asks for is to be made: it did not fail of late, and was not attached,
+    /// or a merge dropped it since (`is_brought` says whether the log brings the attachment).
+    pub(crate) fn is_to_answer(
+        &self,
+        log: LogId,
+        attachment: &str,
+        is_brought: bool,
+        now: Timestamp,
+    ) -> Result<bool, DbError> {
+        let sql = "SELECT again_ms FROM answered WHERE log = ?1 AND id = ?2";
+        let row = (log.to_string(), attachment);
+        let known = self
+            .db
+            .conn()
+            .prepare_cached(sql)
+            .and_then(|mut known| known.query_row(row, |row| row.get::<_, Option<i64>>(0)).optional());
+        Ok(match known.map_err(self.db.failed())? {
+            None => true,
+            Some(None) => !is_brought,
+            Some(Some(again)) => again <= now.as_millis(),
+        })
     }
 
     /// Notes that it could not be made, and when to try again.
@@ -335,6 +350,10 @@ pub(crate) fn seq_of(db: &rusqlite::Connection, log: LogId, track: u32, key: &[u
 
 /// Notes what came and what became of it, in the transaction that folds.
 pub(crate) fn put_came(tx: &Transaction<'_>, row: &Came, places: &[Place]) -> rusqlite::Result<()> {
+    // Another process may have folded a newer one since this one was looked at.
+    if seq_of(tx, row.log, row.track, &row.key)?.is_some_and(|known| known > row.seq) {
+        return Ok(());
+    }
     let log = row.log.to_string();
     let seq = i64::try_from(row.seq).unwrap_or(i64::MAX);
     tx.execute(

@@ -19,6 +19,8 @@ use crate::repo::Repo;
 const PREFIX: &str = "tmp_objdir-carry-";
 /// The file whose lock says that somebody uses the folder.
 const LOCK: &str = "carry.lock";
+/// What it is called until it is locked.
+const LOCK_UNNAMED: &str = "carry.lock.new";
 
 /// Such a folder.
 #[derive(Debug)]
@@ -113,9 +115,12 @@ impl Drop for Quarantine {
 }
 
 fn prepare(dir: &Path, objects: &Path) -> io::Result<File> {
-    let lock = File::create(dir.join(LOCK))?;
+    // It gets its name when it is locked: one that is found free belongs to nobody, whoever looks at whatever moment.
+    let unnamed = dir.join(LOCK_UNNAMED);
+    let lock = File::create(&unnamed)?;
     // Where the file system cannot do it, nobody takes the folder for a leftover either.
     let _ = rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive);
+    std::fs::rename(&unnamed, dir.join(LOCK))?;
     std::fs::create_dir(dir.join("info"))?;
     std::fs::create_dir(dir.join("pack"))?;
     let mut alternates = File::create(dir.join("info/alternates"))?;

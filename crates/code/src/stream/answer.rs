@@ -53,7 +53,8 @@ pub(super) fn answer(strand: &mut CodeStrand, store: &mut Store, now: Timestamp)
         if n == ANSWERS_MAX {
             break;
         }
-        if !strand.registry.is_to_answer(log, id.as_str(), now)? {
+        let is_brought = store.has_attached(&strand.stream, &id)?;
+        if !strand.registry.is_to_answer(log, id.as_str(), is_brought, now)? {
             continue;
         }
         n += 1;

@@ -25,6 +25,9 @@ use crate::remote::Quarantine;
 use crate::repo::Repo;
 use crate::seal::Seal;
 
+/// How often a line is judged anew because another process moved it meanwhile: two remotes may bring the same at once.
+const TRIES_MAX: usize = 5;
+
 /// See [`carry_exchange::strand::Strand::fold`]. Passes the fault points `code.fold.written`, `code.fold.moved`,
 /// `code.fold.noted`.
 pub(super) fn fold(strand: &mut CodeStrand, batch: &Batch<'_>) -> Result<(), StreamError> {
@@ -111,7 +114,7 @@ fn take(
         };
         match into(strand, log, line, &place) {
             Ok(Taken::Moved(value)) => row.value = Some(value),
-            Ok(Taken::IsThere) => {}
+            Ok(Taken::IsThere | Taken::Overtaken) => {}
             Ok(Taken::Refused(why)) => {
                 tracing::warn!(line = row.ref_name, why, "a line that came is not taken");
                 row.problem = Some(why);
@@ -135,9 +138,22 @@ enum Taken {
     IsThere,
     /// It is none that can be taken.
     Refused(String),
+    /// Its ref is not where it was when the line was judged: it is to be judged anew.
+    Overtaken,
 }
 
 fn into(strand: &mut CodeStrand, log: LogId, line: &LinePayload, place: &Place) -> Result<Taken, StreamError> {
+    for _ in 0..TRIES_MAX {
+        match judge(strand, log, line, place)? {
+            Taken::Overtaken => {}
+            taken => return Ok(taken),
+        }
+    }
+    let message = format!("{} is moved by another process all the time", line.line.ref_name());
+    Err(StreamError::Git { what: "a line".to_owned(), repo: place.repo.root().to_owned(), message })
+}
+
+fn judge(strand: &mut CodeStrand, log: LogId, line: &LinePayload, place: &Place) -> Result<Taken, StreamError> {
     // Packs came since it was opened.
     let place = &Place { repo: place.repo.reopen()?, ..place.clone() };
     let repo = &place.repo;
@@ -226,6 +242,7 @@ fn move_line(
     gather::move_ref(repo, &step, &mut report)?;
     drop(kept);
     match report.refused.into_iter().next() {
+        Some(_) if refs::read(repo, &step.name)? != held => Ok(Taken::Overtaken),
         // It is tried again from where the ref is then.
         Some((_, message)) => {
             Err(StreamError::Git { what: "a line".to_owned(), repo: repo.root().to_owned(), message })

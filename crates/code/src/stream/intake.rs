@@ -153,15 +153,26 @@ fn into(strand: &mut CodeStrand, log: LogId, place: &Place, wanted: &[Wanted], p
     connected(repo, &quarantine, &commits)?;
     let kept = gather::objects(repo, &quarantine, &gix, &mut strand.registry)?;
     fault::point("code.take.written").map_err(failed())?;
-    for commit in commits {
+    for (commit, one) in commits.into_iter().zip(wanted) {
         let name = format!("{}{commit}", keep_prefix(log));
-        if refs::read(repo, &name)? == Some(commit) {
+        // Another process may have taken the same in meanwhile, and a line may have it by now.
+        if refs::read(repo, &name)? == Some(commit) || holds(strand, place, one)? {
             continue;
         }
-        let step = Move { shown: name.clone(), name, old: None, new: commit, needed: vec![commit], is_news: false };
+        let step = Move {
+            shown: name.clone(),
+            name: name.clone(),
+            old: None,
+            new: commit,
+            needed: vec![commit],
+            is_news: false,
+        };
         let mut report = gather::Report::default();
         gather::move_ref(repo, &step, &mut report)?;
-        if let Some((id, problem)) = report.refused.into_iter().next() {
+        if let Some((id, problem)) = report.refused.into_iter().next()
+            && refs::read(repo, &name)? != Some(commit)
+            && !holds(strand, place, one)?
+        {
             return Err(StreamError::Attachment { id, problem });
         }
     }

@@ -67,7 +67,12 @@ pub(super) fn offer(
             offered.has_more = true;
             break;
         }
-        let state = match say(strand, store, &due, now) {
+        let mut done = say(strand, store, &due, now);
+        // What it was to stand on is dropped from the log since it was chosen: it is not chosen again.
+        if let Err(StreamError::Store(StoreError::NeedGone { .. })) = done {
+            done = say(strand, store, &due, now);
+        }
+        let state = match done {
             Ok(Said::Bytes(said)) => {
                 spent = spent.saturating_add(said);
                 continue;
@@ -145,7 +150,7 @@ fn say(strand: &mut CodeStrand, store: &mut Store, due: &Due, now: Timestamp) ->
     let mut place = due.place.clone();
     let id = strand.name_place(&mut place)?;
     let line = due.name.ref_name();
-    let mut said = of_repository(strand, store, &place)?;
+    let (mut said, lost) = of_repository(strand, store, &place, &id)?;
     let mut spent = 0;
     let mut new = None;
     if !said.iter().any(|one| one.line == line && one.snapshot == due.tip.commit) {
@@ -168,11 +173,20 @@ fn say(strand: &mut CodeStrand, store: &mut Store, due: &Due, now: Timestamp) ->
             }
         }
         let (mut content, bytes) = pack::make(repo, due.tip.commit, &stands_on, strand.pack_bytes_max)?;
-        let needs = [&stands_on[..], &pack::cut_off(repo, due.tip.commit, &stands_on)?].concat();
+        let cut_off = pack::cut_off(repo, due.tip.commit, &stands_on)?;
         // It must not be thinned while later packs stand on it.
         prune::pin(repo, &due.name.tree, PIN, due.tip.commit)?;
-        let needed: Vec<AttachmentId> = needs.iter().map(|need| id.attachment(*need)).collect();
-        store.attach(&strand.stream, &[id.attachment(due.tip.commit)], &needed, &mut content)?;
+        let ids = |commits: &[ObjectId]| -> Vec<AttachmentId> {
+            commits.iter().map(|commit| id.attachment(*commit)).collect()
+        };
+        // A snapshot that was said comes from this log alone; the rest is had from a Git remote.
+        let (base, elsewhere): (&[ObjectId], Vec<ObjectId>) = match &next.base {
+            Some(_) => (&stands_on, cut_off),
+            None => (&[], [&stands_on[..], &cut_off].concat()),
+        };
+        let provides = [id.attachment(due.tip.commit)];
+        store.attach_on(&strand.stream, &provides, &ids(base), &ids(&elsewhere), &mut content)?;
+        let needs = [base, &elsewhere].concat();
         fault::point("code.said.attached").map_err(failed())?;
         spent = bytes;
         let depth = next.base.map_or(1, |base| base.depth + 1);
@@ -200,11 +214,13 @@ fn say(strand: &mut CodeStrand, store: &mut Store, due: &Due, now: Timestamp) ->
     let stream = strand.stream.clone();
     strand.registry.db().write(|tx| {
         outbox::push(tx, &stream, &out)?;
+        // Those of other lines are found out when these are said; until then what is asked for is answered.
+        for one in gone.into_iter().chain(lost.iter().filter(|one| one.line == line)) {
+            registry::drop_said(tx, log, one)?;
+        }
+        // Last: it may have the number of one that was lost.
         if let Some(one) = &new {
             registry::put_said(tx, log, one)?;
-        }
-        for one in gone {
-            registry::drop_said(tx, log, one)?;
         }
         registry::put_said_line(tx, &row)?;
         Ok::<_, StoreError>(())
@@ -214,14 +230,23 @@ fn say(strand: &mut CodeStrand, store: &mut Store, due: &Due, now: Timestamp) ->
     Ok(Said::Bytes(spent))
 }
 
-/// What the log brings of a repository's working trees.
-fn of_repository(strand: &CodeStrand, store: &Store, place: &Place) -> Result<Vec<SaidSnapshot>, StreamError> {
+/// What the log brings of a repository's working trees; and what was said of them and is not brought any more, on which nothing
+/// may stand and which no record may name.
+fn of_repository(
+    strand: &CodeStrand,
+    store: &Store,
+    place: &Place,
+    id: &RepositoryId,
+) -> Result<(Vec<SaidSnapshot>, Vec<SaidSnapshot>), StreamError> {
     let device = strand.ctx.device.id();
-    let mut said = Vec::new();
+    let (mut said, mut lost) = (Vec::new(), Vec::new());
     for tree in &place.trees {
-        said.extend(strand.registry.said(store.log(), &format!("{LINES}{device}/{}/", tree.id))?);
+        for one in strand.registry.said(store.log(), &format!("{LINES}{device}/{}/", tree.id))? {
+            let is_brought = store.has_attached(&strand.stream, &id.attachment(one.snapshot))?;
+            if is_brought { said.push(one) } else { lost.push(one) }
+        }
     }
-    Ok(said)
+    Ok((said, lost))
 }
 
 /// The snapshots that the record names, oldest first.

@@ -77,10 +77,21 @@ pub struct ForeignLine {
     pub time: Timestamp,
     /// Repositories here in which it is.
     pub here: Vec<PathBuf>,
-    /// Repositories here in which it is not, and why.
-    pub refused: Vec<(PathBuf, String)>,
+    /// Repositories here in which it is not.
+    pub refused: Vec<Refusal>,
     /// Why it is nowhere.
     pub problem: Option<String>,
+}
+
+/// Why a line is not in a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The git directory of the repository.
+    pub common_dir: PathBuf,
+    /// Why.
+    pub why: String,
+    /// Whether it could not be done just then, and is tried with each exchange; else it is none that can be taken.
+    pub is_tried_again: bool,
 }
 
 impl ForeignLine {
@@ -148,7 +159,13 @@ pub fn standing(ctx: &Context) -> Result<Standing, DbError> {
         places.retain(|place| present.contains(&place.common_dir));
         let line = LinePayload::parse(&came.payload).ok();
         let here = places.iter().filter(|place| place.problem.is_none()).map(|place| place.common_dir.clone());
-        let refused = places.iter().filter_map(|place| Some((place.common_dir.clone(), place.problem.clone()?)));
+        let refused = places.iter().filter_map(|place| {
+            Some(Refusal {
+                common_dir: place.common_dir.clone(),
+                why: place.problem.clone()?,
+                is_tried_again: place.again,
+            })
+        });
         foreign.push(ForeignLine {
             log: came.log,
             alias: came.alias.clone(),

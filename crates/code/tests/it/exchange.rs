@@ -2,8 +2,11 @@
 
 mod arrive;
 mod chain;
+mod fresh;
 mod hostile;
 mod killed;
+mod needs;
 mod shapes;
 mod side;
+mod together;
 mod trust;

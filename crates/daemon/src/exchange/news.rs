@@ -77,6 +77,7 @@ impl Newsman {
     }
 
     /// Lets the remote say when there is news, in a thread that ends where the remote cannot tell. A second time nothing is done.
+    /// That it does not answer any more is news, too, once until it answers again: whoever is told finds out what is wrong.
     pub fn ask(&mut self, place: Box<dyn Remote>) {
         if std::mem::replace(&mut self.asks, true) {
             return;
@@ -86,6 +87,7 @@ impl Newsman {
             let deadline = Deadline::NONE.on(&ended);
             let mut backoff = Backoff::new(POLICY, u64::from(std::process::id()));
             let mut cursor = None;
+            let mut is_silent = false;
             while deadline.passed().is_none() {
                 match place.wait(cursor.as_ref(), &deadline) {
                     Ok(News::CannotTell) => return,
@@ -97,15 +99,97 @@ impl Newsman {
                         }
                     }
                     Err(error) => {
+                        if !std::mem::replace(&mut is_silent, true) && deadline.passed().is_none() {
+                            tell();
+                        }
                         SystemPause.pause(backoff.fail(error.retry_after()), &deadline);
                         continue;
                     }
                 }
+                is_silent = false;
                 backoff.succeed();
             }
         };
         if let Err(error) = std::thread::Builder::new().name("carry-news".to_owned()).spawn(work) {
             tracing::debug!(%error, "no thread to wait for news in");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::io::Write;
+    use std::ops::ControlFlow;
+    use std::sync::Mutex;
+    use std::sync::mpsc::channel;
+
+    use carry_exchange::name::Folder;
+    use carry_exchange::remote::{Cursor, Got, Init, Listed, Listing, Part, Put, RemoteError, RemoteFile, Source};
+
+    use super::*;
+
+    /// A place that can only be waited at, and answers as was written down.
+    #[derive(Debug)]
+    struct Scripted(Mutex<VecDeque<Result<News, ()>>>);
+
+    fn gone<T>() -> Result<T, RemoteError> {
+        let source = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        Err(RemoteError::Unreachable { place: "scripted".to_owned(), source: Box::new(source) })
+    }
+
+    impl Remote for Scripted {
+        fn place(&self) -> &str {
+            "scripted"
+        }
+
+        fn check(&self, _: &Deadline<'_>) -> Result<(), RemoteError> {
+            gone()
+        }
+
+        fn init(&self, _: &Deadline<'_>) -> Result<Init, RemoteError> {
+            gone()
+        }
+
+        fn list(
+            &self,
+            _: Folder,
+            _: &Deadline<'_>,
+            _: &mut dyn FnMut(&[Listing]) -> ControlFlow<()>,
+        ) -> Result<Listed, RemoteError> {
+            gone()
+        }
+
+        fn get(&self, _: &RemoteFile, _: Part, _: &mut dyn Write, _: &Deadline<'_>) -> Result<Got, RemoteError> {
+            gone()
+        }
+
+        fn put(&self, _: &RemoteFile, _: Source<'_>, _: &Deadline<'_>) -> Result<Put, RemoteError> {
+            gone()
+        }
+
+        fn delete(&self, _: &RemoteFile, _: &Deadline<'_>) -> Result<bool, RemoteError> {
+            gone()
+        }
+
+        fn wait(&self, _: Option<&Cursor>, _: &Deadline<'_>) -> Result<News, RemoteError> {
+            match self.0.lock().unwrap().pop_front() {
+                Some(Ok(news)) => Ok(news),
+                Some(Err(())) => gone(),
+                None => Ok(News::CannotTell),
+            }
+        }
+    }
+
+    #[test]
+    fn that_a_place_does_not_answer_any_more_is_told_at_once_and_once() {
+        let script = [Ok(News::Nothing(Cursor("c".to_owned()))), Err(()), Err(())];
+        let (sender, told) = channel();
+        let mut newsman = Newsman::new(Arc::new(move || assert!(sender.send(()).is_ok())));
+        newsman.ask(Box::new(Scripted(Mutex::new(script.into_iter().collect()))));
+        assert!(told.recv().is_ok());
+        // Ends what waits between its tries.
+        drop(newsman);
+        assert!(told.recv().is_err(), "told once");
     }
 }

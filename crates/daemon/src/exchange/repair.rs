@@ -1,21 +1,22 @@
 //! Healing on command: what is damaged here comes from whichever remote has it, and what is missing or damaged there goes there.
 //!
 //! One remote after the other, since what one lacks may come from the next; those that then still lack something are asked
-//! once more.
+//! once more. One that hangs is left after a while, where others wait for their turn.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 
-use carry_exchange::name::ObjectName;
-use carry_exchange::remote::Deadline;
-use carry_exchange::round::{self, Collect, Lacking, Repaired, RoundError, Side, Step, Wanted};
+use carry_exchange::name::{LogId, ObjectName, StreamName};
+use carry_exchange::round::{Lacking, Repaired, Wanted};
 use carry_exchange::store::{Finding, Store, StoreError};
-use carry_exchange::strand::Strand;
 
-use super::round::{at_its_place, lease_name};
 use super::running::Event;
-use super::settings::RemoteSettings;
-use super::{ExchangeError, Ground, GroundError, How, hold, sum};
+use super::settings::{PLAIN, RemoteSettings};
+use super::{ExchangeError, Ground, GroundError, sum};
+
+mod turn;
+
+use turn::Turns;
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -30,6 +31,22 @@ pub struct Mended {
     pub nowhere: Vec<ObjectName>,
     /// What some remote lacks and this device cannot put there, though it is somewhere.
     pub withheld: Vec<ObjectName>,
+    /// Streams that heads name and of which nothing is at any remote that was asked, and nothing here.
+    pub absent: Vec<Gone>,
+}
+
+/// A stream of which nothing could be found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// Whose.
+    pub log: LogId,
+    /// Which.
+    pub stream: StreamName,
+    /// How many files heads name of it.
+    pub n_objects: usize,
+    /// Whether it should be at each of them: every device puts it to all its remotes, and everyone may pass it on. Else its author may
+    /// keep it from there, as code from a remote without `--code`.
+    pub is_lost: bool,
 }
 
 /// What one remote came to.
@@ -42,7 +59,7 @@ pub struct Done {
 }
 
 /// What goes from remote to remote.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Sought {
     wanted: Wanted,
     /// Whether what is damaged here is still to be let go of.
@@ -52,7 +69,8 @@ struct Sought {
 }
 
 /// Heals what is kept here and what is at the remotes, one after the other. `is_deep` reads everything there. Another process
-/// that exchanges with a remote is waited for, up to a minute. What is damaged of others is let go of once a remote was reached: while
+/// that exchanges with a remote is waited for, up to a minute. A folder from which nothing is heard for five minutes is left where
+/// there are other remotes; servers have limits of their own. What is damaged of others is let go of once a remote was reached: while
 /// none can be, what is good in it is of use.
 ///
 /// # Errors
@@ -64,21 +82,31 @@ pub fn repair(
     cancel: &AtomicBool,
     tell: &mut dyn FnMut(usize, Event),
 ) -> Result<Mended, ExchangeError> {
-    let mut store = ground.store()?;
+    repair_in(&Turns::new(remotes), ground, remotes, is_deep, cancel, tell)
+}
+
+fn repair_in(
+    turns: &Turns,
+    ground: &Ground,
+    remotes: &[RemoteSettings],
+    is_deep: bool,
+    cancel: &AtomicBool,
+    tell: &mut dyn FnMut(usize, Event),
+) -> Result<Mended, ExchangeError> {
+    let store = ground.store()?;
     let mut mended = Mended { found: store.verify().map_err(GroundError::Store)?, ..Mended::default() };
     let mut sought = Sought { is_kept: !mended.found.is_empty(), ..Sought::default() };
     for (at, remote) in remotes.iter().enumerate() {
-        let done = one(ground, &mut store, remote, &mut sought, is_deep, cancel, &mut |event| tell(at, event));
-        let mut first = Done::default();
-        first.then(done);
-        mended.remotes.push(first);
+        let done = turns.take(ground, remote, &mut sought, is_deep, cancel, &mut |event| tell(at, event));
+        mended.remotes.push(done);
     }
     for at in lacks_what_came(&mended.remotes) {
-        let again = one(ground, &mut store, &remotes[at], &mut sought, is_deep, cancel, &mut |event| tell(at, event));
+        let again = turns.take(ground, &remotes[at], &mut sought, is_deep, cancel, &mut |event| tell(at, event));
         mended.remotes[at].then(again);
     }
     let judged = judge(&store, &mended.remotes, &sought.wanted).map_err(GroundError::Store)?;
     (mended.nowhere, mended.withheld) = judged;
+    mended.absent = absent(&store, &mended.remotes).map_err(GroundError::Store)?;
     if !mended.found.is_empty() {
         mended.left = store.verify().map_err(GroundError::Store)?;
         let gone = sought.gone(&store, &mended).map_err(GroundError::Store)?;
@@ -89,11 +117,9 @@ pub fn repair(
 
 impl Done {
     /// Goes on with what was done after it. What was done before stays when that failed.
-    fn then(&mut self, again: Result<Repaired, ExchangeError>) {
-        match again {
-            Ok(again) => add(&mut self.repaired, again),
-            Err(error) => self.error = Some(error),
-        }
+    fn then(&mut self, again: Self) {
+        add(&mut self.repaired, again.repaired);
+        self.error = again.error;
     }
 }
 
@@ -128,7 +154,11 @@ fn lacks_what_came(remotes: &[Done]) -> Vec<usize> {
     let lacks = |at: &usize| {
         let Some(done) = remotes.get(*at).filter(|done| done.error.is_none()) else { return false };
         let after = fetched_after(*at);
-        done.repaired.lacking.keys().any(|object| after.contains(object))
+        let is_absent = |object: &ObjectName| {
+            let mut absent = done.repaired.absent.keys();
+            absent.any(|(log, stream)| is_of(object, *log, stream))
+        };
+        done.repaired.lacking.keys().any(|object| after.contains(object)) || after.into_iter().any(is_absent)
     };
     (0..remotes.len()).filter(lacks).collect()
 }
@@ -144,9 +174,12 @@ fn add(before: &mut Repaired, again: Repaired) {
         }
     }
     before.n_read += again.n_read;
-    (before.there, before.lacking) = (again.there, again.lacking);
-    // What was a problem then and is none now is none.
-    before.report.problems.clear();
+    // What is there is as it was found last, and what was a problem then and is none now is none.
+    if again.is_judged {
+        (before.is_judged, before.there, before.lacking) = (true, again.there, again.lacking);
+        before.absent = again.absent;
+        before.report.problems.clear();
+    }
     sum::add(&mut before.report, again.report);
 }
 
@@ -164,37 +197,36 @@ fn judge(store: &Store, remotes: &[Done], wanted: &Wanted) -> Result<(Vec<Object
     Ok((nowhere.into_iter().collect(), withheld.into_iter().collect()))
 }
 
-/// With one remote, under its lease.
-fn one(
-    ground: &Ground,
-    store: &mut Store,
-    remote: &RemoteSettings,
-    sought: &mut Sought,
-    is_deep: bool,
-    cancel: &AtomicBool,
-    tell: &mut dyn FnMut(Event),
-) -> Result<Repaired, ExchangeError> {
-    let tell = std::cell::RefCell::new(tell);
-    hold::hold(
-        &ground.ctx,
-        &lease_name(&remote.name),
-        &[cancel],
-        &mut |owner| (tell.borrow_mut())(Event::Waiting { pid: owner.pid, host: owner.host.clone() }),
-        |stop| {
-            at_its_place(store, remote)?;
-            let place = ground.connect(remote, store.log())?;
-            let deadline = Deadline::NONE.on(stop);
-            if sought.is_kept {
-                place.check(&deadline).map_err(RoundError::Remote)?;
-                let gone = store.let_go_damaged().map_err(GroundError::Store)?;
-                (sought.wanted.damaged, sought.of, sought.is_kept) = (gone.segments, gone.of, false);
-            }
-            let mut strands = ground.strands(remote.has_code);
-            let strands = strands.open.iter_mut().map(|strand| &mut **strand as &mut (dyn Strand + '_));
-            let mut side = Side { store, strands: strands.collect(), clock: &*ground.ctx.clock };
-            let options = ground.options(remote, &How { collect: Collect::Nothing, ..How::default() });
-            let tell = &mut |step: Step| (tell.borrow_mut())(Event::Step(step));
-            Ok(round::repair(&mut side, &*place, &options, &mut sought.wanted, is_deep, &deadline, tell)?)
-        },
-    )
+fn is_of(object: &ObjectName, log: LogId, stream: &StreamName) -> bool {
+    matches!(object, ObjectName::Segment { log: of, stream: in_it, .. } if *of == log && in_it == stream)
 }
+
+/// The streams of which there is nothing at any remote, and nothing here by now.
+fn absent(store: &Store, remotes: &[Done]) -> Result<Vec<Gone>, StoreError> {
+    let mut found: BTreeMap<(LogId, StreamName), Gone> = BTreeMap::new();
+    for ((log, stream), absent) in remotes.iter().flat_map(|done| &done.repaired.absent) {
+        let is_plain = PLAIN.contains(&stream.as_str());
+        let gone = found.entry((*log, stream.clone())).or_insert_with(|| Gone {
+            log: *log,
+            stream: stream.clone(),
+            n_objects: 0,
+            is_lost: false,
+        });
+        gone.n_objects = gone.n_objects.max(absent.n_objects);
+        gone.is_lost |= is_plain && absent.is_for_all;
+    }
+    let mut all = Vec::new();
+    for ((log, stream), gone) in found {
+        let is_there = remotes.iter().any(|done| {
+            let known = done.repaired.there.iter().chain(done.repaired.lacking.keys());
+            known.into_iter().any(|object| is_of(object, log, &stream))
+        });
+        if !is_there && !store.holds_any(log, &stream)? {
+            all.push(gone);
+        }
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests;

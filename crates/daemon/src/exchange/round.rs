@@ -35,6 +35,12 @@ pub enum ExchangeError {
         /// Its machine.
         host: String,
     },
+    /// Nothing was heard of it for so long, and others waited: it was left.
+    #[error("nothing was heard of it for {} minutes, and it was left for the others", patience.as_secs().div_ceil(60))]
+    Silent {
+        /// How long.
+        patience: std::time::Duration,
+    },
     /// The lease.
     #[error("who exchanges with it cannot be known")]
     Lease(#[source] DbError),
@@ -59,6 +65,7 @@ impl ExchangeError {
             | Self::Thread(_)
             | Self::Panicked(_) => "internal_error",
             Self::Busy { .. } | Self::Lease(_) => "busy",
+            Self::Silent { .. } => "unreachable",
         }
     }
 

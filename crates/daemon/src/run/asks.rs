@@ -28,7 +28,10 @@ impl Daemon<'_> {
     /// Somebody asks.
     pub(super) fn asked(&mut self, request: Request, reply: Sender<Answer>) {
         let answer = match request {
-            Request::Status => Answer::Status(Box::new(self.status())),
+            Request::Status => {
+                self.look_at_config();
+                Answer::Status(Box::new(self.status()))
+            }
             Request::Capture { trees, watched } => return self.capture(trees, watched, reply),
             Request::Reload => {
                 self.reload_all();
@@ -61,6 +64,7 @@ impl Daemon<'_> {
             sessions: Some(self.sessions.status().on_wall_clock(steady, wall)),
             remotes: self.remotes.statuses().map(|(row, status)| (row, status.on_wall_clock(steady, wall))).collect(),
             team: self.team.statuses().map(|(row, status)| (row, status.on_wall_clock(steady, wall))).collect(),
+            config: self.configured.problem.clone(),
             links: self
                 .links
                 .values()

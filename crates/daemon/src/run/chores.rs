@@ -16,6 +16,7 @@ use carry_kernel::worker::Input;
 use sd_notify::NotifyState;
 
 use super::asks::Ask;
+use super::configured::Configured;
 use super::event::{Event, Signal};
 use super::finder::Finder;
 use super::gates::{Gates, Metered};
@@ -67,6 +68,7 @@ pub(super) struct Daemon<'a> {
     pub(super) sessions: Sessions,
     pub(super) team: Team,
     pub(super) remotes: Remotes,
+    pub(super) configured: Configured,
     pub(super) desktop: Desktop,
     pub(super) events: SyncSender<Event>,
     /// Who we were when we last looked.
@@ -121,6 +123,7 @@ impl<'a> Daemon<'a> {
             sessions: Sessions::new(watch, &tuning),
             team: Team::default(),
             remotes: Remotes::default(),
+            configured: Configured::default(),
             desktop,
             events,
             identity: ctx.device.id(),
@@ -146,6 +149,7 @@ impl<'a> Daemon<'a> {
 
     /// Takes up what the configuration says.
     pub(super) fn reload_all(&mut self) {
+        self.note_config();
         self.reload();
         self.reload_sessions();
         self.reload_named::<Store>();
@@ -203,6 +207,10 @@ impl<'a> Daemon<'a> {
         }
         if self.home_at <= now {
             self.home_at = now.after(self.tuning.home_check);
+            // Whoever mends a file by hand tells nobody.
+            if self.configured.problem.is_some() {
+                self.look_at_config();
+            }
             if !self.lock.is_there() && !self.is_home_gone {
                 tracing::error!("the home of this daemon vanished; it ends");
                 self.is_home_gone = true;

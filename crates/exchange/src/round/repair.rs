@@ -12,8 +12,8 @@ use super::fetch::Fetched;
 use super::shelf::stamp;
 use super::{Report, Round, RoundError, Side, Step, note};
 use crate::hash::Digest;
-use crate::head::{Segments, SignedHead};
-use crate::name::{LogId, ObjectId, ObjectName};
+use crate::head::{Relay, Segments, SignedHead};
+use crate::name::{LogId, ObjectId, ObjectName, StreamName};
 use crate::plan::{Closure, Object, Whose};
 use crate::remote::{Class, Part, RemoteFile};
 use crate::segment::Expected;
@@ -41,12 +41,25 @@ pub struct Repaired {
     pub damaged: Vec<String>,
     /// Objects that were read there.
     pub n_read: usize,
+    /// Whether it is known what is there and what is not, as the next three say: it did not fail before.
+    pub is_judged: bool,
     /// Of all that heads name there, what is there.
     pub there: BTreeSet<ObjectName>,
     /// And what is not, or only damaged.
     pub lacking: BTreeMap<ObjectName, Lacking>,
+    /// Streams that heads there name and of which nothing is there and nothing here.
+    pub absent: BTreeMap<(LogId, StreamName), Absent>,
     /// What else came of it: problems, and what strands did.
     pub report: Report,
+}
+
+/// What heads name of a stream of which there is nothing. Its author may not put it there, or it was deleted everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Absent {
+    /// Files.
+    pub n_objects: usize,
+    /// Whether everyone may pass it on, so that it should be wherever the head is, unless its author keeps it from there.
+    pub is_for_all: bool,
 }
 
 /// What is known of an object that a remote lacks.
@@ -76,7 +89,12 @@ pub(super) struct Mend {
 }
 
 /// What is there of all that heads name, and what is not.
-type Judged = (BTreeSet<ObjectName>, BTreeMap<ObjectName, Lacking>);
+#[derive(Default)]
+struct Judged {
+    there: BTreeSet<ObjectName>,
+    lacking: BTreeMap<ObjectName, Lacking>,
+    absent: BTreeMap<(LogId, StreamName), Absent>,
+}
 
 /// All that is compared of one way of a log.
 struct Named {
@@ -85,6 +103,8 @@ struct Named {
     segments: Segments,
     /// Whether what it names should be there: its head is.
     is_there: bool,
+    /// The streams that everyone may pass on.
+    for_all: BTreeSet<StreamName>,
 }
 
 impl Mend {
@@ -142,33 +162,57 @@ impl Round<'_> {
         side: &mut Side<'_>,
         wanted: &mut Wanted,
         is_deep: bool,
-    ) -> Result<Repaired, RoundError> {
-        let name = self.options.remote.clone();
-        let done = self.repair_all(side, wanted, is_deep);
-        let mend = self.mend.as_ref();
-        let moved = [
-            (Way::Pull, mend.is_some_and(|mend| !mend.came.is_empty())),
-            (Way::Push, mend.is_some_and(|mend| !mend.put.is_empty())),
-        ];
-        for (way, has_moved) in moved {
-            note(side, &name, way, true, done.as_ref().map(|_| has_moved))?;
+    ) -> (Repaired, Result<(), RoundError>) {
+        let mut done = self.repair_all(side, wanted, is_deep);
+        // What is there is known where it only cannot take any more.
+        let judged = match &done {
+            Ok(()) => Some(self.judge(side.store, wanted)),
+            Err(RoundError::Remote(error)) if error.class() == Class::Full => Some(self.judge(side.store, wanted)),
+            Err(_) => None,
+        };
+        let is_judged = matches!(judged, Some(Ok(_)));
+        let Judged { there, lacking, absent } = match judged {
+            Some(Ok(judged)) => judged,
+            Some(Err(error)) => {
+                done = done.and(Err(error));
+                Judged::default()
+            }
+            None => Judged::default(),
+        };
+        if let Err(error) = self.note_moved(side, done.as_ref().err()) {
+            done = done.and(Err(error));
         }
-        let (there, lacking) = done?;
         let mend = self.mend.take().unwrap_or_default();
         let (fetched, parts) = mend.came.into_iter().partition(|(name, _)| mend.whole.contains_key(name));
-        Ok(Repaired {
+        let repaired = Repaired {
             fetched,
             parts,
             put: mend.put,
             damaged: mend.damaged,
             n_read: mend.n_read,
+            is_judged,
             there,
             lacking,
+            absent,
             report: self.report,
-        })
+        };
+        (repaired, done)
     }
 
-    fn repair_all(&mut self, side: &mut Side<'_>, wanted: &mut Wanted, is_deep: bool) -> Result<Judged, RoundError> {
+    /// Notes how it went, and whether anything moved.
+    fn note_moved(&self, side: &mut Side<'_>, failed: Option<&RoundError>) -> Result<(), RoundError> {
+        let (name, mend) = (&self.options.remote, self.mend.as_ref());
+        let moved = [
+            (Way::Pull, mend.is_some_and(|mend| !mend.came.is_empty())),
+            (Way::Push, mend.is_some_and(|mend| !mend.put.is_empty())),
+        ];
+        for (way, has_moved) in moved {
+            note(side, name, way, true, failed.map_or(Ok(has_moved), Err))?;
+        }
+        Ok(())
+    }
+
+    fn repair_all(&mut self, side: &mut Side<'_>, wanted: &mut Wanted, is_deep: bool) -> Result<(), RoundError> {
         let now = side.clock.now();
         self.remote.check(self.deadline)?;
         self.look(side.store, now)?;
@@ -180,8 +224,7 @@ impl Round<'_> {
         store.look_again(&self.options.remote)?;
         self.read_there(store, is_deep, now)?;
         self.push_own(store, now)?;
-        self.relay(store, now)?;
-        self.judge(store, wanted)
+        self.relay(store, now)
     }
 
     /// Fetches whole what is damaged here of the own log, and what another remote lacks.
@@ -226,7 +269,10 @@ impl Round<'_> {
         let mut add = |head: &SignedHead, segments: &Segments, whose: Whose, is_own: bool| {
             let closure = self.closure(Closure::of(head, segments, whose));
             let is_there = is_own || self.heads.has(&closure.head.name, closure.head.bytes);
-            all.push(Named { log: head.head().log(), closure, segments: segments.clone(), is_there });
+            let states = head.head().streams.iter();
+            let for_all = states.filter(|(_, state)| state.relay == Relay::Any).map(|(stream, _)| stream.clone());
+            let (log, for_all) = (head.head().log(), for_all.collect());
+            all.push(Named { log, closure, segments: segments.clone(), is_there, for_all });
         };
         if let Some((head, segments)) = store.signed_segments()? {
             add(&head, &segments, Whose::Author, true);
@@ -327,18 +373,22 @@ impl Round<'_> {
 
     /// What of all that is named is there now, and what is not. What may be found at another remote is wanted there.
     fn judge(&mut self, store: &Store, wanted: &mut Wanted) -> Result<Judged, RoundError> {
-        let (mut there, mut lacking) = (BTreeSet::new(), BTreeMap::new());
+        let mut judged = Judged::default();
         for named in self.named(store)?.into_iter().filter(|named| named.is_there) {
             let mut absent = Vec::new();
             for object in &named.closure.objects {
                 if self.has_good(store, object)? {
-                    there.insert(object.name.clone());
+                    judged.there.insert(object.name.clone());
                 } else {
                     absent.push(object);
                 }
             }
             for object in absent {
-                if self.is_kept_from(store, &named, &object.name)? {
+                if !wanted.is_damaged(&object.name)
+                    && let Some(stream) = self.kept_from(store, &named, &object.name)?
+                {
+                    let absent = Absent { n_objects: 0, is_for_all: named.for_all.contains(stream) };
+                    judged.absent.entry((named.log, stream.clone())).or_insert(absent).n_objects += 1;
                     continue;
                 }
                 let expected = expected_of(&named, &object.name);
@@ -348,7 +398,7 @@ impl Round<'_> {
                     Some(expected) if store.holds_records(expected)? => Lacking::InPieces,
                     _ => Lacking::Nowhere,
                 };
-                lacking.insert(object.name.clone(), how);
+                judged.lacking.insert(object.name.clone(), how);
                 if let (Some(expected), true) = (expected, how == Lacking::InPieces)
                     && !wanted.elsewhere.contains(&expected)
                 {
@@ -356,16 +406,21 @@ impl Round<'_> {
                 }
             }
         }
-        Ok((there, lacking))
+        Ok(judged)
     }
 
-    /// Whether an object is of a stream of which there is nothing there and nothing here: its author does not put it there.
-    fn is_kept_from(&self, store: &Store, named: &Named, name: &ObjectName) -> Result<bool, RoundError> {
-        let ObjectName::Segment { stream, .. } = name else { return Ok(false) };
+    /// The stream of an object, if there is nothing of it there and nothing here: its author may not put it there.
+    fn kept_from<'n>(
+        &self,
+        store: &Store,
+        named: &Named,
+        name: &'n ObjectName,
+    ) -> Result<Option<&'n StreamName>, RoundError> {
+        let ObjectName::Segment { stream, .. } = name else { return Ok(None) };
         let shelf = self.logs.get(&named.log);
         let is_of = |other: &ObjectName| matches!(other, ObjectName::Segment { stream: of, .. } if of == stream);
         let is_there = shelf.is_some_and(|shelf| shelf.objects().any(is_of));
-        Ok(!is_there && !store.holds_any(named.log, stream)?)
+        Ok((!is_there && !store.holds_any(named.log, stream)?).then_some(stream))
     }
 
     /// Whether there is a file of the right size that is not known to be damaged.

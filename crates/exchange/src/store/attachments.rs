@@ -32,6 +32,9 @@ impl Store {
     /// segment. Hand it over before the records that want it, which are of the same stream: when merging, what no record of its
     /// stream wants is left out. The same bytes with the same ids are taken once.
     ///
+    /// Readers may have what it `needs` from anywhere, and nothing is checked of it. What they can have from this log alone is
+    /// said to [`Store::attach_on`].
+    ///
     /// # Errors
     /// [`StoreError`]; [`StoreError::Full`] for one that is empty or too large.
     pub fn attach(
@@ -41,10 +44,54 @@ impl Store {
         needs: &[AttachmentId],
         content: &mut dyn Read,
     ) -> Result<(), StoreError> {
+        self.attach_on(stream, provides, &[], needs, content)
+    }
+
+    /// The same for an attachment that also needs `base`, which nobody but this log brings. From then on a merge keeps these
+    /// as long as it keeps what needs them. Whoever calls holds [`Store::saying`], so that no merge is under way meanwhile.
+    ///
+    /// # Errors
+    /// As [`Store::attach`]; [`StoreError::NeedGone`] when the own log does not bring one of `base`.
+    pub fn attach_on(
+        &mut self,
+        stream: &StreamName,
+        provides: &[AttachmentId],
+        base: &[AttachmentId],
+        needs: &[AttachmentId],
+        content: &mut dyn Read,
+    ) -> Result<(), StoreError> {
         self.refresh()?;
         let log = self.log;
-        let (pending, _guard) = self.spool(stream, provides, needs, content)?;
+        // Before a pack of a gigabyte is written for nothing, and again when it is noted.
+        self.demand(stream, base)?;
+        let needs = [base, needs].concat();
+        let (pending, _guard) = self.spool(stream, provides, &needs, content)?;
+        self.demand(stream, base)?;
         self.db.write(|tx| pending.insert(tx, log))
+    }
+
+    fn demand(&self, stream: &StreamName, base: &[AttachmentId]) -> Result<(), StoreError> {
+        for id in base {
+            if !self.has_attached(stream, id)? {
+                return Err(StoreError::NeedGone { id: id.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the own log brings an attachment: it waits for the stream's next segment, or stands in one that no merge has
+    /// dropped it from.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn has_attached(&self, stream: &StreamName, id: &AttachmentId) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM attached JOIN segments USING (log, file)
+                   WHERE attached.log = ?1 AND attached.id = ?2 AND segments.stream = ?3
+                   UNION ALL
+                   SELECT 1 FROM pending
+                   WHERE log = ?1 AND stream = ?3 AND instr(' ' || provides || ' ', ' ' || ?2 || ' ') > 0";
+        let row = (self.log.to_string(), id.as_str(), stream.as_str());
+        Ok(self.db.conn().prepare_cached(sql)?.exists(row)?)
     }
 
     /// Writes an attachment to a file of its own.

@@ -155,6 +155,7 @@ impl Store {
         }
         self.meet(log, signed.head().from.as_ref().map(crate::head::Vouch::log), now)?;
         self.check_said(log, bytes.len() as u64)?;
+        let followed = followed_digests(self.db.conn(), log)?;
         let (track, verdict) = self.place_head(&signed)?;
         let seen = match &verdict {
             Verdict::Unclear if is_ours => return Ok(Seen::Foreign { log: self.log }),
@@ -171,7 +172,11 @@ impl Store {
         };
         point("exchange.head.weighed")?;
         let head = signed.head();
-        self.db.write(|tx| {
+        let is_noted = self.db.write(|tx| {
+            // Another process may have taken in a head of this log since it was weighed, also this very one.
+            if followed_digests(tx, log)? != followed || is_seen(tx, log, signed.digest())? {
+                return Ok::<_, StoreError>(false);
+            }
             if text == "followed" {
                 let sql =
                     "UPDATE heads_seen SET verdict = 'old' WHERE log = ?1 AND track = ?2 AND verdict = 'followed'";
@@ -188,8 +193,11 @@ impl Store {
             row.insert(tx)?;
             prune(tx, log)?;
             point("exchange.head.noted")?;
-            Ok::<_, StoreError>(())
+            Ok(true)
         })?;
+        if !is_noted {
+            return self.see_head(name, bytes, now);
+        }
         self.share(log)?;
         if !matches!(verdict, Verdict::Follow | Verdict::Old) {
             tracing::warn!(%log, n = head.n, ?seen, "a head contradicts what is known");
@@ -355,12 +363,7 @@ impl Store {
     }
 
     fn is_seen(&self, log: LogId, digest: Digest) -> Result<bool, StoreError> {
-        // One that another version could not read is read again.
-        let sql = "SELECT EXISTS (SELECT 1 FROM heads_seen WHERE log = ?1 AND digest = ?2
-                           AND (verdict <> 'newer' OR reader IS ?3))
-                       OR EXISTS (SELECT 1 FROM heads_signed WHERE log = ?1 AND digest = ?2)";
-        let row = (log.to_string(), digest.as_bytes(), READER);
-        Ok(self.db.conn().prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
+        is_seen(self.db.conn(), log, digest)
     }
 
     /// Whether a head need not be fetched: it was seen, or signed here.
@@ -588,4 +591,21 @@ fn prune(tx: &rusqlite::Connection, log: LogId) -> Result<(), StoreError> {
         tx.prepare_cached(sql)?.execute((log.to_string(), n))?;
     }
     Ok(())
+}
+
+fn is_seen(db: &rusqlite::Connection, log: LogId, digest: Digest) -> Result<bool, StoreError> {
+    // One that another version could not read is read again.
+    let sql = "SELECT EXISTS (SELECT 1 FROM heads_seen WHERE log = ?1 AND digest = ?2
+                       AND (verdict <> 'newer' OR reader IS ?3))
+                   OR EXISTS (SELECT 1 FROM heads_signed WHERE log = ?1 AND digest = ?2)";
+    let row = (log.to_string(), digest.as_bytes(), READER);
+    Ok(db.prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
+}
+
+/// The heads of a log that are followed, by track.
+fn followed_digests(db: &rusqlite::Connection, log: LogId) -> Result<Vec<(i64, Digest)>, StoreError> {
+    let sql = "SELECT track, digest FROM heads_seen WHERE log = ?1 AND verdict = 'followed' ORDER BY track";
+    let mut rows = db.prepare_cached(sql)?;
+    let rows = rows.query_map([log.to_string()], |row| Ok((row.get(0)?, digest(row, 1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -174,7 +174,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(crate) fn holds_any(&self, log: LogId, stream: &StreamName) -> Result<bool, StoreError> {
+    pub fn holds_any(&self, log: LogId, stream: &StreamName) -> Result<bool, StoreError> {
         for lane in rows::lanes(self.db.conn())?.into_iter().filter(|lane| lane.log == log && lane.stream == *stream) {
             if !rows::held(self.db.conn(), &lane)?.is_empty() {
                 return Ok(true);

@@ -131,13 +131,13 @@ fn here(shell: &Shell, name: &str) -> Result<Option<Failure>, Failure> {
     if let Some(dir) = lines.iter().flat_map(|line| &line.here).next() {
         return Ok(Some(is_here(crate::cli::exchange::root_of(dir))));
     }
-    if let Some((dir, why)) = lines.iter().flat_map(|line| &line.refused).next() {
-        let folder = shell.folder(crate::cli::exchange::root_of(dir));
+    if let Some(refusal) = lines.iter().flat_map(|line| &line.refused).next() {
+        let folder = shell.folder(crate::cli::exchange::root_of(&refusal.common_dir));
         return Ok(Some(
             Failure::failed(format!(
                 "{} is here already, in {folder}, and what came is not taken: {}",
                 text::line(name),
-                text::line(why)
+                text::line(&refusal.why)
             ))
             .hint("`carry exchange stats` shows how it stands."),
         ));

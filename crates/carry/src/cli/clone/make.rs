@@ -117,8 +117,8 @@ fn refused(shell: &Shell, made: &Made<'_>, line: &ForeignLine) -> Result<(), Fai
     let same = |other: &&ForeignLine| other.log == line.log && other.ref_name == line.ref_name;
     let common_dir = &made.tree()?.common_dir;
     let mut refused = standing.foreign.iter().filter(same).flat_map(|line| &line.refused);
-    match refused.find(|(dir, _)| dir == common_dir) {
-        Some((_, why)) => Err(Failure::failed(format!("what came is not taken: {}", text::line(why)))
+    match refused.find(|refusal| refusal.common_dir == *common_dir) {
+        Some(refusal) => Err(Failure::failed(format!("what came is not taken: {}", text::line(&refusal.why)))
             .hint("`carry exchange stats` shows how it stands.")),
         None => Ok(()),
     }

@@ -149,15 +149,17 @@ fn refused(shell: &Shell, line: &ForeignLine) -> Vec<Note> {
         let text = format!("a line of {} cannot be read: {}", who(line), text::line(why));
         note(None, text, why, "Its device runs a program that is broken or not Carry: update it there.")
     });
-    let refused = line.refused.iter().map(|(common_dir, why)| {
-        let root = root_of(common_dir);
-        let text = format!("{what} is not taken into {}: {}", shell.folder(root), text::line(why));
-        note(
-            Some(root),
-            text,
-            why,
-            "What was there stays. A device that was set up anew has a new key: `carry devices` shows both.",
-        )
+    let refused = line.refused.iter().map(|refusal| {
+        let root = root_of(&refusal.common_dir);
+        let (word, advice) = match refusal.is_tried_again {
+            true => ("could not be taken", "It is tried again with each exchange."),
+            false => (
+                "is not taken",
+                "What was there stays. A device that was set up anew has a new key: `carry devices` shows both.",
+            ),
+        };
+        let text = format!("{what} {word} into {}: {}", shell.folder(root), text::line(&refusal.why));
+        note(Some(root), text, &refusal.why, advice)
     });
     unreadable.chain(refused).collect()
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use carry_daemon::exchange::settings::RemoteSettings;
-use carry_daemon::exchange::{self, Done, Event, ExchangeError, Mended};
+use carry_daemon::exchange::{self, Done, Event, ExchangeError, Gone, Mended};
 use carry_exchange::name::ObjectName;
 use carry_exchange::round::{Problem, Repaired};
 use serde::Serialize;
@@ -60,7 +60,10 @@ fn show(shell: &Shell, remotes: &[RemoteSettings], mended: Mended) -> Result<(),
                 .note("There is no remote that could have been looked at: `carry remote add NAME PLACE` adds one.");
         }
     }
-    let is_healed = mended.left.is_empty() && mended.nowhere.is_empty() && mended.withheld.is_empty();
+    let is_healed = mended.left.is_empty()
+        && mended.nowhere.is_empty()
+        && mended.withheld.is_empty()
+        && !mended.absent.iter().any(|gone| gone.is_lost);
     let (mut failures, mut n_well, mut has_problems) = (Vec::new(), 0, false);
     for (remote, done) in remotes.iter().zip(mended.remotes) {
         let Done { mut repaired, error } = done;
@@ -80,6 +83,9 @@ fn show(shell: &Shell, remotes: &[RemoteSettings], mended: Mended) -> Result<(),
     }
     for (kind, objects) in [("nowhere", &mended.nowhere), ("withheld", &mended.withheld)] {
         show_left(shell, kind, objects, &names)?;
+    }
+    for gone in &mended.absent {
+        show_absent(shell, gone, &names)?;
     }
     for (remote, failure) in failures.iter().skip(usize::from(n_well == 0)) {
         shell.out.warn(format_args!("{}: {}", remote.name, failure.in_one_line()));
@@ -104,6 +110,8 @@ fn failure_of(error: ExchangeError) -> Failure {
         ExchangeError::Busy { .. } => {
             Failure::failed(error.to_string()).hint("Nothing was healed there: try again when that process has ended.")
         }
+        ExchangeError::Silent { .. } => Failure::failed(error.to_string())
+            .hint("Is its disk mounted? Named alone, as in `carry exchange verify --repair NAME`, it is waited for."),
         _ => error.into(),
     }
 }
@@ -159,7 +167,8 @@ fn is_told(problem: &Problem) -> bool {
 fn show_left(shell: &Shell, kind: &'static str, objects: &[ObjectName], names: &Names) -> Result<(), Failure> {
     if shell.out.is_json() {
         for object in objects {
-            shell.out.json(&LeftJson { kind, object: object.to_string(), log: object.log().to_string() })?;
+            let (object, log) = (Some(object.to_string()), object.log().to_string());
+            shell.out.json(&LeftJson { kind, object, log, stream: None, files: None })?;
         }
         return Ok(());
     }
@@ -172,6 +181,32 @@ fn show_left(shell: &Shell, kind: &'static str, objects: &[ObjectName], names: &
     }
     if objects.len() > NAMED_MAX {
         shell.out.warn(format_args!("and {} more like these", objects.len() - NAMED_MAX));
+    }
+    Ok(())
+}
+
+/// Names a stream of which there is nothing.
+fn show_absent(shell: &Shell, gone: &Gone, names: &Names) -> Result<(), Failure> {
+    let stream = gone.stream.as_str();
+    if shell.out.is_json() {
+        let (kind, log) = (if gone.is_lost { "lost" } else { "absent" }, gone.log.to_string());
+        return shell.out.json(&LeftJson {
+            kind,
+            object: None,
+            log,
+            stream: Some(stream),
+            files: Some(gone.n_objects),
+        });
+    }
+    let (files, whose) = (text::count(u64::try_from(gone.n_objects).unwrap_or(u64::MAX), "file"), names.show(gone.log));
+    let what = format!("nothing of {stream} of {whose} is at any remote that was asked, nor here: {files}");
+    match gone.is_lost {
+        true => shell.out.warn(what),
+        false => shell.out.note(format_args!(
+            "{}{}. It may be that it is not sent there.",
+            what[..1].to_uppercase(),
+            &what[1..]
+        )),
     }
     Ok(())
 }
@@ -201,10 +236,12 @@ struct FileJson {
 /// What could not be healed, for machines.
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "exchange-left")]
-struct LeftJson {
+struct LeftJson<'a> {
     kind: &'static str,
-    object: String,
+    object: Option<String>,
     log: String,
+    stream: Option<&'a str>,
+    files: Option<usize>,
 }
 
 impl<'a> RepairJson<'a> {

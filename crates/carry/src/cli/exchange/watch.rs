@@ -17,10 +17,16 @@ use crate::output::style;
 use crate::text;
 use crate::wire::Shell;
 
+mod said;
+
+use said::Said;
+
 /// How often it is looked whether all ended.
 const TICK: Duration = Duration::from_secs(1);
 /// So long after Ctrl-C a remote that hangs is left to itself.
 const LAST: Duration = Duration::from_secs(30);
+/// So many problems that are settled are named one by one.
+const SETTLED_MAX: usize = 5;
 
 /// Exchanges until it is interrupted.
 pub(super) fn run(shell: &Shell, remotes: &[RemoteSettings], how: How) -> Result<(), Failure> {
@@ -32,6 +38,8 @@ pub(super) fn run(shell: &Shell, remotes: &[RemoteSettings], how: How) -> Result
     shell.out.note(format_args!("Exchanging with {} whenever something is new; Ctrl-C ends it.", names.join(", ")));
     // What went wrong last, by remote: said once, not each time.
     let mut failing: BTreeMap<usize, String> = BTreeMap::new();
+    // What was said of each remote that was reached.
+    let mut said: BTreeMap<usize, Said> = BTreeMap::new();
     // The same notes as after one exchange: all of them after the first, from then on what is new.
     let mut shown = code::Shown::default();
     let mut is_first = true;
@@ -78,13 +86,21 @@ pub(super) fn run(shell: &Shell, remotes: &[RemoteSettings], how: How) -> Result
             Next::Heard(at, Event::Done(done)) => {
                 let Some(remote) = remotes.get(at) else { continue };
                 match *done {
-                    Ok(report) => {
+                    Ok(mut report) => {
                         let names = Names::read(shell)?;
-                        let was_failing = failing.remove(&at).is_some();
-                        let is_news =
-                            told::sentence(&how, &report, &names) != "nothing new" || !report.problems.is_empty();
-                        if is_news || was_failing || shell.out.is_json() {
+                        if failing.remove(&at).is_some() {
+                            shell.out.note(format_args!("{} is exchanged with again.", remote.name));
+                        }
+                        if shell.out.is_json() {
                             told::show(shell, remote, &how, &report, &names)?;
+                        } else {
+                            let news = said.entry(at).or_default().take_in(&mut report, &names);
+                            let is_news = told::sentence(&how, &report, &names) != "nothing new";
+                            report.problems = news.problems;
+                            if is_news || !report.problems.is_empty() {
+                                told::show(shell, remote, &how, &report, &names)?;
+                            }
+                            show_settled(shell, remote, &news.settled);
                         }
                         if is_first || !report.new_logs.is_empty() {
                             overview::note_unapproved(shell, !report.new_logs.is_empty())?;
@@ -109,6 +125,16 @@ pub(super) fn run(shell: &Shell, remotes: &[RemoteSettings], how: How) -> Result
                 shell.out.flush()?;
             }
         }
+    }
+}
+
+/// Says what is not so any more that was said before.
+fn show_settled(shell: &Shell, remote: &RemoteSettings, settled: &[String]) {
+    for text in settled.iter().take(SETTLED_MAX) {
+        shell.out.note(format_args!("{}: settled: {text}.", remote.name));
+    }
+    if settled.len() > SETTLED_MAX {
+        shell.out.note(format_args!("{}: and {} more are settled.", remote.name, settled.len() - SETTLED_MAX));
     }
 }
 

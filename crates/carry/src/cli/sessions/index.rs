@@ -35,6 +35,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
+    // What is not to be archived is not known while its file cannot be read.
+    shell.check_config(None)?;
     let mut settings = shell.sessions()?;
     for warning in &settings.warnings {
         shell.out.warn(warning);

@@ -12,7 +12,7 @@ use carry_testkit::repo::TestRepo;
 use super::side::{Side, copy_of};
 
 /// Takes over what the other has, as `carry sync` does.
-fn take_over(ours: &mut Side, theirs: &Side) {
+pub(super) fn take_over(ours: &mut Side, theirs: &Side) {
     let main = Branch::Named("main".into());
     let current = ours.capture();
     let drift = drift::look(&ours.rig.ctx, &ours.repo(), &ours.rig.tree.id, &main).unwrap();

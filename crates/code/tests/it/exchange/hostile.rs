@@ -134,7 +134,7 @@ fn a_line_under_the_name_of_another_device_or_of_the_reader_is_refused() {
     liar.reader.pull(&liar.side);
     assert_eq!(liar.reader.snapshots(&liar.reader.line()), [own.commit]);
     let refused: Vec<String> =
-        liar.reader.standing().foreign.into_iter().flat_map(|line| line.refused).map(|(_, why)| why).collect();
+        liar.reader.standing().foreign.into_iter().flat_map(|line| line.refused).map(|one| one.why).collect();
     assert_eq!(refused.len(), 2, "{refused:?}");
     liar.reader.rig.fsck();
 }

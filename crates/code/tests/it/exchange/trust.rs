@@ -40,7 +40,9 @@ fn a_seal_under_another_key_than_the_known_one_is_refused_and_named() {
     a.says("one");
     b.pull(&a);
     assert_eq!(b.value(&a.line()), None);
-    let (_, why) = b.foreign().refused.remove(0);
+    let refusal = b.foreign().refused.remove(0);
+    assert!(!refusal.is_tried_again);
+    let why = refusal.why;
     assert!(why.contains("under another key"), "{why}");
     assert_eq!(b.registry().device(a.rig.ctx.device.id().as_str()).unwrap().unwrap().approved, None);
 }

@@ -14,6 +14,7 @@ pub(super) fn of(error: &ExchangeError) -> Failure {
         ExchangeError::Round(RoundError::Remote(error)) => (of_class(error.class()), error.retry_after()),
         ExchangeError::Connect(ConnectError::Token { .. }) => (Reason::AuthRequired, None),
         ExchangeError::Busy { .. } => (Reason::Busy, None),
+        ExchangeError::Silent { .. } => (Reason::Unreachable, None),
         _ => (Reason::InternalError, None),
     };
     Failure { reason, message: sentence(error), retry_after: asked.or_else(|| patience(reason)) }

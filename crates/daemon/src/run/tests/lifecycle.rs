@@ -94,3 +94,35 @@ fn a_socket_left_behind_is_replaced() {
     drop(std::os::unix::net::UnixListener::bind(world.ctx.home.socket()).unwrap());
     world.start(Tuning::default());
 }
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_told_of_until_it_is_mended() {
+    let (world, _trees) = World::with(&["repo"]);
+    assert_eq!(world.status().config, None);
+    let file = world.ctx.home.config_file();
+    write(&file, "[code]\nquiet = \"20ms\"\n[code\n");
+    // Without being told to: whoever edits it by hand tells nobody.
+    let problem = world.status().config.unwrap();
+    assert_eq!((problem.file.as_str(), problem.line, problem.has_earlier), (file.to_str().unwrap(), 3, true));
+    assert!(problem.since <= world.ctx.clock.now() && problem.message.contains("TOML"), "{problem:?}");
+    write(&file, "code]\n");
+    world.reload();
+    let after = world.status().config.unwrap();
+    assert_eq!((after.since, after.line), (problem.since, 1));
+    write(&file, "[code]\nquiet = \"20ms\"\n");
+    assert_eq!(world.status().config, None);
+}
+
+#[test]
+fn a_daemon_that_never_could_read_its_configuration_says_so_and_takes_it_up_when_it_is_mended() {
+    let mut world = World::new();
+    let tree = world.repo("repo");
+    write(&world.ctx.home.config_file(), "[code\n");
+    world.start(Tuning { home_check: Duration::from_millis(20), ..Tuning::default() });
+    assert!(!world.status().config.unwrap().has_earlier);
+    let [refused] = &world.now(&[&tree], false)[..] else { panic!() };
+    assert!(refused.error.as_ref().is_some_and(|why| why.contains("config.toml")), "{refused:?}");
+    write(&world.ctx.home.config_file(), "");
+    world.until("it is captured", || world.state(&tree).snapshot.is_some());
+    assert_eq!(world.status().config, None);
+}

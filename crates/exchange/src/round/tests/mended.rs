@@ -6,7 +6,11 @@ fn repair(device: &mut Device, remote: &dyn Remote, name: &str, wanted: &mut Wan
     let options = Options { remote: name.to_owned(), ..device.options.clone() };
     let mut side =
         Side { store: &mut device.store, strands: vec![&mut device.notes, &mut device.curation], clock: &device.clock };
-    super::super::repair(&mut side, remote, &options, wanted, is_deep, &Deadline::NONE, &mut |_| {}).unwrap()
+    let (done, failed) =
+        super::super::repair(&mut side, remote, &options, wanted, is_deep, &Deadline::NONE, &mut |_| {});
+    failed.unwrap();
+    assert!(done.is_judged);
+    done
 }
 
 /// Flips a bit of the last byte, as a disk may.
@@ -301,4 +305,26 @@ fn what_an_author_made_wrong_is_read_again() {
     let done = repair(&mut late, &remote, "r", &mut Wanted::default(), false);
     assert_eq!(done.fetched.len(), 3, "{done:?}");
     assert_eq!(late.shown(), texts(&["one", "two", "three"]));
+}
+
+#[test]
+fn a_stream_of_which_nothing_is_left_anywhere_is_named() {
+    let remote = memory();
+    let mut devices = settled(&remote);
+    let log = devices[0].store.log();
+    let mut late = Device::new();
+    late.trust(log);
+    // It meets the head alone: all else is gone before it looked.
+    let segments: Vec<_> =
+        paths(&remote.inner, ".seg").into_iter().filter(|path| path.contains(&log.to_string())).collect();
+    assert!(segments.iter().all(|path| remote.inner.uproot(path)));
+    let done = repair(&mut late, &remote, "r", &mut Wanted::default(), false);
+    assert!(done.lacking.is_empty(), "{done:?}");
+    let absent: Vec<_> = done.absent.iter().map(|((of, stream), absent)| (*of, stream.as_str(), *absent)).collect();
+    assert_eq!(absent, [(log, "notes", Absent { n_objects: 3, is_for_all: true })]);
+    // Whoever holds it puts it again, and then it is there.
+    let done = repair(&mut devices[1], &remote, "r", &mut Wanted::default(), false);
+    assert_eq!((done.put.len(), done.absent.len()), (3, 0), "{done:?}");
+    let done = repair(&mut late, &remote, "r", &mut Wanted::default(), false);
+    assert_eq!((done.fetched.len(), done.absent.len(), done.lacking.len()), (3, 0, 0), "{done:?}");
 }

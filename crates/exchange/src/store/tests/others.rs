@@ -417,3 +417,26 @@ fn a_head_of_a_later_version_stops_an_own_log_and_no_other() {
     reader.say_all(&["c"]);
     reader.publish();
 }
+
+#[test]
+fn a_head_that_another_process_takes_in_meanwhile_is_not_lost() {
+    let mut author = Device::new();
+    author.say_all(&["one"]);
+    author.publish();
+    let first = newest(&author);
+    author.say_all(&["two"]);
+    author.publish();
+    let second = newest(&author);
+    for (seen, meanwhile) in [(&first, &second), (&second, &second), (&second, &first)] {
+        let mut reader = Device::new();
+        reader.trust(&author.store);
+        let (root, name, bytes) = (reader.root.clone(), meanwhile.name(), meanwhile.bytes().to_vec());
+        carry_kernel::fault::meanwhile("exchange.head.weighed", move || {
+            let mut other = Store::open(setup(&root, "here")).unwrap();
+            other.see_head(&name, &bytes, NOW).unwrap();
+        });
+        reader.store.see_head(&seen.name(), seen.bytes(), NOW).unwrap();
+        let followed = reader.store.followed().unwrap();
+        assert_eq!(followed.iter().map(|one| one.head.head().n).collect::<Vec<_>>(), [second.head().n]);
+    }
+}

@@ -163,3 +163,45 @@ fn what_lies_outside_a_merge_keeps_what_it_needs_within() {
     author.publish();
     author.check();
 }
+
+/// Hands over one that stands on `base`, and says so in a record that wants it.
+fn stand_on(author: &mut Device, id: &str, base: &str) -> Result<(), StoreError> {
+    let (provides, base) = (ids(&[id]), ids(&[base]));
+    author.store.attach_on(&stream("notes"), &provides, &base, &ids(&["elsewhere"]), &mut id.as_bytes())?;
+    author.facts.say_as("k", id, Flags::REPLACES, 1, &[id]);
+    Ok(())
+}
+
+#[test]
+fn nothing_stands_on_what_a_merge_dropped() {
+    let mut author = chained();
+    author.age(2);
+    merge(&mut author);
+    let pending = || std::fs::read_dir(author.root.join("data/exchange/pending")).unwrap().count();
+    let before = pending();
+    let refused = author.store.attach_on(&stream("notes"), &ids(&["x"]), &ids(&["c7", "c1"]), &[], &mut &b"x"[..]);
+    assert!(matches!(&refused, Err(StoreError::NeedGone { id }) if id.as_str() == "c1"), "{refused:?}");
+    assert_eq!(pending(), before, "nothing is left of it");
+    // Of another stream nothing is brought, whatever it is called.
+    assert!(!author.store.has_attached(&stream("others"), &"c7".parse().unwrap()).unwrap());
+    for (id, brought) in [("c0", false), ("c4", false), ("c5", true), ("c7", true), ("x", false)] {
+        assert_eq!(author.store.has_attached(&stream("notes"), &id.parse().unwrap()).unwrap(), brought, "{id}");
+    }
+    // What waits for a segment is brought as well, and from then on kept for what stands on it.
+    stand_on(&mut author, "d0", "c5").unwrap();
+    stand_on(&mut author, "d1", "d0").unwrap();
+    author.publish();
+    for n in 0..7 {
+        author.say_all(&[&format!("plain {n}")]);
+        author.publish();
+    }
+    author.age(2);
+    merge(&mut author);
+    assert_eq!(brought(&author), texts(&["c5", "d0", "d1"]));
+    author.check();
+    // One of a new log stands on nothing of the old one.
+    let mut copy = author.copy("elsewhere");
+    copy.publish();
+    assert_ne!(copy.store.log(), author.store.log());
+    assert!(matches!(stand_on(&mut copy, "e0", "c5"), Err(StoreError::NeedGone { .. })));
+}

@@ -1,0 +1,159 @@
+//! What was said of one remote while exchanges with it go on, so that each thing is said once until it changes. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use carry_exchange::name::StreamName;
+use carry_exchange::round::{Problem, Report};
+use carry_exchange::store::Delivered;
+
+use super::super::names::Names;
+use super::super::problem;
+
+/// What a problem is about: its kind and, where it has one, its object, log or stream.
+type About = (&'static str, String);
+
+/// What was said.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// Problems, by what they are about, as they were said.
+    problems: BTreeMap<About, String>,
+    /// What waits and what is damaged, by stream.
+    delivered: BTreeMap<StreamName, Delivered>,
+}
+
+/// What there is to say after a round.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct News {
+    /// Problems that are new, or others than before.
+    pub(super) problems: Vec<Problem>,
+    /// What is not so any more, in the words in which it was said.
+    pub(super) settled: Vec<String>,
+}
+
+impl Said {
+    /// Takes a round in. Leaves in `report` what is to be said of strands, and gives what there is to say of problems.
+    pub(super) fn take_in(&mut self, report: &mut Report, names: &Names) -> News {
+        let mut news = News::default();
+        let mut now = BTreeMap::new();
+        for one in &report.problems {
+            let about = about(one);
+            if !self.problems.contains_key(&about) && !now.contains_key(&about) {
+                news.problems.push(one.clone());
+            }
+            now.insert(about, problem::words(one, names).text);
+        }
+        let named: BTreeSet<String> = now.keys().map(|(_, subject)| subject.clone()).collect();
+        let before = std::mem::take(&mut self.problems);
+        for (about, text) in before {
+            if now.contains_key(&about) {
+                continue;
+            }
+            // A round that ended early has not come to everything, and some is only said when it is met.
+            if report.has_more || is_met_once(about.0) {
+                now.insert(about, text);
+            } else if !named.contains(&about.1) {
+                news.settled.push(text);
+            }
+        }
+        self.problems = now;
+        for (stream, delivered) in &mut report.delivered {
+            let counts = Delivered { n_folded: 0, n_retracted: 0, ..*delivered };
+            if self.delivered.insert(stream.clone(), counts) == Some(counts) {
+                (delivered.n_waiting, delivered.n_deferred, delivered.n_damaged) = (0, 0, 0);
+            }
+        }
+        news
+    }
+}
+
+fn about(one: &Problem) -> About {
+    let subject = match one {
+        Problem::Arriving(object)
+        | Problem::Damaged(object)
+        | Problem::Missing(object)
+        | Problem::Blocked(object)
+        | Problem::Wrong(object, _)
+        | Problem::Unreachable(object, _)
+        | Problem::Lost(object, _) => object.to_string(),
+        Problem::Shrunk(log) | Problem::Forked(log) | Problem::NeedsUpgrade(log) => log.to_string(),
+        // How full the disk is changes all the time.
+        Problem::Quota(log, reached) => format!("{log} {}", reached.limit.map_or(reached.why, |limit| limit.as_str())),
+        Problem::Cut(log) => log.map_or(String::new(), |log| log.to_string()),
+        Problem::Strand(stream, why) => format!("{} {why}", stream.as_str()),
+    };
+    (problem::kind(one), subject)
+}
+
+/// Whether a round says so only when it meets it, and not as long as it is so.
+fn is_met_once(kind: &str) -> bool {
+    matches!(kind, "shrunk" | "forked" | "needs-upgrade" | "listing-cut")
+}
+
+#[cfg(test)]
+mod tests {
+    use carry_exchange::hash::Digest;
+    use carry_exchange::name::{LogId, ObjectName};
+    use carry_exchange::round::Reached;
+    use carry_exchange::store::Limit;
+
+    use super::*;
+
+    fn object(n: u64) -> ObjectName {
+        let log: LogId = "0123456789abcdef0123456789abcdef".parse().unwrap_or_else(|e| panic!("{e}"));
+        ObjectName::head(log, n, Digest::of(&[b"a head"]))
+    }
+
+    fn round(said: &mut Said, problems: &[Problem], has_more: bool) -> (usize, Vec<String>) {
+        let mut report = Report { problems: problems.to_vec(), has_more, ..Report::default() };
+        let news = said.take_in(&mut report, &Names::default());
+        assert_eq!(report.problems, problems, "machines are told all of it");
+        (news.problems.len(), news.settled)
+    }
+
+    #[test]
+    fn a_problem_is_said_once_until_it_changes_or_is_settled() {
+        let mut said = Said::default();
+        let (missing, arriving) = (Problem::Missing(object(1)), Problem::Arriving(object(1)));
+        let other = Problem::Unreachable(object(2), "no".to_owned());
+        assert_eq!(round(&mut said, &[missing.clone(), other.clone()], false), (2, vec![]));
+        assert_eq!(round(&mut said, &[other.clone(), missing.clone()], false), (0, vec![]));
+        // Another reason is no news of the same file, another kind is, and neither is settled by it.
+        let again = Problem::Unreachable(object(2), "still no".to_owned());
+        assert_eq!(round(&mut said, &[again.clone(), arriving], false), (1, vec![]));
+        // A round that was cut short says nothing of the rest.
+        assert_eq!(round(&mut said, &[], true), (0, vec![]));
+        let (n, settled) = round(&mut said, &[again], false);
+        assert!(n == 0 && settled.len() == 1 && settled[0].contains("still arriving"), "{settled:?}");
+        let (n, settled) = round(&mut said, std::slice::from_ref(&missing), false);
+        assert!(n == 1 && settled.len() == 1 && settled[0].contains("still no"), "{settled:?}");
+        assert_eq!(round(&mut said, &[missing], false), (0, vec![]));
+    }
+
+    #[test]
+    fn a_disk_that_fills_up_is_said_once_and_what_is_met_once_is_not_settled() {
+        let mut said = Said::default();
+        let log = object(1).log();
+        let full = |free| {
+            let disk = Some(carry_exchange::store::DiskRoom { free, needed: 100 });
+            Problem::Quota(log, Reached { limit: Some(Limit::Disk), why: "", disk })
+        };
+        assert_eq!(round(&mut said, &[full(5), Problem::Forked(log)], false).0, 2);
+        assert_eq!(round(&mut said, &[full(4)], false), (0, vec![]));
+        let (n, settled) = round(&mut said, &[Problem::Forked(log)], false);
+        assert!(n == 0 && settled.len() == 1 && settled[0].contains("4 bytes free"), "{settled:?}");
+        assert_eq!(round(&mut said, &[full(3)], false).0, 1);
+    }
+
+    #[test]
+    fn what_waits_is_said_when_it_is_more_or_less() {
+        let mut said = Said::default();
+        let stream: StreamName = "code".parse().unwrap_or_else(|e| panic!("{e}"));
+        let mut shown = |n_waiting, n_folded| {
+            let delivered = Delivered { n_waiting, n_folded, ..Delivered::default() };
+            let mut report = Report { delivered: BTreeMap::from([(stream.clone(), delivered)]), ..Report::default() };
+            said.take_in(&mut report, &Names::default());
+            report.delivered[&stream].n_waiting
+        };
+        assert_eq!([shown(2, 0), shown(2, 5), shown(1, 0), shown(1, 1), shown(2, 0)], [2, 0, 1, 0, 2]);
+    }
+}

@@ -1,0 +1,304 @@
+//! Repairs where some of the remotes fail: real folders, one of which may hang, refuse, or fail when it is asked again.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use carry_code::context::Context;
+use carry_exchange::name::{Folder, LogId};
+use carry_exchange::record::Flags;
+use carry_exchange::remote::{
+    Deadline, Faults, Faulty, FolderRemote, Got, Init, Listed, Listing, Part, Put, Remote, RemoteError, RemoteFile,
+    Source,
+};
+use carry_exchange::strand::{NewRecord, Nonce};
+use carry_kernel::clock::{Clock as _, ManualClock, Timestamp};
+use carry_kernel::config::{Config, Sources};
+use carry_kernel::device::Device;
+use carry_kernel::home::Home;
+
+use super::turn::{Connect, Turns};
+use super::*;
+use crate::exchange::settings::{KEYS, Settings};
+use crate::exchange::{Around, How, once};
+
+/// What opens a remote in a test: its name, the folder, and how often it was opened before.
+type Open = dyn Fn(&str, FolderRemote, usize) -> Box<dyn Remote> + Send + Sync;
+
+/// A device whose remotes are folders.
+struct Side {
+    ground: Ground,
+    clock: Arc<ManualClock>,
+}
+
+impl Side {
+    fn new(root: &Path, label: &str, folders: &[PathBuf]) -> Self {
+        let home = Home::at(root.join(label));
+        let device = Device::load_or_create(&home, label).unwrap();
+        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_795_171_200)));
+        let named = |folder: &PathBuf| {
+            format!("{:?}", format!("{}={}", folder.file_name().unwrap().to_str().unwrap(), folder.display()))
+        };
+        let remotes = folders.iter().map(named).collect::<Vec<_>>().join(",");
+        let flags = [("exchange.remotes", format!("[{remotes}]")), ("exchange.free_min", "0".to_owned())];
+        let flags = flags.map(|(key, value)| (key.to_owned(), value)).to_vec();
+        let sources = Sources { flags, ..Sources::default() };
+        let keys = [carry_kernel::config::KEYS, carry_code::settings::KEYS, carry_sessions::settings::KEYS, KEYS];
+        let settings = Settings::new(&Config::load(&keys, &sources), None, &|_| None);
+        assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
+        let ctx = Context { home, device: device.into(), clock: clock.clone(), sources };
+        Self { ground: Ground { ctx, settings, around: Around { variable: Arc::new(|_| None), home: None } }, clock }
+    }
+
+    fn log(&self) -> LogId {
+        self.ground.store().unwrap().log()
+    }
+
+    fn exchange(&self, names: &[&str]) {
+        for name in names {
+            let remote = self.ground.settings.remote(name).unwrap();
+            once(&self.ground, remote, &How::default(), &AtomicBool::new(false), &mut |_| {}).unwrap();
+        }
+    }
+
+    /// Heals with all remotes, opened by `open`.
+    fn repair(&self, open: Arc<Open>) -> Mended {
+        let opened: Mutex<BTreeMap<String, usize>> = Mutex::default();
+        let connect = move |_: &Ground, remote: &RemoteSettings, log: LogId| {
+            let carry_exchange::location::Location::Folder(root) = &remote.location else { panic!("a folder") };
+            let mut opened = opened.lock().unwrap();
+            let n = opened.entry(remote.name.clone()).or_default();
+            *n += 1;
+            Ok(open(&remote.name, FolderRemote::new(root, log, 1), *n - 1))
+        };
+        let connect: Arc<Connect> = Arc::new(connect);
+        let turns = Turns { connect, patience: Some(Duration::from_secs(60)) };
+        let never = AtomicBool::new(false);
+        let remotes = &self.ground.settings.remotes;
+        repair_in(&turns, &self.ground, remotes, false, &never, &mut |_, _| {}).unwrap()
+    }
+}
+
+/// An author and a reader of what it said, who both know of these folders and have exchanged through all of them.
+fn settled(dir: &Path, names: &[&str]) -> (Side, Side) {
+    let folders: Vec<PathBuf> = names.iter().map(|name| dir.join(name)).collect();
+    let (author, reader) = (Side::new(dir, "author", &folders), Side::new(dir, "reader", &folders));
+    for folder in &folders {
+        std::fs::create_dir(folder).unwrap();
+        FolderRemote::new(folder, author.log(), 1).init(&Deadline::NONE).unwrap();
+    }
+    let record = NewRecord {
+        id: 1,
+        flags: Flags::default(),
+        key: b"k".to_vec(),
+        kind: 999,
+        kind_version: 1,
+        wants: vec![],
+        payload: b"{}".to_vec(),
+    };
+    let now = author.ground.ctx.clock.now();
+    let mut store = author.ground.store().unwrap();
+    store.append(&"sessions".parse().unwrap(), Nonce([1; 16]), &[record], now).unwrap();
+    author.exchange(names);
+    reader.exchange(names);
+    reader.ground.store().unwrap().approve(author.log(), now).unwrap();
+    reader.exchange(names);
+    (author, reader)
+}
+
+/// The one segment of a log below `root`.
+fn segment(root: &Path, log: LogId) -> PathBuf {
+    let files = std::fs::read_dir(root.join(log.to_string())).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "seg")).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    files.remove(0)
+}
+
+/// Flips a bit of the last byte.
+fn damage(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    carry_testkit::repo::write_file(path, &bytes);
+}
+
+fn as_it_is(_: &str, folder: FolderRemote, _: usize) -> Box<dyn Remote> {
+    Box::new(folder)
+}
+
+/// Fails all that is asked of it.
+fn refuses(folder: FolderRemote) -> Box<dyn Remote> {
+    Box::new(Faulty::new(folder, 1, Faults { before: 100, ..Faults::default() }))
+}
+
+#[test]
+fn what_could_be_put_and_was_not_since_the_second_pass_failed_is_withheld_and_not_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    let (author, reader) = settled(&root, &["first", "second"]);
+    let gone = segment(&root.join("first/carry/l"), author.log());
+    std::fs::remove_file(&gone).unwrap();
+    damage(&segment(&reader.ground.ctx.home.data_dir().join("exchange"), author.log()));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let mended = reader.repair(Arc::new(move |name, folder, n| {
+        counted.fetch_max(n + 1, Ordering::Relaxed);
+        if name == "first" && n > 0 { refuses(folder) } else { as_it_is(name, folder, n) }
+    }));
+    assert_eq!(asked.load(Ordering::Relaxed), 2, "the first one is asked again for the sake of what the second had");
+    let [first, second] = &mended.remotes[..] else { panic!("{mended:?}") };
+    assert!(first.error.is_some() && second.error.is_none(), "{mended:?}");
+    // What was healed stays healed, and what the first one still lacks is neither forgotten nor called lost.
+    assert_eq!(second.repaired.fetched.len(), 1, "{mended:?}");
+    let name = second.repaired.fetched[0].0.clone();
+    assert_eq!((&mended.withheld, &mended.nowhere), (&vec![name], &vec![]), "{mended:?}");
+    assert!(mended.left.is_empty() && !mended.found.is_empty() && !gone.exists(), "{mended:?}");
+    // Later it answers.
+    let mended = reader.repair(Arc::new(as_it_is));
+    assert_eq!(mended.remotes[0].repaired.put.len(), 1, "{mended:?}");
+    assert!(mended.withheld.is_empty() && mended.nowhere.is_empty() && gone.exists(), "{mended:?}");
+}
+
+#[test]
+fn what_cannot_be_put_is_withheld_and_what_nobody_has_is_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    let (author, reader) = settled(&root, &["first", "second"]);
+    let gone = segment(&root.join("first/carry/l"), author.log());
+    std::fs::remove_file(&gone).unwrap();
+    // Nothing can be put there.
+    let full = |name: &str, folder: FolderRemote, n| match name {
+        "first" => Box::new(NoRoom(folder)) as Box<dyn Remote>,
+        _ => as_it_is(name, folder, n),
+    };
+    let mended = reader.repair(Arc::new(full));
+    assert_eq!((mended.withheld.len(), mended.nowhere.len()), (1, 0), "{mended:?}");
+    assert_eq!(reader.repair(Arc::new(as_it_is)).withheld, []);
+    // It is nowhere when nobody has it that was asked.
+    std::fs::remove_file(&gone).unwrap();
+    std::fs::remove_file(segment(&root.join("second/carry/l"), author.log())).unwrap();
+    damage(&segment(&reader.ground.ctx.home.data_dir().join("exchange"), author.log()));
+    let mended = reader.repair(Arc::new(full));
+    assert_eq!((mended.withheld.len(), mended.nowhere.len()), (0, 1), "{mended:?}");
+}
+
+#[test]
+fn a_stream_of_which_all_is_gone_everywhere_is_named_as_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    let (author, reader) = settled(&root, &["first", "second"]);
+    let late = Side::new(&root, "late", &[root.join("first"), root.join("second")]);
+    let gone = ["first", "second"].map(|name| segment(&root.join(name).join("carry/l"), author.log()));
+    gone.iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    // It meets the head alone.
+    late.exchange(&["first"]);
+    late.ground.store().unwrap().approve(author.log(), late.clock.now()).unwrap();
+    let mended = late.repair(Arc::new(as_it_is));
+    let lost = Gone { log: author.log(), stream: "sessions".parse().unwrap(), n_objects: 1, is_lost: true };
+    assert_eq!((&mended.absent, &mended.nowhere), (&vec![lost], &vec![]), "{mended:?}");
+    assert!(reader.repair(Arc::new(as_it_is)).absent.is_empty());
+    assert!(gone.iter().all(|path| path.exists()));
+    assert!(late.repair(Arc::new(as_it_is)).absent.is_empty());
+}
+
+#[test]
+fn one_that_hangs_and_one_that_refuses_hold_up_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    let (author, reader) = settled(&root, &["hangs", "refuses", "well"]);
+    damage(&segment(&reader.ground.ctx.home.data_dir().join("exchange"), author.log()));
+    let (release, held): (Sender<()>, Receiver<()>) = channel();
+    let (held, clock) = (Mutex::new(Some(held)), reader.clock.clone());
+    let mended = reader.repair(Arc::new(move |name, folder, n| match name {
+        "hangs" => {
+            let held = held.lock().unwrap().take().expect("it is not asked again");
+            Box::new(Hangs { inner: folder, held: Mutex::new(held), clock: clock.clone() })
+        }
+        "refuses" => refuses(folder),
+        _ => as_it_is(name, folder, n),
+    }));
+    let [hangs, refused, well] = &mended.remotes[..] else { panic!("{mended:?}") };
+    assert!(matches!(hangs.error, Some(ExchangeError::Silent { .. })), "{mended:?}");
+    assert!(refused.error.as_ref().is_some_and(|error| error.class() == "unreachable"), "{mended:?}");
+    assert!(well.error.is_none() && well.repaired.fetched.len() == 1, "{mended:?}");
+    assert!(mended.left.is_empty() && mended.nowhere.is_empty(), "{mended:?}");
+    drop(release);
+}
+
+/// A folder with two ways to go wrong: what is asked first hangs, as on a drive that is gone, …
+#[derive(Debug)]
+struct Hangs {
+    inner: FolderRemote,
+    held: Mutex<Receiver<()>>,
+    clock: Arc<ManualClock>,
+}
+
+/// … or nothing can be put.
+#[derive(Debug)]
+struct NoRoom(FolderRemote);
+
+macro_rules! a_folder_but_for {
+    ($name:ident, $inner:tt, { $($own:item)* }) => {
+        impl Remote for $name {
+            $($own)*
+
+            fn place(&self) -> &str {
+                self.$inner.place()
+            }
+
+            fn init(&self, deadline: &Deadline<'_>) -> Result<Init, RemoteError> {
+                self.$inner.init(deadline)
+            }
+
+            fn list(
+                &self,
+                folder: Folder,
+                deadline: &Deadline<'_>,
+                each: &mut dyn FnMut(&[Listing]) -> ControlFlow<()>,
+            ) -> Result<Listed, RemoteError> {
+                self.$inner.list(folder, deadline, each)
+            }
+
+            fn get(
+                &self,
+                file: &RemoteFile,
+                part: Part,
+                into: &mut dyn Write,
+                deadline: &Deadline<'_>,
+            ) -> Result<Got, RemoteError> {
+                self.$inner.get(file, part, into, deadline)
+            }
+
+            fn delete(&self, file: &RemoteFile, deadline: &Deadline<'_>) -> Result<bool, RemoteError> {
+                self.$inner.delete(file, deadline)
+            }
+        }
+    };
+}
+
+a_folder_but_for!(Hangs, inner, {
+    fn check(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
+        // Longer than anybody has patience for.
+        self.clock.advance(Duration::from_secs(600));
+        let _ = self.held.lock().unwrap().recv();
+        self.inner.check(deadline)
+    }
+
+    fn put(&self, file: &RemoteFile, source: Source<'_>, deadline: &Deadline<'_>) -> Result<Put, RemoteError> {
+        self.inner.put(file, source, deadline)
+    }
+});
+
+a_folder_but_for!(NoRoom, 0, {
+    fn check(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
+        self.0.check(deadline)
+    }
+
+    fn put(&self, _: &RemoteFile, _: Source<'_>, _: &Deadline<'_>) -> Result<Put, RemoteError> {
+        Err(RemoteError::Full { place: self.place().to_owned(), source: "made to fail: no room".into() })
+    }
+});
