@@ -28,6 +28,13 @@ pub enum Mood {
 
 /// What a seed's mood is drawn from besides the seed. It is such that the seeds that were kept before there were moods have none.
 const SALT: u64 = 259;
+/// The same for whether attachments may need what was replaced, which no seed has that was kept before this was drawn.
+const NEEDS_SALT: u64 = 32;
+
+/// Whether in a seed's world attachments may need those of things that were replaced, which merges drop.
+pub fn needs_dropped(seed: u64) -> bool {
+    Rng::new(seed ^ NEEDS_SALT << 32).chance(10)
+}
 
 impl Mood {
     /// The mood of a seed's world. It takes nothing from what else the seed draws.

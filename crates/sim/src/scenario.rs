@@ -56,6 +56,8 @@ pub struct Scenario {
     pub later_head: bool,
     /// Bytes of segments that another may bring before everything heals, if fewer than usual.
     pub log_bytes_max: Option<u64>,
+    /// Whether attachments may need what was replaced since, and so may be gone when they are handed over.
+    pub needs_dropped: bool,
 }
 
 impl Scenario {
@@ -122,6 +124,7 @@ impl Scenario {
             upgrades_all: false,
             later_head: false,
             log_bytes_max: None,
+            needs_dropped: false,
         };
         mood.shape(&mut drawn, rng);
         drawn

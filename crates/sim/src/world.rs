@@ -97,7 +97,7 @@ impl World {
         fault::arm(None);
         let mut rng = Rng::new(seed);
         let mood = Mood::of(seed);
-        let scenario = Scenario::draw(&mut rng, mood);
+        let scenario = Scenario { needs_dropped: crate::mood::needs_dropped(seed), ..Scenario::draw(&mut rng, mood) };
         let time = Time::default();
         let mut world = Self {
             devices: Vec::new(),

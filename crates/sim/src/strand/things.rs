@@ -221,7 +221,12 @@ impl Things {
             let Some((n, id, needs)) = next.optional()? else { return Ok(()) };
             let needs: Vec<AttachmentId> =
                 needs.split(' ').filter(|id| !id.is_empty()).map(str::parse).collect::<Result<_, _>>()?;
-            store.attach(&self.stream, &[id.parse()?], &needs, &mut &attachment_bytes(&id)[..])?;
+            let (provides, bytes) = ([id.parse()?], attachment_bytes(&id));
+            match store.attach_on(&self.stream, &provides, &needs, &[], &mut &bytes[..]) {
+                // A merge dropped it: then this one stands on its own.
+                Err(StoreError::NeedGone { .. }) => store.attach(&self.stream, &provides, &[], &mut &bytes[..])?,
+                done => done?,
+            }
             self.db.write(|tx| {
                 Ok::<_, StoreError>(tx.prepare_cached("DELETE FROM to_attach WHERE n = ?1")?.execute([n])?)
             })?;

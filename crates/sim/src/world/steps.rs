@@ -105,10 +105,14 @@ impl World {
         self.say_thing(device, &thing)
     }
 
-    /// Whether a new thing of a device may need the attachment of this one: what a replaced thing wanted goes when it is merged.
+    /// Whether a new thing of a device may need the attachment of this one: what a replaced thing wanted goes when it is merged,
+    /// and then it is handed over as one that needs nothing.
     pub(super) fn may_be_needed(&self, device: usize, id: u64) -> bool {
+        if !self.model.things.get(&id).is_some_and(|said| said.thing.wants) {
+            return false;
+        }
         let said = self.devices[device].said.iter().copied().collect();
-        self.model.things.get(&id).is_some_and(|said| said.thing.wants) && !self.model.is_replaced(id, &said)
+        self.scenario.needs_dropped || !self.model.is_replaced(id, &said)
     }
 
     pub(super) fn say_thing(&mut self, device: usize, thing: &Thing) -> Judged {
