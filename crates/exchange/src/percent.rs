@@ -28,7 +28,8 @@ pub(crate) fn decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
-        let hex = after.get(..2).filter(|_| byte == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        let is_hex = |hex: &&[u8]| byte == b'%' && hex.iter().all(u8::is_ascii_hexdigit);
+        let hex = after.get(..2).filter(is_hex).and_then(|hex| std::str::from_utf8(hex).ok());
         match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
             Some(decoded) => {
                 bytes.push(decoded);
@@ -41,4 +42,16 @@ pub(crate) fn decoded(text: &str) -> Vec<u8> {
         }
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_looks_like_an_encoding_stands_for_itself() {
+        for (text, bytes) in [("a%2Fb", "a/b"), ("%2f%", "/%"), ("%+2", "%+2"), ("%-1%2", "%-1%2"), ("%e", "%e")] {
+            assert_eq!(decoded(text), bytes.as_bytes(), "{text}");
+        }
+    }
 }

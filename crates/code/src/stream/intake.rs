@@ -155,8 +155,8 @@ fn into(strand: &mut CodeStrand, log: LogId, place: &Place, wanted: &[Wanted], p
     fault::point("code.take.written").map_err(failed())?;
     for (commit, one) in commits.into_iter().zip(wanted) {
         let name = format!("{}{commit}", keep_prefix(log));
-        // Another process may have taken the same in meanwhile, and a line may have it by now.
-        if refs::read(repo, &name)? == Some(commit) || holds(strand, place, one)? {
+        // Another process may have taken the same in meanwhile.
+        if refs::read(repo, &name)? == Some(commit) {
             continue;
         }
         let step = Move {
@@ -169,6 +169,7 @@ fn into(strand: &mut CodeStrand, log: LogId, place: &Place, wanted: &[Wanted], p
         };
         let mut report = gather::Report::default();
         gather::move_ref(repo, &step, &mut report)?;
+        // By now a line may have it.
         if let Some((id, problem)) = report.refused.into_iter().next()
             && refs::read(repo, &name)? != Some(commit)
             && !holds(strand, place, one)?

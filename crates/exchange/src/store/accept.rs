@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufReader, Read, Write as _};
 
 use super::fault::point;
-use super::heads::Followed;
+use super::heads::{Followed, followed_digests};
 use super::incarnation::disk_error;
 use super::joint::{Joint, Told, split};
 use super::places::{self, Guard, Incoming};
@@ -62,16 +62,16 @@ impl Store {
     /// [`StoreError::UnknownLog`] that no followed head names it. Then nothing is kept.
     pub fn accept_segment(&mut self, expected: &Expected, mut incoming: Incoming) -> Result<Accepted, StoreError> {
         let (file, bytes) = incoming.rewind()?;
-        let lanes = self.naming(expected)?;
+        let naming = self.naming(expected)?;
         self.check_room(expected.log, &expected.stream, expected.reference.bytes)?;
-        let probe = self.probe(&lanes, expected)?;
+        let probe = self.probe(&naming.lanes, expected)?;
         let mut joint = Joint::new(&probe);
         let read = read_whole(expected, bytes, file, &mut |link| joint.see(link))?;
         joint.see_chain(expected.reference.first - 1, read.base);
         let at = joint.differs.clone();
         let name = file_name(expected.log, &expected.stream, &expected.reference);
         let piece = Piece {
-            lane: lanes[0].clone(),
+            lane: naming.lanes[0].clone(),
             reference: expected.reference,
             base: read.base,
             chain: read.chain,
@@ -81,7 +81,7 @@ impl Store {
         let ranges = Ranges::of(expected.reference.first, expected.reference.last);
         let attached: Vec<_> = read.attachments.iter().enumerate().collect();
         let guard = self.places.keep(incoming, &self.places.log_dir(expected.log), &piece.file)?;
-        self.keep_piece(&lanes, piece, &ranges, &read.marks, &attached, &at, guard)
+        self.keep_piece(&naming, piece, &ranges, &read.marks, &attached, &at, guard)
     }
 
     /// The same for a segment that is in memory.
@@ -105,11 +105,11 @@ impl Store {
         head: &[u8],
         blocks: &BTreeMap<usize, Vec<u8>>,
     ) -> Result<Accepted, StoreError> {
-        let lanes = self.naming(expected)?;
+        let naming = self.naming(expected)?;
         let header = SegmentHeader::read(head, expected)?;
         let bytes = blocks.values().map(|block| block.len() as u64).sum::<u64>() + head.len() as u64;
         self.check_room(expected.log, &expected.stream, bytes)?;
-        let probe = self.probe(&lanes, expected)?;
+        let probe = self.probe(&naming.lanes, expected)?;
         let mut joint = Joint::new(&probe);
         let (mut marks, mut ranges) = (Vec::new(), Vec::new());
         let mut incoming = self.places.incoming()?;
@@ -130,7 +130,7 @@ impl Store {
         let attached = header.attachments.iter().enumerate().filter(|(_, attachment)| is_there(attachment));
         let numbers: Vec<usize> = blocks.keys().copied().collect();
         let piece = Piece {
-            lane: lanes[0].clone(),
+            lane: naming.lanes[0].clone(),
             reference: expected.reference,
             base: header.base,
             chain: header.chain,
@@ -140,14 +140,14 @@ impl Store {
         let ranges: Ranges = ranges.into_iter().collect();
         let attached: Vec<_> = attached.collect();
         let guard = self.places.keep(incoming, &self.places.log_dir(expected.log), &piece.file)?;
-        self.keep_piece(&lanes, piece, &ranges, &marks, &attached, &at, guard)
+        self.keep_piece(&naming, piece, &ranges, &marks, &attached, &at, guard)
     }
 
     /// Notes a file that is durable, for every way of the log that names it.
     #[expect(clippy::too_many_arguments, reason = "all of it is one row and what follows from it")]
     fn keep_piece(
         &mut self,
-        lanes: &[Lane],
+        naming: &Naming,
         piece: Piece,
         ranges: &Ranges,
         marks: &[(u64, Digest)],
@@ -162,8 +162,12 @@ impl Store {
         let told = differs.keys().map(|track| Ok((*track, self.told(piece.lane.log, *track)?)));
         let told: BTreeMap<u32, Vec<Told>> = told.collect::<Result<_, StoreError>>()?;
         let accepted = self.db.write(|tx| {
+            // Another process may have taken in a head of this log since: whose the records are is asked again.
+            if !differs.is_empty() && followed_digests(tx, piece.lane.log)? != naming.followed {
+                return Err(StoreError::UnknownLog(piece.lane.log));
+            }
             let mut accepted = None;
-            for lane in lanes {
+            for lane in &naming.lanes {
                 let (lane, at) = match (differs.get(&lane.track), told.get(&lane.track)) {
                     (Some(&at), Some(told)) => {
                         let track = split(tx, lane, told, at)?;
@@ -194,7 +198,7 @@ impl Store {
     }
 
     /// The ways of a log whose followed heads name a segment.
-    fn naming(&self, expected: &Expected) -> Result<Vec<Lane>, StoreError> {
+    fn naming(&self, expected: &Expected) -> Result<Naming, StoreError> {
         if expected.log == self.log {
             return self.naming_own(expected);
         }
@@ -213,17 +217,18 @@ impl Store {
         if lanes.is_empty() {
             return Err(StoreError::UnknownLog(expected.log));
         }
-        Ok(lanes)
+        let followed = followed.iter().map(|followed| (followed.track, followed.head.digest())).collect();
+        Ok(Naming { lanes, followed })
     }
 
     /// The same for the own log, whose files may have to be healed.
-    fn naming_own(&self, expected: &Expected) -> Result<Vec<Lane>, StoreError> {
+    fn naming_own(&self, expected: &Expected) -> Result<Naming, StoreError> {
         let lane = Lane::own(self.log, &expected.stream);
         let all = pieces(self.db.conn(), &lane, expected.reference.first, expected.reference.last)?;
         if !all.iter().any(|piece| piece.reference == expected.reference) {
             return Err(StoreError::UnknownLog(self.log));
         }
-        Ok(vec![lane])
+        Ok(Naming { lanes: vec![lane], followed: Vec::new() })
     }
 
     /// What is known here of the chain where a segment can be compared: its ends, and every mark within.
@@ -255,6 +260,12 @@ impl Store {
         let bytes = file.metadata().map_err(disk_error("read", &path))?.len();
         read_whole(&piece.expected(), bytes, file, &mut |_| {})
     }
+}
+
+/// Which followed heads name a segment, and which heads of its log were followed then.
+struct Naming {
+    lanes: Vec<Lane>,
+    followed: Vec<(u32, Digest)>,
 }
 
 /// Reads a whole segment and checks everything in it.

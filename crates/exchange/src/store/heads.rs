@@ -24,6 +24,8 @@ const OLD_KEPT: u64 = 32;
 const LISTS_KEPT: u64 = 8;
 /// Rows of heads that are kept of one log.
 const ROWS_KEPT: u64 = 1024;
+/// How often a head is weighed anew because another process took in one of its log meanwhile.
+const RACES: usize = 16;
 /// This version of the program, as a head that it cannot read is noted with.
 const READER: &str = env!("CARGO_PKG_VERSION");
 
@@ -120,6 +122,19 @@ impl Store {
     pub fn see_head(&mut self, name: &ObjectName, bytes: &[u8], now: Timestamp) -> Result<Seen, StoreError> {
         self.refresh()?;
         self.note_time(now);
+        let before = self.log;
+        for _ in 0..RACES {
+            if let Some(seen) = self.weigh_and_note(name, bytes, now)? {
+                // It was of the log that this device went on from because of it.
+                let is_ours = name.log() == before && self.log != before;
+                return Ok(if is_ours { Seen::Foreign { log: self.log } } else { seen });
+            }
+        }
+        Err(StoreError::Raced("takes in heads of the same log"))
+    }
+
+    /// Weighs a head against those that are followed, and notes what it is. `None` when another process took one in meanwhile.
+    fn weigh_and_note(&mut self, name: &ObjectName, bytes: &[u8], now: Timestamp) -> Result<Option<Seen>, StoreError> {
         let signed = match SignedHead::read(name, bytes) {
             Ok(signed) => signed,
             Err(HeadError::Newer { log, n, .. }) => {
@@ -139,17 +154,16 @@ impl Store {
                     tx.prepare_cached(sql)?.execute([log.to_string()])?;
                     prune(tx, log)
                 })?;
-                return Ok(Seen::NeedsUpgrade);
+                return Ok(Some(Seen::NeedsUpgrade));
             }
             Err(error) => return Err(error.into()),
         };
         let log = signed.head().log();
         if self.is_seen(log, signed.digest())? {
-            return Ok(Seen::Known);
+            return Ok(Some(Seen::Known));
         }
         self.verified.add_head(log, &signed);
-        let is_ours = log == self.log;
-        if is_ours {
+        if log == self.log {
             // Before anything else is appended: what was signed there would be contradicted by it.
             self.renew(Reason::ForeignHead, None, now)?;
         }
@@ -158,8 +172,7 @@ impl Store {
         let followed = followed_digests(self.db.conn(), log)?;
         let (track, verdict) = self.place_head(&signed)?;
         let seen = match &verdict {
-            Verdict::Unclear if is_ours => return Ok(Seen::Foreign { log: self.log }),
-            Verdict::Unclear => return Ok(Seen::Unclear),
+            Verdict::Unclear => return Ok(Some(Seen::Unclear)),
             Verdict::Follow => Seen::Followed { track },
             Verdict::Old => Seen::Old,
             Verdict::Shrunk(stream) => Seen::Shrunk { stream: stream.clone() },
@@ -196,13 +209,13 @@ impl Store {
             Ok(true)
         })?;
         if !is_noted {
-            return self.see_head(name, bytes, now);
+            return Ok(None);
         }
         self.share(log)?;
         if !matches!(verdict, Verdict::Follow | Verdict::Old) {
             tracing::warn!(%log, n = head.n, ?seen, "a head contradicts what is known");
         }
-        Ok(if is_ours { Seen::Foreign { log: self.log } } else { seen })
+        Ok(Some(seen))
     }
 
     /// Looks again at heads that needed a later version when another version of the program saw them: this one may read them.
@@ -603,9 +616,9 @@ fn is_seen(db: &rusqlite::Connection, log: LogId, digest: Digest) -> Result<bool
 }
 
 /// The heads of a log that are followed, by track.
-fn followed_digests(db: &rusqlite::Connection, log: LogId) -> Result<Vec<(i64, Digest)>, StoreError> {
+pub(super) fn followed_digests(db: &rusqlite::Connection, log: LogId) -> Result<Vec<(u32, Digest)>, StoreError> {
     let sql = "SELECT track, digest FROM heads_seen WHERE log = ?1 AND verdict = 'followed' ORDER BY track";
     let mut rows = db.prepare_cached(sql)?;
-    let rows = rows.query_map([log.to_string()], |row| Ok((row.get(0)?, digest(row, 1)?)))?;
+    let rows = rows.query_map([log.to_string()], |row| Ok((track(row, 0)?, digest(row, 1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

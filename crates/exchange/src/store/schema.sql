@@ -72,6 +72,7 @@ CREATE TABLE segments (
   PRIMARY KEY (log, track, stream, first, last, file)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX segments_by_digest ON segments (digest);
+CREATE INDEX segments_by_file ON segments (log, file);
 -- Own segments that were merged into others; kept for those who still read an older head.
 CREATE TABLE superseded (
   log TEXT NOT NULL, stream TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, bytes INTEGER NOT NULL,

@@ -167,6 +167,10 @@ impl Store {
                 "deferred",
                 "waiting",
                 "holds",
+                "refused",
+                "published",
+                "compared",
+                "carried",
             ] {
                 tx.prepare_cached(&format!("DELETE FROM {table} WHERE log = ?1"))?.execute([&text])?;
             }

@@ -208,7 +208,20 @@ fn what_a_log_that_nobody_approved_may_bring_is_bounded_and_it_can_be_forgotten(
         .map(|which| segment_of(&author, which))
         .map(|(expected, bytes)| reader.store.accept_bytes(&expected, &bytes));
     assert!(left.into_iter().any(|result| matches!(result, Err(StoreError::Full(_)))));
+    for table in ["published", "compared", "carried"] {
+        let column = if table == "published" {
+            ", n"
+        } else if table == "compared" {
+            ", at_ms"
+        } else {
+            ""
+        };
+        let value = if column.is_empty() { "" } else { ", 1" };
+        let sql = format!("INSERT INTO {table} (remote, log{column}) VALUES ('nas', ?1{value})");
+        reader.store.db.write(|tx| Ok::<_, StoreError>(tx.execute(&sql, [log.to_string()])?)).unwrap();
+    }
     reader.store.forget(log, NOW).unwrap();
+    assert_eq!(tables_that_name(&reader.store, log), ["forgotten"]);
     assert_eq!(reader.store.state(log).unwrap(), None);
     assert!(!reader.root.join("data/exchange").join(log.to_string()).exists());
     reader.check();
@@ -439,4 +452,18 @@ fn a_head_that_another_process_takes_in_meanwhile_is_not_lost() {
         let followed = reader.store.followed().unwrap();
         assert_eq!(followed.iter().map(|one| one.head.head().n).collect::<Vec<_>>(), [second.head().n]);
     }
+}
+
+/// The tables in which a row is about a log.
+fn tables_that_name(store: &Store, log: LogId) -> Vec<String> {
+    let db = store.db.conn();
+    let sql = "SELECT m.name FROM sqlite_schema m, pragma_table_info(m.name) c
+               WHERE m.type = 'table' AND c.name = 'log' ORDER BY m.name";
+    let mut tables = db.prepare(sql).unwrap();
+    let tables: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let names = |table: &String| {
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE log = ?1)");
+        db.query_row(&sql, [log.to_string()], |row| row.get::<_, bool>(0)).unwrap()
+    };
+    tables.into_iter().filter(names).collect()
 }
