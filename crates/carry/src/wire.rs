@@ -132,6 +132,24 @@ impl Shell {
 
     /// The configuration as it would be if the user's file were edited so. The file stays as it is: a copy is edited.
     pub(crate) fn config_if(&self, edit: impl FnOnce(&Path) -> Result<(), ConfigEditError>) -> Result<Config, Failure> {
+        let (_dir, copy) = self.copy_of_config()?;
+        edit(&copy)?;
+        Ok(Config::load(KEYS, &Sources { user: Some(copy), ..self.sources.clone() }))
+    }
+
+    /// Edits the user's file in several ways and one step: a copy is edited, and takes its place. Whoever reads it meanwhile finds all
+    /// of it or nothing.
+    pub(crate) fn edit_config<T>(&self, edit: impl FnOnce(&Path) -> Result<T, ConfigEditError>) -> Result<T, Failure> {
+        let (_dir, copy) = self.copy_of_config()?;
+        let done = edit(&copy)?;
+        // Where it really lies: dotfiles are often links into a repository.
+        let file = self.home.config_file();
+        let file = std::fs::canonicalize(&file).unwrap_or(file);
+        carry_kernel::disk::write_atomic(&file, &std::fs::read(&copy)?)?;
+        Ok(done)
+    }
+
+    fn copy_of_config(&self) -> Result<(tempfile::TempDir, PathBuf), Failure> {
         let dir = tempfile::tempdir()?;
         let copy = dir.path().join("config.toml");
         match std::fs::read(self.home.config_file()) {
@@ -139,8 +157,7 @@ impl Shell {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => return Err(e.into()),
         }
-        edit(&copy)?;
-        Ok(Config::load(KEYS, &Sources { user: Some(copy), ..self.sources.clone() }))
+        Ok((dir, copy))
     }
 
     fn warn_of_broken(&self, config: &Config) {

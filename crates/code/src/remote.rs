@@ -162,3 +162,8 @@ impl RemoteError {
 pub fn of(repo: &Repo, config: &Config, branch: &Branch) -> Vec<Remote> {
     choose::of(repo, config, branch)
 }
+
+/// What is kept about the remote that Git calls `name` now is kept under this; `None` when there is none. See [`Remote::key`].
+pub(crate) fn key_of(repo: &Repo, name: &str) -> Option<String> {
+    choose::named(repo, name).map(|remote| remote.key())
+}

@@ -28,6 +28,8 @@ use carry_sessions::stream::curation::CurationStrand;
 pub mod accord;
 pub mod apart;
 mod credentials;
+#[cfg(test)]
+mod fixture;
 mod hold;
 mod news;
 pub mod place;

@@ -162,8 +162,10 @@ struct Round<'r> {
     logs: BTreeMap<LogId, Shelf>,
     /// Failures since something went well.
     n_failures: u32,
-    /// What could not be put because the copy kept here is damaged or gone, since that was last noted.
+    /// What of the own log that is being put cannot be, because the copy kept here is damaged or gone.
     lost: Vec<(ObjectName, String)>,
+    /// Whether a copy kept here of what is being put could not be read: whether it is good is not known.
+    has_unread: bool,
     report: Report,
     /// What was healed, where that is what the round is for.
     mend: Option<Mend>,
@@ -178,7 +180,19 @@ impl<'r> Round<'r> {
     ) -> Self {
         let (heads, logs) = (Shelf::default(), BTreeMap::new());
         let (lost, report) = (Vec::new(), Report::default());
-        Round { remote, options, deadline, tell, heads, logs, n_failures: 0, lost, report, mend: None }
+        Round {
+            remote,
+            options,
+            deadline,
+            tell,
+            heads,
+            logs,
+            n_failures: 0,
+            lost,
+            has_unread: false,
+            report,
+            mend: None,
+        }
     }
 }
 

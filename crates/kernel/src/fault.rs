@@ -63,11 +63,32 @@ pub fn arm(failure: Option<(u32, Failure)>) -> bool {
 
 /// Has `work` done when this thread comes to the point `name` next, once, as if another process did it just then. Without debug
 /// assertions it is never done.
-pub fn meanwhile(name: &str, work: impl FnOnce() + 'static) {
+pub fn meanwhile(name: &str, work: impl FnOnce() + 'static) -> Meanwhile {
     #[cfg(debug_assertions)]
     armed::MEANWHILE.replace(Some((name.to_owned(), Box::new(work))));
     #[cfg(not(debug_assertions))]
     drop((name, work));
+    Meanwhile { _of_this_thread: std::marker::PhantomData }
+}
+
+/// Work that was set for a point, to be kept until the thread should have come to it.
+///
+/// # Panics
+/// When it is dropped and the thread did not come there: a test in which nothing happened meanwhile shows nothing. The work is
+/// then never done.
+#[derive(Debug)]
+#[must_use = "dropped at once it says that the point was not reached"]
+pub struct Meanwhile {
+    _of_this_thread: std::marker::PhantomData<*const ()>,
+}
+
+impl Drop for Meanwhile {
+    fn drop(&mut self) {
+        #[cfg(debug_assertions)]
+        if let Some((name, _)) = armed::MEANWHILE.take() {
+            assert!(std::thread::panicking(), "nothing came to the point {name:?}");
+        }
+    }
 }
 
 /// Where this thread's armed failure failed, if it did since this was asked last.
@@ -191,5 +212,42 @@ mod armed {
             }
         }
         Ok(false)
+    }
+}
+
+#[cfg(all(test, debug_assertions))]
+mod tests {
+    use std::cell::Cell;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::rc::Rc;
+
+    use super::*;
+
+    #[test]
+    fn work_that_is_set_for_a_point_is_done_there_once_or_is_missed() {
+        let done = Rc::new(Cell::new(0));
+        let set = || {
+            let done = done.clone();
+            meanwhile("here", move || done.set(done.get() + 1))
+        };
+        let kept = set();
+        for name in ["elsewhere", "here", "here"] {
+            point(name).unwrap();
+        }
+        drop(kept);
+        assert_eq!(done.get(), 1);
+        let missed = catch_unwind(AssertUnwindSafe(|| {
+            let _kept = set();
+            point("elsewhere").unwrap();
+        }));
+        assert!(missed.unwrap_err().downcast_ref::<String>().unwrap().contains("here"));
+        point("here").unwrap();
+        assert_eq!(done.get(), 1, "it is not left set for another test on this thread");
+        // Another failure is not hidden by it.
+        let failed = catch_unwind(AssertUnwindSafe(|| {
+            let _kept = set();
+            panic!("of the test's own");
+        }));
+        assert_eq!(failed.unwrap_err().downcast_ref(), Some(&"of the test's own"));
     }
 }

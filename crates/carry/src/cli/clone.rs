@@ -43,6 +43,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
+    shell.check_config(None)?;
     let candidates = choice::candidates(shell)?;
     let Some(name) = &args.name else { return list(shell, &candidates.all) };
     let candidate = choice::find(shell, &candidates, name)?;

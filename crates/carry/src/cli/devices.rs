@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use carry_code::registry::{KnownDevice, LinkState, Registry};
 use carry_code::repo::Repo;
 use carry_code::seen::Relation;
+use carry_code::stream::{self, ForeignLine};
 use carry_code::time;
 use carry_code::tips::{self, Tip, Trust, Writer};
 use carry_daemon::exchange::settings::Settings;
@@ -190,7 +191,11 @@ fn add_logs(
         };
         match place {
             Some(listed) => {
-                let is_revoked = log.row.state == LogState::Revoked && log.row.revoked_by.is_none();
+                // One home of several that write under its key was parted with, or the device as a whole.
+                let counts = |other: &LogStatus| other.row.state == LogState::Approved && other.device_key() == key;
+                let is_revoked = log.row.state == LogState::Revoked
+                    && log.row.revoked_by.is_none()
+                    && !status.logs.iter().any(counts);
                 if is_revoked && matches!(listed.state, "approved" | "unknown") {
                     listed.state = "revoked";
                 }
@@ -220,15 +225,44 @@ fn registry_shows(shell: &Shell, known: &KnownDevice) -> Result<(), Failure> {
 /// All tips by the id of their writer.
 fn tips_of(shell: &Shell, registry: &Registry, here: &Here) -> Result<BTreeMap<String, Vec<Beside>>, Failure> {
     let links = registry.links(&here.tree.common_dir)?;
+    let exchanged = exchanged(shell, here)?;
     let mut by_writer: BTreeMap<String, Vec<Beside>> = BTreeMap::new();
     for tip in tips::all(&here.ctx, &here.repo)? {
         let ours = tips::own(&here.ctx, &here.repo, &here.tree.id, &tip.branch)?;
         let relation = relation(&tip, ours.as_ref(), here);
         let is_ours = tip.trust == Trust::Own && !writers::is_copy(&tip, &here.ctx.device.id());
-        let known = how_known(shell, &links, &tip, is_ours);
+        let known = match exchanged.iter().any(|line| !is_ours && is_of(line, &tip)) {
+            true => by_exchange(shell),
+            false => how_known(shell, &links, &tip, is_ours),
+        };
         by_writer.entry(tip.writer.id()).or_default().push(Beside { relation, known, tip });
     }
     Ok(by_writer)
+}
+
+/// The lines that the exchange brought into the repository.
+fn exchanged(shell: &Shell, here: &Here) -> Result<Vec<ForeignLine>, Failure> {
+    let Some(ctx) = shell.existing_context()? else { return Ok(Vec::new()) };
+    let mut lines = stream::standing(&ctx)?.foreign;
+    lines.retain(|line| line.here.contains(&here.tree.common_dir));
+    Ok(lines)
+}
+
+/// Whether a tip is what a line of the exchange brought last. What a Git remote brought since is newer.
+fn is_of(exchanged: &ForeignLine, tip: &Tip) -> bool {
+    let Writer::Carry { line, .. } = &tip.writer else { return false };
+    // A line of the exchange knows the time of its commit, which has whole seconds.
+    exchanged.ref_name == line.ref_name() && exchanged.time.as_secs() == tip.time.as_secs()
+}
+
+/// That work came by the exchange, and through which place where that is sure.
+fn by_exchange(shell: &Shell) -> String {
+    let settings = shell.exchange();
+    let mut with_code = settings.remotes.iter().filter(|remote| remote.has_code);
+    match (with_code.next(), with_code.next()) {
+        (Some(remote), None) => format!("exchange ({})", remote.name),
+        _ => "exchange".to_owned(),
+    }
 }
 
 fn relation(tip: &Tip, ours: Option<&Tip>, here: &Here) -> &'static str {

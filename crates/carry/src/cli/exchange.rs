@@ -97,10 +97,26 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         shell.out.warn(text::line(warning));
     }
     let remotes = remote::meant(&settings, args.remote.as_deref())?;
+    tell_moved(shell);
     match args.watch {
         true => watch::run(shell, &remotes, how),
         false => once(shell, &remotes, how),
     }
+}
+
+/// Says that this home goes on in a log of its own because it was copied or moved, until that log was published. Opening what is
+/// kept decides so; that it cannot be opened is told by the exchange.
+fn tell_moved(shell: &Shell) {
+    let status = shell.ground().ok().and_then(|ground| ground.store().ok()?.status().ok());
+    let Some(own) = status.as_ref().and_then(|status| status.own()) else { return };
+    let (Some(from), None) = (own.row.vouched_by, own.head) else { return };
+    let from =
+        status.as_ref().and_then(|status| status.log(from)).map_or(from.to_string(), |log| log.row.alias.clone());
+    shell.out.note(format_args!(
+        "This home was copied or moved, or put back from a backup: it goes on as {}, where {from} ended or another home goes on with \
+         it. Nothing is lost; see \"a home was copied\" in docs/exchange.md.",
+        own.row.alias
+    ));
 }
 
 /// One exchange with each remote.

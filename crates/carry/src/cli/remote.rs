@@ -4,17 +4,18 @@ use std::path::Path;
 
 use carry_code::git::ByteSlice as _;
 use carry_code::repo::Repo;
+use carry_daemon::exchange::lease_name;
 use carry_daemon::exchange::settings::{RemoteSettings, Settings};
 use carry_exchange::location::Location;
-use carry_exchange::store::{self, RoundRow, Went};
+use carry_exchange::store::{self, RoundRow, Store, StoreError, Went};
 use carry_kernel::clock::Timestamp;
 use carry_kernel::config;
 use clap::Subcommand;
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::text;
 use crate::wire::{KEYS, Shell};
+use crate::{lease, text};
 
 mod add;
 mod list;
@@ -110,6 +111,24 @@ fn set_code(shell: &Shell, name: &str, has_code: bool) -> Result<bool, Failure> 
         true => config::append_user_list(KEYS, &file, "exchange.code", name)?,
         false => config::remove_user_list(KEYS, &file, "exchange.code", name)?,
     })
+}
+
+/// Changes what is noted of a remote, under the lease of the rounds with it: one that is under way would go on noting what it does.
+/// Gives why that could not be waited for.
+fn note_of(
+    shell: &Shell,
+    name: &str,
+    change: impl FnOnce(&mut Store) -> Result<(), StoreError>,
+) -> Result<Option<Failure>, Failure> {
+    let mut is_held = false;
+    let done = lease::hold(shell, &lease_name(name), &format!("exchanging with {}", text::line(name)), |_| {
+        is_held = true;
+        Ok(change(&mut shell.ground()?.store()?)?)
+    });
+    match done {
+        Err(failure) if !is_held => Ok(Some(failure)),
+        done => done.map(|()| None),
+    }
 }
 
 /// Whether an item `name=…` of a list speaks of the remote of this name.

@@ -51,8 +51,9 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
             shell.out.say(format_args!("Started the daemon (process {pid})."))?;
         }
     }
+    // Nothing may be promised that will not come.
+    shell.check_config(new.as_ref().map(|tree| tree.root.as_path()))?;
     if let Some(failure) = new.as_ref().and_then(|tree| now::held_back(shell, tree)) {
-        // Nothing may be promised that will not come.
         shell.out.warn(format_args!("{}: nothing of it is captured", failure.in_one_line()));
         for hint in failure.hints() {
             shell.out.problem(style::HINT, "Hint", hint);

@@ -38,6 +38,12 @@ fn sessions_and_deletions_say_whose_they_are_by_label() {
     one.ok(&["--yes", "sessions", "delete", &c, "--config", "sessions.undo_window=0"]);
     exchange(&one);
     exchange(&two);
+    // It is told before it is gone, with how to keep it.
+    let ran = two.ok(&["sessions", "list"]);
+    assert_eq!(ran.stdout.matches(" [goes on ").count(), 1, "{ran:?}");
+    assert!(ran.stderr.contains("`carry sessions undelete ID` keeps it."), "{ran:?}");
+    let ran = two.ok(&["sessions", "show", &a]);
+    assert!(ran.stderr.contains(&format!("`carry sessions undelete {a}` keeps it.")), "{ran:?}");
     let ran = two.ok(&["sessions", "deleted"]);
     // Long cells go on in further lines.
     let rows = ran.stdout.lines().skip(1).filter(|line| !line.starts_with(' '));
@@ -68,4 +74,14 @@ fn devices_that_hold_what_was_published_are_named_by_label() {
     for world in [&two, &stranger] {
         assert!(exchange.contains(&format!("({})", device_id(world))), "{ran:?}");
     }
+}
+
+#[test]
+fn a_device_that_was_revoked_is_called_by_its_label_no_more_without_its_id() {
+    let (_folder, one, two) = two();
+    let id = device_id(&one);
+    assert!(!two.ok(&["sessions", "list"]).stdout.contains(&id));
+    two.ok(&["devices", "revoke", "laptop"]);
+    let ran = two.ok(&["sessions", "list", "--device", &id]);
+    assert!(ran.stdout.contains(&format!("laptop ({id})")), "{ran:?}");
 }

@@ -153,7 +153,7 @@ fn status_gives_json() {
     world.ok(&["now"]);
     let ran = world.ok(&["status", "--json"]);
     let mut lines = ran.raw.lines();
-    assert_eq!(lines.next(), Some(r#"{"type":"daemon","running":false,"pid":null}"#));
+    assert_eq!(lines.next(), Some(r#"{"type":"daemon","running":false,"pid":null,"config":null}"#));
     let repository = lines.next().unwrap();
     assert_eq!(field(repository, "type"), "repository");
     assert_eq!(field(repository, "coverage"), "unwatched");

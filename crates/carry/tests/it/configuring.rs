@@ -66,7 +66,9 @@ fn a_file_that_cannot_be_parsed_is_named_and_nothing_is_captured_by_what_is_left
     carry_testkit::repo::write_file(&config, format!("{sound}oops = = 1\n").as_bytes());
 
     let said = "config.toml:5: The file has no effect: it is not valid TOML";
-    for command in [&["exchange"][..], &["exchange", "--dry-run"], &["remote", "list"], &["remote", "test"], &["now"]] {
+    let commands =
+        [&["exchange"][..], &["exchange", "--dry-run"], &["remote", "list"], &["remote", "test"], &["now"], &["clone"]];
+    for command in commands {
         let ran = world.carry(command);
         assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
         assert!(ran.stderr.contains("Error: ") && ran.stderr.contains(said), "{ran:?}");
@@ -84,6 +86,14 @@ fn a_file_that_cannot_be_parsed_is_named_and_nothing_is_captured_by_what_is_left
     let problems = json.iter().find_map(|object| object.get("problems")).expect("a repository").to_string();
     assert!(problems.contains(said), "{problems}");
     assert_eq!(world.ok(&["config", "show"]).stderr.matches(said).count(), 1);
+    let ran = world.carry(&["doctor", "--json"]);
+    let finding = ran.raw.lines().find(|line| line.contains(said)).expect("it is found");
+    assert_eq!((field(finding, "code"), field(finding, "severity")), ("configuration".into(), "error".into()));
+    assert!(finding.contains("Nothing is captured or exchanged until"), "{finding}");
+    let ran = world.carry(&["up"]);
+    assert!(ran.code == 1 && ran.stderr.contains(&format!("{said} ")), "{ran:?}");
+    assert!(!ran.stdout.contains("From now on"), "{ran:?}");
+    world.ok(&["daemon", "stop"]);
 
     carry_testkit::repo::write_file(&config, sound.as_bytes());
     let ran = world.ok(&["now"]);
@@ -148,6 +158,16 @@ fn a_repositorys_file_that_cannot_be_parsed_stops_captures_and_a_shared_one_with
     assert!(ran.stderr.contains("carry.toml:") && ran.stderr.contains("not valid TOML"), "{ran:?}");
     world.file("carry.toml", "[files]\nignore = [\"*.key\"]\n");
     assert!(world.ok(&["now"]).stdout.starts_with("captured"));
+}
+
+#[test]
+fn a_variable_that_cannot_be_used_is_mended_where_it_is_set() {
+    let world = World::with_commit();
+    world.ok(&["now"]);
+    let mut command = world.command(env!("CARGO_BIN_EXE_carry").as_ref(), &world.repo());
+    let ran = world.run(command.args(["doctor", "--json"]).env("CARRY_CODE_QUIET", "banana"));
+    let finding = ran.raw.lines().find(|line| line.contains("banana")).expect("it is found");
+    assert!(finding.contains("set the variable CARRY_CODE_QUIET") && !finding.contains("config edit"), "{finding}");
 }
 
 #[test]

@@ -86,6 +86,25 @@ pub(super) fn state(world: &World, folder: &Path) -> String {
 }
 
 #[test]
+fn what_the_exchange_brought_is_not_said_to_be_of_a_git_remote() {
+    let (folder, one) = (shared(), World::with_remote());
+    let two = World::beside(&one);
+    one.ok(&["devices", "rename", "laptop"]);
+    joins(&one, &folder);
+    joins(&two, &folder);
+    two.ok(&["now"]);
+    work(&one);
+    meet(&one, &two);
+    exchange(&one);
+    exchange(&two);
+    // The Git remote is asked, too, and has the branch alone.
+    two.ok(&["sync", "--dry-run"]);
+    let ran = two.ok(&["devices"]);
+    let row = ran.stdout.lines().find(|line| line.starts_with("laptop")).expect("a row");
+    assert!(row.contains(" exchange (nas) ") && !row.contains("fetched from"), "{ran:?}");
+}
+
+#[test]
 fn work_goes_from_device_to_device_through_a_folder_and_back() {
     let (folder, one) = (shared(), World::with_commit());
     let two = beside(&one, true);

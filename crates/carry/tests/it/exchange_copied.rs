@@ -41,7 +41,9 @@ fn copied() -> (tempfile::TempDir, World, World, World) {
     let copy = World::new();
     let said = Command::new("cp").arg("-a").arg(one.root().join("carry")).arg(copy.root()).status();
     assert!(said.expect("cp runs").success());
-    exchange(&copy);
+    let ran = exchange(&copy);
+    assert!(ran.stderr.contains("This home was copied or moved, or put back from a backup: it goes on as "), "{ran:?}");
+    assert!(!exchange(&copy).stderr.contains("This home was"), "it is said once");
     let ran = exchange(&two);
     assert!(ran.stderr.contains(" counts without a question, since "), "{ran:?}");
     assert!(!two.ok(&["devices"]).stderr.contains("is a copy"), "the old one may have ended");
@@ -112,6 +114,60 @@ fn one_side_is_revoked_by_its_name_and_the_device_by_its_label() {
     let ran = two.carry(&["devices", "revoke", &id]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!((state(&first).as_str(), state(&second).as_str()), ("revoked", "revoked"));
+}
+
+#[test]
+fn a_device_is_taken_back_whole_by_its_label_and_named_with_all_its_logs() {
+    let (_folder, one, copy, two) = copied();
+    let (first, second) = (own(&one), own(&copy));
+    let id = crate::world::field(&one.ok(&["devices", "--json"]).raw, "id");
+    let states = || {
+        let mut all: Vec<_> = logs(&two).into_iter().map(|log| (log.0, log.1)).collect();
+        all.sort();
+        all
+    };
+    let both = |state: &str| {
+        let mut all = vec![(first.clone(), state.to_owned()), (second.clone(), state.to_owned())];
+        all.sort();
+        all
+    };
+    let device = || objects(&two.ok(&["devices", "--json"]), "device")[1]["state"].clone();
+    let ran = two.ok(&["devices", "revoke", &id]);
+    assert!(ran.stdout.contains(&first) && ran.stdout.contains(&second), "{ran:?}");
+    assert!(!ran.stdout.contains("already"), "{ran:?}");
+    assert!(two.ok(&["devices", "revoke", &id]).stdout.contains(" is revoked already."));
+    two.ok(&["devices", "approve", &second, "--yes"]);
+    assert_eq!(device(), "approved", "one of its homes counts");
+    for _ in 0..2 {
+        two.ok(&["devices", "revoke", &first]);
+        assert!(states().contains(&(second.clone(), "revoked".into())), "it goes on from the first");
+        two.ok(&["devices", "approve", &second, "--yes"]);
+        assert!(states().contains(&(first.clone(), "revoked".into())), "{:?}", states());
+    }
+    two.ok(&["devices", "approve", &first, "--yes"]);
+    for _ in 0..2 {
+        two.ok(&["devices", "revoke", &second]);
+        assert!(states().contains(&(first.clone(), "approved".into())), "said again it means the same: {:?}", states());
+    }
+    two.ok(&["devices", "revoke", &id]);
+    assert!(two.ok(&["devices", "revoke", &second]).stdout.contains(" is revoked already: "));
+    assert_eq!((states(), device()), (both("revoked"), "revoked".into()));
+    two.ok(&["devices", "approve", &id, "--yes"]);
+    assert_eq!((states(), device()), (both("approved"), "approved".into()));
+    assert!(two.ok(&["devices", "approve", &id]).stdout.contains("is approved already"));
+    // A side's own name means that side alone, whichever of them it is.
+    for (name, other) in [(&first, &second), (&second, &first)] {
+        two.ok(&["devices", "revoke", &id]);
+        two.ok(&["devices", "revoke", &first]);
+        two.ok(&["devices", "revoke", &second]);
+        two.ok(&["devices", "approve", name, "--yes"]);
+        assert!(states().contains(&(other.clone(), "revoked".into())), "{name} {:?}", states());
+        let ran = two.carry(&["devices", "approve", &id]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stderr.contains("fingerprint: "), "what is to be compared comes first: {ran:?}");
+        two.ok(&["devices", "approve", &id, "--yes"]);
+        assert_eq!((states(), device()), (both("approved"), "approved".into()));
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use carry_exchange::hash::Digest;
+use carry_exchange::name::ObjectName;
 use serde_json::Value;
 
 use crate::exchange_code::{beside, exchange, joins, meet, objects, shared, work};
@@ -83,7 +85,7 @@ fn what_is_gone_or_damaged_at_a_remote_is_put_there_on_command() {
         assert_eq!(fs::read(&file).expect("it is there again"), whole);
     }
     let ran = repair(&one, 0, &[]);
-    assert_eq!(ran.stdout, "Everything kept here is as it was written.\nnas: nothing could be healed, or had to be.\n");
+    assert_eq!(ran.stdout, "Everything kept here is as it was written.\nnas: nothing had to be healed.\n");
     // Of the right size and damaged: only who reads it sees that.
     flip(&file);
     assert!(!repair(&one, 0, &["nas"]).stdout.contains("put what"));
@@ -151,7 +153,24 @@ fn what_is_lost_here_and_at_a_remote_is_told_by_status_until_it_is_healed() {
     let ran = one.carry_in(&one.home(), &["status", "--all"]);
     assert!(ran.stdout.contains(text), "{ran:?}");
     let ran = one.carry_in(&one.home(), &["doctor", "--json"]);
-    assert!(objects(&ran, "finding").iter().any(|finding| finding["code"] == "exchange-lost"), "{ran:?}");
+    let findings = |ran: &Ran| {
+        let all = objects(ran, "finding").into_iter().filter(|finding| finding["code"] == "exchange-lost");
+        all.map(|finding| finding["problem"].as_str().expect("text").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(findings(&ran).len(), 1, "{ran:?}");
+    // Of many the first are named.
+    let home = carry_kernel::home::Home::at(one.root().join("carry"));
+    let db = carry_kernel::db::rusqlite::Connection::open(home.database("exchange")).expect("it is there");
+    for n in 1..=30 {
+        let object = ObjectName::head(log.parse().expect("a log"), n, Digest::of(&[b"no such head"]));
+        let sql = "INSERT INTO lost (remote, log, name, why, since_ms) VALUES (?1, ?2, ?3, 'it is not there', 1)";
+        for remote in ["nas", "removed"] {
+            db.execute(sql, (remote, &log, object.to_string())).expect("room");
+        }
+    }
+    let told = findings(&one.carry_in(&one.home(), &["doctor", "--json"]));
+    assert!(told.len() == 6 && told[5].starts_with("26 more files that this device wrote are missing"), "{told:?}");
+    db.execute("DELETE FROM lost WHERE why = 'it is not there' AND since_ms = 1", ()).expect("they are there");
     // The other one has it.
     repair(&two, 0, &[]);
     repair(&one, 0, &[]);
@@ -172,7 +191,8 @@ fn what_nobody_has_is_named_and_another_device_heals_it() {
     assert!(ran.stderr.contains("nobody that was asked has a good copy of a file of "), "{ran:?}");
     assert!(ran.stdout.contains("nas: nothing was healed.\n"), "{ran:?}");
     assert!(
-        ran.stderr.contains("Any other device that has a good copy puts it with `carry exchange verify --repair`."),
+        ran.stderr
+            .contains("Any other device that has a good copy puts it with `carry exchange verify --repair --deep`."),
         "{ran:?}"
     );
     let left = objects(&repair(&one, 3, &["--json"]), "exchange-left");
@@ -180,6 +200,28 @@ fn what_nobody_has_is_named_and_another_device_heals_it() {
     repair(&two, 0, &[]);
     repair(&one, 0, &[]);
     one.carry_in(&one.home(), &["exchange", "verify"]).is(0, "Everything is as it was written.\n", "");
+}
+
+#[test]
+fn what_is_damaged_here_and_there_is_said_to_be_lost_and_not_to_be_repaired_again() {
+    let folder = shared();
+    let (one, two) = settled(&folder);
+    let log = log_of(&one);
+    let there = code_files(&folder.path().join("carry/l"), &log).remove(0);
+    flip(&there);
+    flip(&code_files(&one.root().join("carry/data/exchange"), &log)[0]);
+    let ran = repair(&one, 3, &["--deep"]);
+    assert!(ran.stderr.contains("a file of this device is damaged here, and damaged there as well: "), "{ran:?}");
+    assert!(ran.stderr.contains("nobody that was asked has a good copy of a file of this device: "), "{ran:?}");
+    assert!(ran.stderr.contains(" (it held record"), "{ran:?}");
+    assert!(ran.stderr.contains("What it held is lost, unless another device has it."), "{ran:?}");
+    assert!(!ran.stderr.contains("fetches it from whichever remote has it"), "{ran:?}");
+    let told = repair(&one, 3, &["--deep", "--json"]);
+    let problems = objects(&told, "exchange-repair")[0]["problems"].clone();
+    assert!(problems.to_string().contains("nothing need be done"), "{problems}");
+    // What the hint says another device is to do heals it.
+    repair(&two, 0, &["--deep"]);
+    repair(&one, 0, &["--deep"]);
 }
 
 #[test]
@@ -210,6 +252,30 @@ fn what_is_damaged_here_is_not_thrown_away_and_called_repaired_while_no_good_cop
     carry_testkit::repo::write_file(&there, &whole);
     repair(&two, 0, &[]);
     two.carry_in(&two.home(), &["exchange", "verify"]).is(0, "Everything is as it was written.\n", "");
+}
+
+#[test]
+fn what_others_wrote_and_is_not_here_is_named_beside_what_is_whole() {
+    let folder = shared();
+    let (one, two) = settled(&folder);
+    let before = code_files(&folder.path().join("carry/l"), &log_of(&one));
+    one.file("a.txt", "more of it\n");
+    one.ok(&["now"]);
+    exchange(&one);
+    for file in code_files(&folder.path().join("carry/l"), &log_of(&one)) {
+        if !before.contains(&file) {
+            fs::remove_file(&file).expect("it is there");
+        }
+    }
+    exchange(&two);
+    let ran = two.carry_in(&two.home(), &["exchange", "verify"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.starts_with("Everything is as it was written.\n"), "{ran:?}");
+    assert!(ran.stdout.contains(" of code of ") && ran.stdout.contains("missing here ("), "{ran:?}");
+    assert!(ran.stdout.contains("; each exchange asks for "), "{ran:?}");
+    let missing = objects(&two.carry_in(&two.home(), &["exchange", "verify", "--json"]), "exchange-missing");
+    assert_eq!((missing.len(), &missing[0]["stream"], &missing[0]["lost"]), (1, &"code".into(), &false.into()));
+    one.carry_in(&one.home(), &["exchange", "verify"]).is(0, "Everything is as it was written.\n", "");
 }
 
 #[test]

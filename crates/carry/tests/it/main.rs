@@ -11,6 +11,7 @@ mod exchange_copied;
 mod exchange_mending;
 mod finalizing;
 mod fleet;
+mod forgetting;
 mod help;
 mod looking_back;
 mod mending;

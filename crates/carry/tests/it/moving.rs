@@ -1,8 +1,15 @@
 //! A remote that gets another address: nothing is believed to be at the new place for having been at the old one.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
+use carry_kernel::clock::{Clock as _, SystemClock};
+use carry_kernel::db::rusqlite::Connection;
+use carry_kernel::home::Home;
+use carry_kernel::lease::{Lease, Outcome, Owner};
 use carry_testkit::dav;
 
 use crate::exchange_code::{beside, exchange, joins, meet, objects, shared, work};
@@ -59,7 +66,7 @@ fn all_is_put_at_the_new_address_also_what_others_wrote() {
     let known = objects(&three.ok(&["devices", "--json"]), "device");
     assert_eq!(known.len(), 3, "what the desk wrote was passed on: {known:?}");
     let ran = one.ok(&["exchange", "verify", "--repair"]);
-    assert!(ran.stdout.contains("nas: nothing could be healed, or had to be."), "{ran:?}");
+    assert!(ran.stdout.contains("nas: nothing had to be healed."), "{ran:?}");
     // The other one follows, and nothing has to be put again.
     two.ok(&["remote", "set-url", "nas", &path(&new), "--yes"]);
     exchange(&two);
@@ -195,4 +202,64 @@ fn a_login_stays_with_its_server() {
     assert!(!said.contains(login), "{said}");
     exchange(&world);
     assert_eq!(sessions(&newcomer(&folder)), sessions(&world));
+}
+
+#[test]
+fn what_is_said_of_the_address_that_it_has_counts_too() {
+    let (folder, server) = (shared(), dav::Dav::start());
+    server.plant("/dav/keep", b"");
+    let world = archived();
+    joins(&world, &folder);
+    let remote = || objects(&world.ok(&["remote", "list", "--json"]), "remote")[0].clone();
+    for (flag, has_code) in [("--no-code", false), ("--code", true)] {
+        world.ok(&["remote", "set-url", "nas", &path(&folder), flag]);
+        assert_eq!(remote()["code"], has_code, "{flag}");
+    }
+    let place = format!("dav+http://{}/dav/e", server.address());
+    let [login, other] = ["login", "other"].map(|name| {
+        let file = world.root().join(name);
+        carry_kernel::disk::write_atomic(&file, dav::LOGIN.as_bytes()).expect("room on the disk");
+        file.to_str().expect("a plain path").to_owned()
+    });
+    world.ok(&["remote", "set-url", "nas", &place, "--no-code", "--yes", "--token-file", &login]);
+    world.ok(&["remote", "set-url", "nas", &place, "--token-file", &other]);
+    let said = || fs::read_to_string(world.root().join("carry/config/config.toml")).expect("a configuration");
+    assert!(said().contains(&other) && !said().contains(&login), "{}", said());
+    // Also where the address was changed, and the rest was not.
+    world.ok(&["config", "unset", "exchange.token_files"]);
+    assert_eq!(world.carry(&["exchange"]).code, 1, "it wants a login");
+    world.ok(&["remote", "set-url", "nas", &place, "--token-file", &login]);
+    exchange(&world);
+}
+
+/// Runs the command while another process exchanges with `nas`, which notes something before it ends.
+#[track_caller]
+fn while_a_round_goes_on(world: &World, arguments: &[&str]) {
+    let home = Home::at(world.root().join("carry"));
+    let mut lease = Lease::open(&home, Owner::this_process()).expect("the leases");
+    let got = lease.acquire("exchange/nas", Duration::from_secs(600), SystemClock.steady()).expect("an answer");
+    let Outcome::Granted(held) = got else { panic!("somebody has it: {got:?}") };
+    let mut command = world.command(Path::new(env!("CARGO_BIN_EXE_carry")), &world.repo());
+    let mut child = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let said = BufReader::new(child.stderr.take().expect("asked for")).lines();
+    let mut said = said.map(|line| line.expect("text"));
+    assert!(said.any(|line| line.starts_with("Waiting for process ")), "{arguments:?} does not wait");
+    let db = Connection::open(home.database("exchange")).expect("it is there");
+    db.execute("INSERT INTO compared (remote, log, at_ms) VALUES ('nas', 'late', 1)", ()).expect("room");
+    lease.release(held).expect("it was held");
+    let more: Vec<String> = said.collect();
+    assert!(child.wait().expect("it ends").success(), "{arguments:?} {more:?}");
+    let sql = "SELECT COUNT(*) FROM compared WHERE remote = 'nas'";
+    let n: i64 = db.query_row(sql, (), |row| row.get(0)).expect("a number");
+    assert_eq!(n, 0, "{arguments:?}: nothing that was noted of the old place is believed");
+}
+
+#[test]
+fn what_a_round_under_way_notes_is_forgotten_with_the_rest() {
+    let (_old, one, _two) = two();
+    let new = shared();
+    while_a_round_goes_on(&one, &["remote", "set-url", "nas", &path(&new), "--yes"]);
+    exchange(&one);
+    assert_eq!(sessions(&newcomer(&new)), sessions(&one));
+    while_a_round_goes_on(&one, &["remote", "remove", "nas"]);
 }

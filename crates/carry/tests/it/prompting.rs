@@ -32,7 +32,12 @@ fn it_names_newer_work_on_this_branch_alone() {
     two.ok(&["devices", "approve", "desktop", "--yes"]);
     two.ok(&["sync", "--dry-run"]);
     let ran = two.ok(&["prompt"]);
-    assert!(ran.stdout.starts_with("⇅desktop now"), "both have captured: {ran:?}");
+    assert!(ran.stdout.starts_with("⇣desktop now"), "nothing was done here: {ran:?}");
+    two.file("mine.txt", "mine\n");
+    two.ok(&["now"]);
+    two.ok(&["sync", "--dry-run"]);
+    let ran = two.ok(&["prompt"]);
+    assert!(ran.stdout.starts_with("⇅desktop"), "both have gone on: {ran:?}");
     two.git(&["switch", "-qc", "other"]);
     assert!(!two.ok(&["prompt"]).stdout.contains("desktop"));
     two.git(&["switch", "-q", "main"]);

@@ -75,6 +75,22 @@ fn a_folder_that_is_gone_is_said_to_be() {
 }
 
 #[test]
+fn others_are_said_to_exchange_through_a_place_only_where_they_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().to_str().expect("a plain path");
+    let adds = |world: &World| world.ok(&["remote", "add", "nas", place, "--no-code", "--yes"]).stderr;
+    let (one, two, three) = (World::new(), World::new(), World::new());
+    let said = "Others exchange through it already, or did.";
+    assert!(!adds(&one).contains(said));
+    assert!(!adds(&two).contains(said), "it is marked, and no more");
+    one.roomy();
+    one.ok(&["exchange"]);
+    assert!(adds(&three).contains(said));
+    one.ok(&["remote", "remove", "nas", "--yes"]);
+    assert!(!adds(&one).contains(said), "what lies there is its own");
+}
+
+#[test]
 fn a_bucket_says_what_is_wrong_with_it() {
     let server = S3::start();
     let place = bucket(&server);

@@ -9,7 +9,7 @@ use crate::line::quote::printable;
 use crate::line::{KEEP, LINES};
 use crate::publish::LineState;
 use crate::registry::{Consent, Registry};
-use crate::remote::masked;
+use crate::remote::{key_of, masked};
 use crate::repo::Repo;
 
 /// Keeps all refs of ours out of what a remote mirrors.
@@ -91,6 +91,10 @@ fn links(registry: &Registry, repo: &Repo, findings: &mut Vec<Finding>) {
         }
     };
     for link in links {
+        // What went wrong at an address that the name does not stand for any more is over.
+        if key_of(repo, &link.remote).is_some_and(|key| key != link.url) {
+            continue;
+        }
         let name = printable(masked(&link.remote).as_bytes().as_bstr());
         if let Some(error) = &link.fetch_error {
             let problem =

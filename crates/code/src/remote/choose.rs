@@ -24,6 +24,11 @@ pub(super) fn of(repo: &Repo, config: &Config, branch: &Branch) -> Vec<Remote> {
     known.of_git(branch).into_iter().collect()
 }
 
+/// The remote that Git calls so.
+pub(super) fn named(repo: &Repo, name: &str) -> Option<Remote> {
+    Known { gix: repo.gix() }.named(name)
+}
+
 /// What a repository's configuration says of remotes.
 struct Known {
     gix: gix::Repository,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use carry_exchange::remote::{Deadline, News, Pause as _, Remote, SystemPause};
+use carry_exchange::remote::{Deadline, News, Pause, Remote, SystemPause};
 use carry_kernel::backoff::{Backoff, Policy};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
@@ -79,6 +79,11 @@ impl Newsman {
     /// Lets the remote say when there is news, in a thread that ends where the remote cannot tell. A second time nothing is done.
     /// That it does not answer any more is news, too, once until it answers again: whoever is told finds out what is wrong.
     pub fn ask(&mut self, place: Box<dyn Remote>) {
+        self.ask_with(place, SystemPause);
+    }
+
+    /// The same, with time as it is given.
+    fn ask_with(&mut self, place: Box<dyn Remote>, pause: impl Pause + 'static) {
         if std::mem::replace(&mut self.asks, true) {
             return;
         }
@@ -102,7 +107,7 @@ impl Newsman {
                         if !std::mem::replace(&mut is_silent, true) && deadline.passed().is_none() {
                             tell();
                         }
-                        SystemPause.pause(backoff.fail(error.retry_after()), &deadline);
+                        pause.pause(backoff.fail(error.retry_after()), &deadline);
                         continue;
                     }
                 }
@@ -122,16 +127,47 @@ mod tests {
     use std::io::Write;
     use std::ops::ControlFlow;
     use std::sync::Mutex;
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::{Sender, channel};
+    use std::time::Duration;
 
     use carry_exchange::name::Folder;
     use carry_exchange::remote::{Cursor, Got, Init, Listed, Listing, Part, Put, RemoteError, RemoteFile, Source};
 
     use super::*;
 
+    /// What is heard of a place, in order.
+    #[derive(Debug, PartialEq, Eq)]
+    enum Heard {
+        /// It was told that there may be news.
+        Told,
+        /// Time passed after a failure.
+        Paused,
+        /// It was asked, with this cursor.
+        Asked(Option<String>),
+        /// Nobody asks it any more.
+        Over,
+    }
+
     /// A place that can only be waited at, and answers as was written down.
     #[derive(Debug)]
-    struct Scripted(Mutex<VecDeque<Result<News, ()>>>);
+    struct Scripted(Mutex<VecDeque<Result<News, ()>>>, Sender<Heard>);
+
+    impl Drop for Scripted {
+        fn drop(&mut self) {
+            self.1.send(Heard::Over).unwrap();
+        }
+    }
+
+    /// Time that passes at once.
+    #[derive(Debug)]
+    struct AtOnce(Sender<Heard>);
+
+    impl Pause for AtOnce {
+        fn pause(&self, wait: Duration, _: &Deadline<'_>) {
+            assert!(wait > Duration::ZERO);
+            self.0.send(Heard::Paused).unwrap();
+        }
+    }
 
     fn gone<T>() -> Result<T, RemoteError> {
         let source = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
@@ -172,7 +208,8 @@ mod tests {
             gone()
         }
 
-        fn wait(&self, _: Option<&Cursor>, _: &Deadline<'_>) -> Result<News, RemoteError> {
+        fn wait(&self, after: Option<&Cursor>, _: &Deadline<'_>) -> Result<News, RemoteError> {
+            self.1.send(Heard::Asked(after.map(|cursor| cursor.0.clone()))).unwrap();
             match self.0.lock().unwrap().pop_front() {
                 Some(Ok(news)) => Ok(news),
                 Some(Err(())) => gone(),
@@ -183,13 +220,25 @@ mod tests {
 
     #[test]
     fn that_a_place_does_not_answer_any_more_is_told_at_once_and_once() {
-        let script = [Ok(News::Nothing(Cursor("c".to_owned()))), Err(()), Err(())];
-        let (sender, told) = channel();
-        let mut newsman = Newsman::new(Arc::new(move || assert!(sender.send(()).is_ok())));
-        newsman.ask(Box::new(Scripted(Mutex::new(script.into_iter().collect()))));
-        assert!(told.recv().is_ok());
-        // Ends what waits between its tries.
-        drop(newsman);
-        assert!(told.recv().is_err(), "told once");
+        use Heard::{Asked, Over, Paused, Told};
+        let at = |cursor: &str| Cursor(cursor.to_owned());
+        let after = |cursor: &str| Asked(Some(cursor.to_owned()));
+        let script =
+            [Ok(News::Nothing(at("a"))), Err(()), Err(()), Err(()), Ok(News::Nothing(at("b"))), Err(()), Err(())];
+        let (sender, heard) = channel();
+        let (tells, pauses) = (sender.clone(), sender.clone());
+        let mut newsman = Newsman::new(Arc::new(move || tells.send(Told).unwrap()));
+        newsman.ask_with(Box::new(Scripted(Mutex::new(script.into()), sender)), AtOnce(pauses));
+        // The last answer is that it cannot tell, which ends it.
+        let heard: Vec<Heard> = heard.iter().take_while(|heard| *heard != Over).collect();
+        let fails_first = |cursor: &str| [after(cursor), Told, Paused];
+        let fails_again = |cursor: &str| [after(cursor), Paused];
+        let mut expected = vec![Asked(None)];
+        expected.extend(fails_first("a").into_iter().chain(fails_again("a")).chain(fails_again("a")));
+        // It answered in between: that it fails anew is news.
+        expected.push(after("a"));
+        expected.extend(fails_first("b").into_iter().chain(fails_again("b")));
+        expected.push(after("b"));
+        assert_eq!(heard, expected);
     }
 }

@@ -14,6 +14,7 @@ use super::running::Event;
 use super::settings::{PLAIN, RemoteSettings};
 use super::{ExchangeError, Ground, GroundError, sum};
 
+mod life;
 mod turn;
 
 use turn::Turns;
@@ -69,9 +70,12 @@ struct Sought {
 }
 
 /// Heals what is kept here and what is at the remotes, one after the other. `is_deep` reads everything there. Another process
-/// that exchanges with a remote is waited for, up to a minute. A folder from which nothing is heard for five minutes is left where
+/// that exchanges with a remote is waited for, up to a minute. A folder in which nothing moves for five minutes is left where
 /// there are other remotes; servers have limits of their own. What is damaged of others is let go of once a remote was reached: while
 /// none can be, what is good in it is of use.
+///
+/// After `cancel` is set no other remote is asked, and the one that is asked just then ends, or is left half a minute later. Both have
+/// ended with an error that [is of that](ExchangeError::is_cancelled); what was done before stays.
 ///
 /// # Errors
 /// [`ExchangeError`] of this device's side; what a remote fails with stands in [`Mended::remotes`].

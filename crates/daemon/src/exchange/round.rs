@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use carry_exchange::remote::Deadline;
-use carry_exchange::round::{self, Collection, Direction, Problem, Report, RoundError, Side, Step};
+use carry_exchange::round::{self, Collection, Direction, Options, Problem, Report, RoundError, Side, Step};
 use carry_exchange::store::{Store, Way};
 use carry_exchange::strand::Strand;
 use carry_kernel::db::DbError;
@@ -14,6 +14,9 @@ use super::{ConnectError, Ground, GroundError, How, accord, hold, sum};
 
 /// Rounds that one exchange makes at most: what then is left is said, and another goes on.
 const ROUNDS_MAX: usize = 10_000;
+
+/// A name that no remote has.
+const NO_REMOTE: &str = "";
 
 /// Why there was no exchange, or why it ended.
 #[derive(Debug, thiserror::Error)]
@@ -145,10 +148,9 @@ fn rounds(
     stop: &AtomicBool,
     tell: &mut dyn FnMut(Step),
 ) -> Result<Report, ExchangeError> {
-    at_its_place(store, remote)?;
+    let options = options_there(ground, store, remote, how)?;
     let place = ground.connect(remote, store.log())?;
     let mut strands = ground.strands(remote.has_code);
-    let options = ground.options(remote, how);
     let deadline = Deadline::NONE.on(stop);
     let mut all = Report::default();
     let failed = std::mem::take(&mut strands.failed).into_iter();
@@ -191,6 +193,23 @@ pub(super) fn at_its_place(store: &mut Store, remote: &RemoteSettings) -> Result
     Ok(())
 }
 
+/// How a round is made, once it is sure that what is noted of the remote is of the place where it is. A dry run forgets nothing:
+/// where that is not so, it goes by what is noted of no remote, which is nothing.
+fn options_there(
+    ground: &Ground,
+    store: &mut Store,
+    remote: &RemoteSettings,
+    how: &How,
+) -> Result<Options, ExchangeError> {
+    let mut options = ground.options(remote, how);
+    if !how.is_dry_run {
+        at_its_place(store, remote)?;
+    } else if store.noted_place(&remote.name).map_err(GroundError::Store)? != Some(remote.location.to_string()) {
+        NO_REMOTE.clone_into(&mut options.remote);
+    }
+    Ok(options)
+}
+
 /// Plans what is to be removed at a remote, and unless it is a dry run removes it.
 ///
 /// # Errors
@@ -203,9 +222,9 @@ pub fn collect(
 ) -> Result<Collection, ExchangeError> {
     let mut store = ground.store()?;
     hold::hold(&ground.ctx, &lease_name(&remote.name), &[cancel], &mut |_| {}, |stop| {
-        at_its_place(&mut store, remote)?;
+        let options = options_there(ground, &mut store, remote, how)?;
         let place = ground.connect(remote, store.log())?;
-        let (options, deadline) = (ground.options(remote, how), Deadline::NONE.on(stop));
+        let deadline = Deadline::NONE.on(stop);
         Ok(round::collect(&mut store, &*place, &options, &*ground.ctx.clock, &deadline)?)
     })
 }
@@ -242,4 +261,54 @@ pub(super) fn in_one_line(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use carry_exchange::remote::{FolderRemote, Remote as _};
+    use carry_kernel::db::rusqlite::Connection;
+
+    use super::*;
+    use crate::exchange::fixture::{Side, settled};
+
+    /// All that is noted of remotes.
+    fn noted(side: &Side) -> Vec<String> {
+        let db = Connection::open(side.ground.ctx.home.database("exchange")).unwrap();
+        let mut all = Vec::new();
+        for table in ["put", "published", "rejects", "places", "rounds", "hours", "compared", "answered", "carried"] {
+            let mut rows = db.prepare(&format!("SELECT * FROM {table}")).unwrap();
+            let n_columns = rows.column_count();
+            let rows = rows.query_map([], |row| {
+                (0..n_columns).map(|at| Ok(format!("{:?}", row.get_ref(at)?))).collect::<Result<Vec<_>, _>>()
+            });
+            all.extend(rows.unwrap().map(|row| format!("{table}: {}", row.unwrap().join(", "))));
+        }
+        all
+    }
+
+    #[test]
+    fn a_dry_run_at_another_place_forgets_nothing_and_believes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let (before, _) = settled(&root, &["place"]);
+        let elsewhere = root.join("elsewhere/place");
+        std::fs::create_dir_all(&elsewhere).unwrap();
+        FolderRemote::new(&elsewhere, before.log(), 1).init(&Deadline::NONE).unwrap();
+        let after = Side::new(&root, "author", &[elsewhere]);
+        let (remote, never) = (after.ground.settings.remote("place").unwrap(), AtomicBool::new(false));
+        let run = |side: &Side, remote: &RemoteSettings, is_dry_run| {
+            let how = How { is_dry_run, ..How::default() };
+            let pushed = once(&side.ground, remote, &how, &never, &mut |_| {}).unwrap().pushed;
+            let collection = collect(&side.ground, remote, &How { is_dry_run: true, ..how }, &never).unwrap();
+            (pushed.n_heads, pushed.n_objects, collection.removed.len() + collection.waiting.len())
+        };
+        let at_first = noted(&before);
+        assert!(at_first.iter().any(|row| row.starts_with("put: ")), "{at_first:?}");
+        assert_eq!(run(&after, remote, true), (1, 1, 0), "nothing is taken to be there");
+        assert_eq!(noted(&after), at_first);
+        // Where it was it still knows what it did.
+        assert_eq!(run(&before, before.ground.settings.remote("place").unwrap(), true).0, 0);
+        assert_eq!(run(&after, remote, false), (1, 1, 0));
+        assert_ne!(noted(&after), at_first);
+    }
 }

@@ -83,11 +83,15 @@ pub(super) fn guarded(
         };
         let _ = tell.send((at, event));
     };
-    let run = AssertUnwindSafe(|| round::run(ground, remote, how, cancel, &mut pass_on));
-    catch_unwind(run).unwrap_or_else(|panic| {
+    unless_panicked(|| round::run(ground, remote, how, cancel, &mut pass_on))
+}
+
+/// Does `work`; a panic of it is a failure like others.
+pub(super) fn unless_panicked<T>(work: impl FnOnce() -> Result<T, ExchangeError>) -> Result<T, ExchangeError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<&str>().map(|said| (*said).to_owned());
         let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
-        Err(ExchangeError::Panicked(said.unwrap_or_default()))
+        Err(ExchangeError::Panicked(said.unwrap_or_else(|| "it does not say which".to_owned())))
     })
 }
 

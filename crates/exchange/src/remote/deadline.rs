@@ -13,11 +13,12 @@ use super::error::{RemoteError, Stop};
 pub struct Deadline<'a> {
     cancel: Option<&'a AtomicBool>,
     until: Option<(&'a dyn Clock, Timestamp)>,
+    looks: Option<&'a (dyn Fn() + Sync)>,
 }
 
 impl<'a> Deadline<'a> {
     /// None.
-    pub const NONE: Self = Self { cancel: None, until: None };
+    pub const NONE: Self = Self { cancel: None, until: None, looks: None };
 
     /// Ends as soon as `cancel` is set.
     #[must_use]
@@ -29,6 +30,12 @@ impl<'a> Deadline<'a> {
     #[must_use]
     pub fn at(self, clock: &'a dyn Clock, at: Timestamp) -> Self {
         Self { until: Some((clock, at)), ..self }
+    }
+
+    /// Calls `looked` each time it is looked at: a sign that the call goes on, as it looks between pieces.
+    #[must_use]
+    pub fn telling(self, looked: &'a (dyn Fn() + Sync)) -> Self {
+        Self { looks: Some(looked), ..self }
     }
 
     /// Goes on, or says why not.
@@ -44,6 +51,9 @@ impl<'a> Deadline<'a> {
 
     /// Why it must end, if it must.
     pub fn passed(&self) -> Option<Stop> {
+        if let Some(looked) = self.looks {
+            looked();
+        }
         if self.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
             return Some(Stop::Asked);
         }

@@ -16,14 +16,15 @@ pub(super) const COMPARE_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Round<'_> {
     /// Puts what is missing of the own log. Looks into its folder once a day, and when the newest head that was put is not there:
-    /// between these what was put before is taken to be there.
+    /// between these what was put before is taken to be there, and what was lost to be lost unless the copy kept here changes.
     pub(super) fn push_own(&mut self, store: &mut Store, now: Timestamp) -> Result<(), RoundError> {
         let at_once = store.snapshot()?;
         let Some((signed, segments)) = store.signed_segments()? else { return Ok(()) };
         let (log, n) = (signed.head().log(), signed.head().n);
         let closure = self.closure(Closure::of(&signed, &segments, Whose::Author));
         let remote = self.options.remote.clone();
-        let is_due = self.is_compare_due(store, log, now)?;
+        // Of what came back here the folder says whether it is there: that it was put once says nothing of it.
+        let is_due = self.is_compare_due(store, log, now)? || store.may_have_come_back(&remote, log)?;
         let is_there = self.heads.has(&closure.head.name, closure.head.bytes)
             && store.published(&remote, log)? >= Some(n)
             && !is_due;
@@ -43,7 +44,8 @@ impl Round<'_> {
         };
         let plan = plan_push(&closure, &shown, 0, Whose::Author);
         let done = self.put_own(store, log, &plan, is_compared, now)?;
-        if done == Done::All {
+        // What is lost here does not come by asking again, and costs nothing until the next comparison or a good copy comes.
+        if done <= Done::AllButLost {
             if store.published(&remote, log)? < Some(n) {
                 store.note_published(&remote, log, n)?;
             }
@@ -52,6 +54,7 @@ impl Round<'_> {
             }
         }
         if self.heads.has(&closure.head.name, closure.head.bytes) {
+            store.note_heard(&closure.head.name)?;
             self.report.published = Some(n);
         }
         Ok(())

@@ -1,7 +1,8 @@
 //! Puts one object, and believes that it is there only when it is.
 
 use std::fs::File;
-use std::io::{Read as _, Write};
+use std::io::{self, Read as _, Write};
+use std::path::Path;
 
 use carry_kernel::clock::Timestamp;
 
@@ -12,19 +13,23 @@ use crate::hash::Digest;
 use crate::name::{Entry, Folder, Form, LogId, ObjectId, ObjectName};
 use crate::plan::{PushPlan, Put, Whose};
 use crate::remote::{self, Part, RemoteError, RemoteFile, Source};
-use crate::segment::{PRELUDE_BYTES, header_bytes};
-use crate::store::{ObjectPlace, Store, StoreError, describe};
+use crate::segment::{PRELUDE_BYTES, SegmentError, header_bytes};
+use crate::store::{ObjectPlace, Store, StoreError, describe, state_of};
 
 /// Numbers that replicas have.
 const REPLICAS: u8 = 9;
 
-/// What came of a plan to put.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What came of a plan to put, the better first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Done {
     /// All of it is there, the head too.
     All,
-    /// Something is not; the head is there only if all but large objects are.
+    /// All is there but files of which the copies kept here are damaged or gone: another round changes nothing.
+    AllButLost,
+    /// Something else is not; the head is there only if all but large objects are.
     Some,
+    /// The head is not there, and what follows it was not tried.
+    Held,
 }
 
 /// What came of one object.
@@ -34,7 +39,7 @@ enum Placed {
     There,
     /// It is not.
     Not,
-    /// It is not, and was somewhere before: the copy kept here is damaged or gone.
+    /// It is not: the copy kept here is damaged or gone.
     Lost,
 }
 
@@ -53,6 +58,7 @@ impl Round<'_> {
         }
         let n_total = plan.before.len() + plan.after.len() + usize::from(plan.head.is_some());
         let mut done = if plan.blocked.is_empty() { Done::All } else { Done::Some };
+        let is_own = whose == Whose::Author;
         let mut n_objects = 0;
         let mut put = |round: &mut Self, store: &mut Store, put: &Put| -> Result<Placed, RoundError> {
             let placed = round.put(store, put, whose, now)?;
@@ -66,27 +72,30 @@ impl Round<'_> {
         for one in &plan.before {
             match put(self, store, one)? {
                 Placed::There => {}
-                Placed::Not => has_all = false,
-                Placed::Lost => done = Done::Some,
+                Placed::Not => (done, has_all) = (done.max(Done::Some), false),
+                Placed::Lost => {
+                    done = done.max(Done::AllButLost);
+                    has_all &= is_own && store.was_heard(&one.object.name)?;
+                }
             }
         }
         if let Some(head) = &plan.head
             && !(has_all && put(self, store, head)? == Placed::There)
         {
-            return Ok(Done::Some);
-        }
-        if !has_all {
-            done = Done::Some;
+            return Ok(Done::Held);
         }
         for one in &plan.after {
-            if put(self, store, one)? != Placed::There {
-                done = Done::Some;
-            }
+            done = done.max(match put(self, store, one)? {
+                Placed::There => Done::All,
+                Placed::Not => Done::Some,
+                Placed::Lost => Done::AllButLost,
+            });
         }
         Ok(done)
     }
 
-    /// The same of an own log, and notes what of it is lost. `is_all` says that everything it names was compared.
+    /// The same of an own log, and notes what of it is lost, also when it ends early. `is_all` says that everything the log names
+    /// was compared.
     pub(super) fn put_own(
         &mut self,
         store: &mut Store,
@@ -95,9 +104,18 @@ impl Round<'_> {
         is_all: bool,
         now: Timestamp,
     ) -> Result<Done, RoundError> {
-        self.lost.clear();
-        let done = self.put_all(store, plan, Whose::Author, now)?;
-        store.note_lost(&self.options.remote, log, &self.lost, is_all, now)?;
+        (self.lost, self.has_unread) = (Vec::new(), false);
+        let done = self.put_all(store, plan, Whose::Author, now);
+        // Of what was not tried or could not be read nothing is known.
+        let is_through = match &done {
+            Ok(Done::Held) => plan.after.is_empty(),
+            Ok(Done::All | Done::AllButLost | Done::Some) => true,
+            Err(_) => false,
+        };
+        let is_all = is_all && is_through && !self.has_unread;
+        let noted = store.note_lost(&self.options.remote, log, &self.lost, is_all, now);
+        let done = done?;
+        noted?;
         Ok(done)
     }
 
@@ -110,10 +128,21 @@ impl Round<'_> {
             return Ok(Placed::Not);
         };
         // What is damaged here must not take a name there.
-        if let Err(why) = check(object, put.object.bytes, &place) {
-            self.lost.push((object.clone(), why.clone()));
-            self.problem(Problem::Lost(object.clone(), why));
-            return Ok(if whose == Whose::Author && store.was_put(object)? { Placed::Lost } else { Placed::Not });
+        match check(store, object, put.object.bytes, &place, now)? {
+            Kept::Good => {}
+            Kept::Bad(why) => {
+                if whose == Whose::Author {
+                    self.lost.push((object.clone(), why.clone()));
+                }
+                self.problem(Problem::Lost(object.clone(), why));
+                return Ok(Placed::Lost);
+            }
+            Kept::Unread(error) => {
+                self.has_unread = true;
+                let why = format!("the copy kept here cannot be read: {error}");
+                self.problem(Problem::Unreachable(object.clone(), why));
+                return Ok(Placed::Not);
+            }
         }
         for n in put.replica.unwrap_or(0)..=REPLICAS {
             let file = if n == 0 { RemoteFile::object(object) } else { RemoteFile::replica(object, n) };
@@ -251,43 +280,91 @@ struct Compare<'a> {
 }
 
 impl Write for Compare<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.is_same {
             let mut ours = vec![0; bytes.len()];
             self.is_same = match self.local.read_exact(&mut ours) {
                 Ok(()) => ours == bytes,
-                Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => false,
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => false,
                 Err(e) => return Err(e),
             };
         }
         Ok(bytes.len())
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
 /// Bytes of prelude and header of a segment's file.
-fn head_bytes(path: &std::path::Path) -> Result<u64, StoreError> {
+fn head_bytes(path: &Path) -> Result<u64, StoreError> {
     let mut file = File::open(path)?;
     let mut prelude = [0; PRELUDE_BYTES];
     file.read_exact(&mut prelude)?;
     Ok(PRELUDE_BYTES as u64 + header_bytes(&prelude)?)
 }
 
-/// Whether the copy kept here is what its name says, every byte of it.
-fn check(object: &ObjectName, bytes: u64, place: &ObjectPlace) -> Result<(), String> {
-    let wrong = |id: ObjectId| if id == object.id() { Ok(()) } else { Err("its bytes are others".to_owned()) };
-    match place {
-        ObjectPlace::Memory(bytes) => wrong(ObjectId::of(Digest::of(&[bytes]))),
-        ObjectPlace::File(path) => {
-            let file = File::open(path).map_err(|e| e.to_string())?;
-            let found = file.metadata().map_err(|e| e.to_string())?.len();
-            if found != bytes {
-                return Err(format!("it has {found} bytes instead of {bytes}"));
-            }
-            check_segment(object, bytes, file).map_err(|e| describe(&e))
-        }
+/// What the copy of an object that is kept here is.
+#[derive(Debug)]
+pub(super) enum Kept {
+    /// What its name says, every byte of it.
+    Good,
+    /// Damaged or gone; says how.
+    Bad(String),
+    /// It could not be read, which says nothing of what it is.
+    Unread(io::Error),
+}
+
+/// Looks at the copy kept here, every byte of it; one that was found to be wrong is read again when it has changed, and once a day.
+pub(super) fn check(
+    store: &mut Store,
+    object: &ObjectName,
+    bytes: u64,
+    place: &ObjectPlace,
+    now: Timestamp,
+) -> Result<Kept, StoreError> {
+    let path = match place {
+        ObjectPlace::Memory(bytes) if ObjectId::of(Digest::of(&[bytes])) == object.id() => return Ok(Kept::Good),
+        ObjectPlace::Memory(_) => return Ok(Kept::Bad("its bytes are others".to_owned())),
+        ObjectPlace::File(path) => path,
+    };
+    // Before it is read: what changes meanwhile is read again.
+    let state = match state_of(path) {
+        Ok(state) => state,
+        Err(error) => return Ok(Kept::Unread(error)),
+    };
+    if let Some(why) = store.spoilt(object, &state, now)? {
+        return Ok(Kept::Bad(why));
+    }
+    let kept = match read(object, bytes, path) {
+        Ok(None) => Kept::Good,
+        Ok(Some(why)) => Kept::Bad(why),
+        Err(error) => Kept::Unread(error),
+    };
+    match &kept {
+        Kept::Good => store.forget_spoilt(object)?,
+        Kept::Bad(why) => store.note_spoilt(object, &state, why, now)?,
+        Kept::Unread(_) => {}
+    }
+    Ok(kept)
+}
+
+/// Reads a file. Says what is wrong with it, if anything is.
+fn read(object: &ObjectName, bytes: u64, path: &Path) -> io::Result<Option<String>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(error.to_string())),
+        Err(error) => return Err(error),
+    };
+    let found = file.metadata()?.len();
+    if found != bytes {
+        return Ok(Some(format!("it has {found} bytes instead of {bytes}")));
+    }
+    match check_segment(object, bytes, file) {
+        Ok(()) => Ok(None),
+        // It ends before its header says.
+        Err(SegmentError::Read(error)) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
+        Err(error) => Ok(Some(describe(&error))),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use carry_kernel::clock::Timestamp;
 
-use super::put::Done;
+use super::put::{Done, Kept, check};
 use super::wants::object_of;
 use super::{Direction, Round, RoundError};
 use crate::head::{Segments, SignedHead, Want};
@@ -22,13 +22,18 @@ const ANSWER_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// and one to be answered.
 const LOST_AFTER: Duration = Duration::from_secs(48 * 60 * 60);
 
-/// Which of these objects nobody brought for so long that they are taken to be lost.
+/// How lately somebody must have looked: what was noted of a place that this device sees no more says nothing of what it lacks now.
+const LOOKED_WITHIN: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+
+/// Which of these objects nobody brought for so long that they are taken to be lost. What this device held itself and let go of is
+/// counted from then: what was noted of it before was forgotten with it.
 fn given_up(store: &Store, lacks: &BTreeSet<ObjectName>, now: Timestamp) -> Result<BTreeSet<ObjectName>, RoundError> {
     if lacks.is_empty() {
         return Ok(BTreeSet::new());
     }
     let rejected = store.all_rejected()?.into_iter();
-    let for_long = rejected.filter(|(_, rejected)| now.since(rejected.since) >= LOST_AFTER);
+    let for_long = rejected
+        .filter(|(_, rejected)| now.since(rejected.since) >= LOST_AFTER && now.since(rejected.last) < LOOKED_WITHIN);
     Ok(for_long.filter_map(|(path, _)| object_of(&path)).filter(|object| lacks.contains(object)).collect())
 }
 
@@ -252,6 +257,10 @@ impl Round<'_> {
         one.objects.retain(|object| object.name == *name);
         let bytes = one.objects.first().map_or(0, |object| object.bytes);
         let Some(place) = store.find_object(name)? else { return Ok(()) };
+        // A copy there is not to be measured by a damaged one here.
+        if !matches!(check(store, name, bytes, &place, now)?, Kept::Good) {
+            return Ok(());
+        }
         // Sizes say little to who found it damaged: it is read.
         for candidate in self.candidates(name)? {
             if candidate.bytes == bytes {

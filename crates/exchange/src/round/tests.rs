@@ -27,6 +27,7 @@ mod crashed;
 mod forked;
 mod healed;
 mod heard;
+mod lost;
 mod mended;
 mod merged;
 mod random;

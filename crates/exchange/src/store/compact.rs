@@ -407,6 +407,9 @@ impl Store {
                 Err(e) => return Err(super::incarnation::disk_error("remove", &path)(e)),
             }
         }
+        if !old.is_empty() {
+            self.db.write(|tx| super::heard::prune(tx, self.log))?;
+        }
         Ok(old.len())
     }
 }

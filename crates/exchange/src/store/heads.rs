@@ -455,11 +455,10 @@ impl Store {
 
     /// Whether a head was signed here and never put anywhere, as far as is known.
     fn is_unheard(&self, head: &SignedHead) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM heads_signed WHERE log = ?1 AND digest = ?2)";
+        let sql = "SELECT EXISTS (SELECT 1 FROM heads_signed WHERE log = ?1 AND digest = ?2 AND NOT is_heard)";
         let digest = head.digest();
         let row = (head.head().log().to_string(), digest.as_bytes());
-        let is_signed = self.db.conn().prepare_cached(sql)?.query_row(row, |row| row.get::<_, bool>(0))?;
-        Ok(is_signed && !self.was_put(&head.name())?)
+        Ok(self.db.conn().prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
     }
 
     /// Which way of its log a head is on, and what it is there.

@@ -5,6 +5,7 @@ use std::io::Write as _;
 
 use super::places::Guard;
 use super::read::{Piece, pieces};
+use super::round::forget_rejected_of;
 use super::rows::{self, Lane};
 use super::seal::{insert_attached, part_name};
 use super::verify::{Finding, Findings, of_ranges};
@@ -113,6 +114,11 @@ impl Store {
                 let log = lane.log.to_string();
                 tx.execute(sql, (&log, lane.track, lane.stream.as_str(), &piece.file))?;
                 tx.execute("DELETE FROM attached WHERE log = ?1 AND file = ?2", (&log, &piece.file))?;
+                if piece.blocks.is_none() {
+                    // It is lacking from now on, however long it has been so elsewhere.
+                    let expected = piece.expected();
+                    forget_rejected_of(tx, &expected.reference.name(expected.log, &expected.stream))?;
+                }
             }
             for part in &parts {
                 part.piece.insert(tx)?;

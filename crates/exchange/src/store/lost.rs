@@ -77,10 +77,12 @@ impl Store {
         self.db.write(|tx| Ok(tx.prepare_cached(sql)?.execute((key.0, &key.1)).map(drop)?))
     }
 
-    fn lost_of(&self, remote: &str, log: LogId) -> Result<Vec<LostRow>, StoreError> {
-        let mut all = read(self.db.conn())?;
-        all.retain(|row| row.remote == remote && row.object.log() == log);
-        Ok(all)
+    /// The files of an own log that a remote lacks and cannot be given, as far as is noted.
+    pub(super) fn lost_of(&self, remote: &str, log: LogId) -> Result<Vec<LostRow>, StoreError> {
+        let sql = "SELECT remote, name, why, since_ms FROM lost WHERE remote = ?1 AND log = ?2 ORDER BY name";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let rows = rows.query_map((remote, log.to_string()), row_of)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 }
 
@@ -97,9 +99,11 @@ pub fn look_at_lost(home: &Home) -> Result<Vec<LostRow>, StoreError> {
 
 fn read(db: &rusqlite::Connection) -> Result<Vec<LostRow>, StoreError> {
     let mut rows = db.prepare_cached("SELECT remote, name, why, since_ms FROM lost ORDER BY remote, name")?;
-    let rows = rows.query_map([], |row| {
-        let since = Timestamp::from_millis(row.get(3)?);
-        Ok(LostRow { remote: row.get(0)?, object: parsed(row, 1)?, why: row.get(2)?, since })
-    })?;
+    let rows = rows.query_map([], row_of)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn row_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<LostRow> {
+    let since = Timestamp::from_millis(row.get(3)?);
+    Ok(LostRow { remote: row.get(0)?, object: parsed(row, 1)?, why: row.get(2)?, since })
 }

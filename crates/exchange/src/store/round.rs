@@ -6,8 +6,8 @@ use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::{self, OptionalExtension as _};
 
 use super::rows::{digest, int, number, parsed};
-use super::{Store, StoreError};
-use crate::name::{Folder, LogId, ObjectName};
+use super::{Store, StoreError, heard};
+use crate::name::{Entry, Folder, LogId, ObjectName};
 
 /// Rejections that are remembered of one remote, newest first: what is forgotten is tried again.
 const REJECTS_KEPT: i64 = 10_000;
@@ -37,24 +37,17 @@ pub struct Rejected {
 }
 
 impl Store {
-    /// Notes that this device put a file. Only what is noted here may be collected there.
+    /// Notes that this device put a file. Only what is noted here may be collected there. That others may have read it since is
+    /// known for good, however much is forgotten of the remote.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn note_put(&mut self, remote: &str, path: &str, bytes: u64, now: Timestamp) -> Result<(), StoreError> {
         self.db.write(|tx| {
             let sql = "INSERT OR REPLACE INTO put (remote, name, bytes, at_ms) VALUES (?1, ?2, ?3, ?4)";
-            Ok(tx.prepare_cached(sql)?.execute((remote, path, int(bytes), now.as_millis())).map(drop)?)
+            tx.prepare_cached(sql)?.execute((remote, path, int(bytes), now.as_millis()))?;
+            heard::note_path(tx, path)
         })
-    }
-
-    /// Whether this device ever put an object, under its own name, to a remote that it still knows.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn was_put(&self, object: &ObjectName) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM put WHERE name = ?1)";
-        Ok(self.db.conn().prepare_cached(sql)?.query_row([object.path()], |row| row.get(0))?)
     }
 
     /// Notes that a file that this device put is gone again.
@@ -224,4 +217,18 @@ impl Store {
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
+}
+
+/// Forgets what was noted of all that could have been an object, everywhere: it is looked at anew.
+pub(super) fn forget_rejected_of(tx: &rusqlite::Connection, object: &ObjectName) -> Result<(), StoreError> {
+    let folder = object.folder();
+    let mut rows = tx.prepare_cached("SELECT DISTINCT name FROM rejects WHERE name > ?1 AND name < ?2")?;
+    let rows = rows.query_map((format!("{folder}/"), format!("{folder}0")), |row| row.get::<_, String>(0))?;
+    for path in rows.collect::<rusqlite::Result<Vec<_>>>()? {
+        let name = path.rsplit_once('/').map_or("", |(_, name)| name);
+        if matches!(Entry::read(folder, name), Entry::Object(of, _) if of == *object) {
+            tx.prepare_cached("DELETE FROM rejects WHERE name = ?1")?.execute([&path])?;
+        }
+    }
+    Ok(())
 }

@@ -262,11 +262,13 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn forget_remote(&mut self, remote: &str) -> Result<(), StoreError> {
-        self.db.write(|tx| forget(tx, remote))
+        self.db.write(|tx| forget(tx, remote).map(drop))
     }
 
     /// Says where a remote is now, before anything that is noted of it is believed. Where it was elsewhere before, all of that
-    /// is forgotten: nothing is taken to be at the new place for having been at the old one. Says whether it was.
+    /// is forgotten: nothing is taken to be at the new place for having been at the old one. So is what was noted while nobody
+    /// had said where: a round that was under way when the remote was removed or moved may have noted it of the old place. Says
+    /// whether anything was forgotten.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -278,19 +280,17 @@ impl Store {
             return Ok(false);
         }
         self.db.write(|tx| {
-            if known.is_some() {
-                forget(tx, remote)?;
-            }
+            let n_forgotten = forget(tx, remote)?;
             let sql = "INSERT OR REPLACE INTO places (remote, place) VALUES (?1, ?2)";
             tx.prepare_cached(sql)?.execute((remote, place))?;
-            Ok::<_, StoreError>(())
-        })?;
-        Ok(known.is_some())
+            Ok::<_, StoreError>(n_forgotten > 0)
+        })
     }
 }
 
-/// All that is noted of a remote goes.
-fn forget(tx: &Connection, remote: &str) -> Result<(), StoreError> {
+/// All that is noted of a remote goes. Says how many rows that were.
+fn forget(tx: &Connection, remote: &str) -> Result<usize, StoreError> {
+    let mut n_rows = 0;
     let tables = [
         "put",
         "published",
@@ -305,9 +305,9 @@ fn forget(tx: &Connection, remote: &str) -> Result<(), StoreError> {
         "lost",
     ];
     for table in tables {
-        tx.prepare_cached(&format!("DELETE FROM {table} WHERE remote = ?1"))?.execute([remote])?;
+        n_rows += tx.prepare_cached(&format!("DELETE FROM {table} WHERE remote = ?1"))?.execute([remote])?;
     }
-    Ok(())
+    Ok(n_rows)
 }
 
 /// How rounds went, for whoever only looks: makes nothing.

@@ -107,10 +107,15 @@ CREATE TABLE moved (
   PRIMARY KEY (log, track, stream)
 ) STRICT, WITHOUT ROWID;
 
--- Heads that this device signed. The bytes of old ones are let go.
+-- Heads that this device signed. The bytes of old ones are let go. is_heard says that it was put somewhere: others may know it.
 CREATE TABLE heads_signed (
-  log TEXT NOT NULL, n INTEGER NOT NULL, digest BLOB NOT NULL, bytes BLOB,
+  log TEXT NOT NULL, n INTEGER NOT NULL, digest BLOB NOT NULL, bytes BLOB, is_heard INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (log, n)
+) STRICT, WITHOUT ROWID;
+-- Own segments that were put somewhere, wherever that was: a head that names them says nothing new.
+CREATE TABLE heard (
+  log TEXT NOT NULL, file TEXT NOT NULL,
+  PRIMARY KEY (log, file)
 ) STRICT, WITHOUT ROWID;
 -- Heads that were verified. verdict is followed, old, shrunk or newer (needs an upgrade). reader is the version of the program
 -- that could not read a newer one: another one looks at it again.
@@ -199,6 +204,10 @@ CREATE TABLE answered (
 CREATE TABLE lost (
   remote TEXT NOT NULL, log TEXT NOT NULL, name TEXT NOT NULL, why TEXT NOT NULL, since_ms INTEGER NOT NULL,
   PRIMARY KEY (remote, name)
+) STRICT, WITHOUT ROWID;
+-- Files kept here that were found damaged or gone, and in what state they were: they are not read again while they are in it.
+CREATE TABLE spoilt (
+  name TEXT PRIMARY KEY, state TEXT NOT NULL, why TEXT NOT NULL, at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 -- Logs that could not be passed on to a remote, because files that their heads name are held only in other pieces.
 CREATE TABLE carried (

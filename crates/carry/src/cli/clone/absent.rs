@@ -1,6 +1,7 @@
 //! Why a repository cannot be cloned here, and what to do about it, where.
 
 use carry_code::stream::{self, ForeignLine};
+use carry_daemon::exchange::accord;
 use carry_exchange::store::LogState;
 use carry_exchange::store::status::{self, LogStatus, Status};
 
@@ -40,9 +41,13 @@ pub(super) fn reasons(shell: &Shell) -> Result<Vec<String>, Failure> {
     }
     let status = status::look(&shell.home)?;
     let mut reasons = status.as_ref().map(|status| unapproved(shell, status)).transpose()?.unwrap_or_default();
-    if reasons.is_empty() {
+    if !reasons.is_empty() {
+        return Ok(reasons);
+    }
+    let is_alone = !status.iter().flat_map(|status| &status.logs).any(|log| log.row.state == LogState::Approved);
+    reasons = status.as_ref().map(|status| revoked(shell, status)).transpose()?.unwrap_or_default();
+    if reasons.is_empty() || !is_alone {
         let names = with_code.join(", ");
-        let is_alone = status.is_none_or(|status| !status.logs.iter().any(|log| log.row.state == LogState::Approved));
         let what = match is_alone {
             true => format!("No other device was met at {names} yet"),
             false => "No approved device exchanged a repository that is not here".to_owned(),
@@ -58,9 +63,6 @@ pub(super) fn reasons(shell: &Shell) -> Result<Vec<String>, Failure> {
 /// The devices that wait for a word, those with code first: what they have is not known before.
 pub(super) fn unapproved(shell: &Shell, status: &Status) -> Result<Vec<String>, Failure> {
     let names = Names::of(status);
-    let has_code = |log: &LogStatus| {
-        log.streams.iter().any(|(stream, standing)| stream.as_str() == "code" && standing.published > 0)
-    };
     let mut waiting = devices::waiting(shell, status)?;
     waiting.sort_by_key(|log| !has_code(log));
     let mut said: Vec<String> = waiting
@@ -82,6 +84,38 @@ pub(super) fn unapproved(shell: &Shell, status: &Status) -> Result<Vec<String>, 
         said.push(format!("{} more are not approved; `carry devices` names them.", waiting.len() - NAMED_MAX));
     }
     Ok(said)
+}
+
+/// The devices that have exchanged code and whose work does not count any more.
+fn revoked(shell: &Shell, status: &Status) -> Result<Vec<String>, Failure> {
+    let names = Names::of(status);
+    let known = shell.registry_to_read()?.map(|registry| registry.devices()).transpose()?.unwrap_or_default();
+    let is_revoked = |log: &LogStatus| match log.row.state {
+        LogState::Revoked => true,
+        LogState::Unapproved => accord::known_of(&known, log).is_some_and(|known| known.is_revoked),
+        _ => false,
+    };
+    let revoked: Vec<&LogStatus> = status.logs.iter().filter(|log| is_revoked(log) && has_code(log)).collect();
+    let mut said: Vec<String> = revoked
+        .iter()
+        .take(NAMED_MAX)
+        .map(|log| {
+            let (shown, name) = (names.show(log.row.log), word(&names, log));
+            format!(
+                "{shown} has exchanged code and is revoked here; `carry devices approve {name}` trusts it again, and then \
+                 `carry exchange` takes in what it has."
+            )
+        })
+        .collect();
+    if revoked.len() > NAMED_MAX {
+        said.push(format!("{} more are revoked; `carry devices` names them.", revoked.len() - NAMED_MAX));
+    }
+    Ok(said)
+}
+
+/// Whether a device has exchanged uncommitted code, whether or not that was taken in.
+fn has_code(log: &LogStatus) -> bool {
+    log.streams.iter().any(|(stream, standing)| stream.as_str() == "code" && standing.published > 0)
 }
 
 /// What a device is called in a command: what it calls itself, unless another does so, too.

@@ -68,7 +68,7 @@ pub(super) fn candidates(shell: &Shell) -> Result<Candidates, Failure> {
 /// The one that is meant by `NAME`, by `DEVICE:NAME`, or by what it is called in logs.
 pub(super) fn find(shell: &Shell, candidates: &Candidates, typed: &str) -> Result<Candidate, Failure> {
     let all = &candidates.all;
-    let mut meant: Vec<Candidate> = all.iter().filter(|one| one.is_called(typed)).cloned().collect();
+    let mut meant: Vec<Candidate> = called(all, typed).cloned().collect();
     if meant.is_empty()
         && let Some((device, name)) = typed.split_once(':')
     {
@@ -92,6 +92,13 @@ pub(super) fn find(shell: &Shell, candidates: &Candidates, typed: &str) -> Resul
     }
 }
 
+/// Those that are listed under a name; else those that some device calls so.
+fn called<'c>(all: &'c [Candidate], typed: &'c str) -> impl Iterator<Item = &'c Candidate> {
+    let is_listed = move |one: &Candidate| one.name == typed || one.repository == typed;
+    let has_listed = all.iter().any(is_listed);
+    all.iter().filter(move |one| if has_listed { is_listed(one) } else { one.is_called(typed) })
+}
+
 impl Candidates {
     /// Fails when a device that was revoked has what is meant.
     fn refuse_revoked(&self, typed: &str) -> Result<(), Failure> {
@@ -111,9 +118,9 @@ impl Candidates {
 }
 
 impl Candidate {
-    /// Whether a name means it: what people call it, or what it is called in logs.
+    /// Whether a name means it: what people call it on any of the devices, or what it is called in logs.
     pub(super) fn is_called(&self, name: &str) -> bool {
-        self.name == name || self.repository == name
+        self.repository == name || self.lines.iter().any(|line| line.name == name)
     }
 
     /// Its lines, the newest first.

@@ -67,7 +67,7 @@ pub(super) fn show(shell: &Shell, status: &Status, known: &[KnownDevice]) -> Res
             (None, _) => "-".to_owned(),
             // What a stranger calls itself stands beside its id.
             (Some(_), LogState::Unapproved) => names.show(log.row.log),
-            (Some(device), _) => called.device(device.as_str()),
+            (Some(device), _) => called.log(log.row.log).unwrap_or_else(|| text::line(device.as_str())),
         };
         let seen = match (log.row.state, log.head) {
             (LogState::Own, _) => "-".to_owned(),

@@ -235,31 +235,47 @@ fn team(shell: &Shell) -> Vec<Finding> {
 
 /// What the user's configuration, and that of each repository, says without effect.
 fn configuration(shell: &Shell, trees: &[Tree]) -> Vec<Finding> {
-    let finding = |code, warning: &Warning, advice: &str| Finding {
-        code,
-        severity: Severity::Warning,
-        problem: warning.to_string(),
-        advice: advice.to_owned(),
-        fix: None,
-    };
-    let mut findings: Vec<Finding> = shell
-        .config(None)
+    let config = shell.config_in_silence(None);
+    let mut findings: Vec<Finding> = config
         .warnings()
         .iter()
-        .map(|warning| finding("configuration", warning, "It has no effect; `carry config edit` opens the file."))
+        .map(|warning| misconfigured("configuration", warning, config.broken().contains(warning)))
         .collect();
     for tree in trees {
-        let config = shell.config(Some(&tree.root));
+        let config = shell.config_in_silence(Some(&tree.root));
         let of_repository = |warning: &&Warning| matches!(warning.origin, Origin::Repository { .. });
-        findings.extend(config.warnings().iter().filter(of_repository).map(|warning| {
-            finding(
-                "repository-configuration",
-                warning,
-                "It has no effect: a repository's own file may only narrow what is captured. `carry config show --origin` there says what holds.",
-            )
-        }));
+        findings.extend(
+            config
+                .warnings()
+                .iter()
+                .filter(of_repository)
+                .map(|warning| misconfigured("repository-configuration", warning, config.broken().contains(warning))),
+        );
     }
     findings
+}
+
+/// A setting, or a whole file of them, without effect. By what is left of a file that cannot be parsed nothing is captured.
+fn misconfigured(code: &'static str, warning: &Warning, is_broken: bool) -> Finding {
+    let (severity, advice) = match (&warning.origin, is_broken) {
+        (Origin::Repository { .. }, true) => {
+            (Severity::Error, "Nothing is captured there until the file is mended.".to_owned())
+        }
+        (_, true) => (
+            Severity::Error,
+            "Nothing is captured or exchanged until the file is mended; `carry config edit` opens it.".to_owned(),
+        ),
+        (Origin::Repository { .. }, false) => (
+            Severity::Warning,
+            "It has no effect: a repository's own file may only narrow what is captured. `carry config show --origin` there says what holds."
+                .to_owned(),
+        ),
+        (Origin::Environment(name), false) => {
+            (Severity::Warning, format!("It has no effect; set the variable {} to a good value, or unset it.", text::line(name)))
+        }
+        (_, false) => (Severity::Warning, "It has no effect; `carry config edit` opens the file.".to_owned()),
+    };
+    Finding { code, severity, problem: warning.to_string(), advice, fix: None }
 }
 
 fn program(shell: &Shell) -> Result<String, Failure> {

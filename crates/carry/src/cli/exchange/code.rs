@@ -175,13 +175,16 @@ pub(in crate::cli) fn revoked(shell: &Shell) -> Result<impl Fn(&ForeignLine) -> 
     })
 }
 
-/// Repositories that are not here, of the lines of others that wait for them.
+/// Repositories that are not here, of the lines of others that wait for them. Devices may call one by several names: the newest
+/// counts, as where it is cloned.
 fn elsewhere<'l>(lines: impl Iterator<Item = &'l ForeignLine>) -> Vec<Note> {
-    let mut by_name: BTreeMap<(&str, &str), Vec<&ForeignLine>> = BTreeMap::new();
+    let mut by_repository: BTreeMap<&str, Vec<&ForeignLine>> = BTreeMap::new();
     for line in lines {
-        by_name.entry((&line.name, &line.repository)).or_default().push(line);
+        by_repository.entry(&line.repository).or_default().push(line);
     }
-    let note = |((name, repository), lines): ((&str, &str), Vec<&ForeignLine>)| {
+    let note = |(repository, mut lines): (&str, Vec<&ForeignLine>)| {
+        lines.sort_by(|a, b| (b.time, &b.ref_name).cmp(&(a.time, &a.ref_name)));
+        let name = lines.first().map_or(repository, |line| &line.name);
         let mut whose: Vec<String> = lines.iter().map(|line| who(line)).collect();
         whose.sort();
         whose.dedup();
@@ -198,7 +201,9 @@ fn elsewhere<'l>(lines: impl Iterator<Item = &'l ForeignLine>) -> Vec<Note> {
             advice: format!("`carry clone {word}` makes it here; `carry add` registers a clone that you have already."),
         }
     };
-    by_name.into_iter().map(note).collect()
+    let mut notes: Vec<Note> = by_repository.into_iter().map(note).collect();
+    notes.sort_by(|a, b| a.name.cmp(&b.name));
+    notes
 }
 
 /// Whether a shell takes a name as it is.

@@ -97,10 +97,15 @@ fn show(shell: &Shell, remotes: &[RemoteSettings], mended: Mended) -> Result<(),
     if is_healed && failures.is_empty() && !has_problems {
         return Ok(());
     }
-    let failure = Failure::partly("not everything could be healed");
+    let mut failure = Failure::partly("not everything could be healed");
+    if mended.nowhere.iter().any(|object| names.is_ours(object.log())) {
+        failure = failure.hint(problem::LOST_ADVICE);
+    }
     Err(match remotes.is_empty() {
         true => failure.hint("`carry remote add NAME PLACE` names a place that may have good copies."),
-        false => failure.hint("Any other device that has a good copy puts it with `carry exchange verify --repair`."),
+        false => {
+            failure.hint("Any other device that has a good copy puts it with `carry exchange verify --repair --deep`.")
+        }
     })
 }
 
@@ -141,7 +146,7 @@ fn show_remote(
         shell.out.say(format_args!("{name}: put what was damaged or missing there: {}.", files(&done.put)))?;
     }
     if done.fetched.is_empty() && done.put.is_empty() {
-        let what = if is_healed { "nothing could be healed, or had to be" } else { "nothing was healed" };
+        let what = if is_healed { "nothing had to be healed" } else { "nothing was healed" };
         shell.out.say(format_args!("{name}: {what}."))?;
     }
     let (fetched, put) = (done.fetched.iter().map(|file| ("from", file)), done.put.iter().map(|file| ("to", file)));
@@ -154,6 +159,13 @@ fn show_remote(
     }
     let mut report = done.report;
     report.problems.retain(|problem| !is_told(problem));
+    for problem in &report.problems {
+        if let Problem::Lost(object, why) = problem {
+            shell.out.warn(problem::lost(object, why, names, Some(&done.damaged)));
+        }
+    }
+    // What that means is said at the end, once all remotes were asked.
+    report.problems.retain(|problem| !matches!(problem, Problem::Lost(..)));
     told::show_problems(shell, &report, names);
     Ok(has_failed)
 }
@@ -173,9 +185,12 @@ fn show_left(shell: &Shell, kind: &'static str, objects: &[ObjectName], names: &
         return Ok(());
     }
     for object in objects.iter().take(NAMED_MAX) {
-        let whose = names.show(object.log());
+        let whose = names.whose(object.log());
         shell.out.warn(match kind {
-            "nowhere" => format!("nobody that was asked has a good copy of a file of {whose}: {object}"),
+            "nowhere" => {
+                let held = problem::held_in(object).map_or(String::new(), |held| format!(" (it held {held})"));
+                format!("nobody that was asked has a good copy of a file of {whose}: {object}{held}")
+            }
             _ => format!("a file of {whose} is missing at a remote, and can only be put by another device: {object}"),
         });
     }
@@ -259,7 +274,7 @@ impl<'a> RepairJson<'a> {
             put: files(&done.put),
             damaged: done.damaged.clone(),
             read: done.n_read,
-            problems: problems.map(|problem| problem::json(problem, names)).collect(),
+            problems: problems.map(|problem| problem::json_of_repair(problem, names)).collect(),
         }
     }
 }

@@ -23,6 +23,8 @@ pub(in crate::cli) struct Name {
     pub(in crate::cli) device: Option<String>,
     /// What that calls itself.
     label: Option<String>,
+    /// Whether this device writes it, or wrote it.
+    is_ours: bool,
     /// Whether somebody said that it is to be trusted, or it is this device's.
     is_trusted: bool,
     /// The log that speaks for it.
@@ -41,6 +43,7 @@ impl Names {
             alias: log.row.alias.clone(),
             device: log.device.as_ref().map(|device| device.as_str().to_owned()),
             label: log.label().map(ToOwned::to_owned),
+            is_ours: log.is_ours(),
             is_trusted: log.is_ours() || log.row.state == LogState::Approved,
             vouched_by: log.row.vouched_by,
         };
@@ -56,6 +59,16 @@ impl Names {
     pub(in crate::cli) fn spoken_for(&self, log: LogId) -> Option<&str> {
         let from = self.get(log).filter(|name| name.is_trusted)?.vouched_by?;
         self.get(from).map(|name| name.alias.as_str())
+    }
+
+    /// Whether this device writes a log, or wrote it.
+    pub(in crate::cli) fn is_ours(&self, log: LogId) -> bool {
+        self.get(log).is_some_and(|name| name.is_ours)
+    }
+
+    /// Whose a file of a log is, for people.
+    pub(in crate::cli) fn whose(&self, log: LogId) -> String {
+        if self.is_ours(log) { "this device".to_owned() } else { self.show(log) }
     }
 
     /// One for people: its device's label, with the id where nobody approved it or several call themselves so; and told apart by

@@ -18,6 +18,8 @@ use crate::wire::Shell;
 
 /// Clocks that differ by less are not worth a word.
 const SKEW_MAX_MS: i64 = 5 * 60 * 1000;
+/// Files that are lost and named one by one; `status --json` lists all.
+const LOST_NAMED: usize = 5;
 
 /// Says how the exchange stands; nothing when there is none. Asks no remote.
 pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
@@ -253,21 +255,30 @@ fn of_store(shell: &Shell, finding: &dyn Fn(&'static str, Severity, String, &str
              the folder exchange and exchange.db from the copy.",
         ));
     }
-    for remote in &shell.exchange().remotes {
-        let lost = look_at_lost(&shell.home).unwrap_or_default();
-        for row in lost.iter().filter(|row| row.remote == remote.name) {
-            findings.push(finding(
-                "exchange-lost",
-                Severity::Error,
-                format!("{} is missing at {}, and cannot be put there: {}.", row.object, row.remote, text::line(&row.why)),
-                "`carry exchange verify --repair` brings it back if any remote has a good copy. What nobody has is lost; all else goes on.",
-            ));
-        }
-    }
+    // That it cannot be read was told above.
+    let mut lost = look_at_lost(&shell.home).unwrap_or_default();
+    lost.retain(|row| shell.exchange().remote(&row.remote).is_some());
+    findings.extend(of_lost_files(&lost, finding));
     if let Ok(status) = store.status() {
         findings.extend(of_logs(&status, finding));
     }
     findings
+}
+
+/// What is lost at remotes: the first by name, and how many more there are.
+fn of_lost_files(lost: &[LostRow], finding: &dyn Fn(&'static str, Severity, String, &str) -> Finding) -> Vec<Finding> {
+    let named = lost.iter().take(LOST_NAMED).map(|row| {
+        format!("{} is missing at {}, and cannot be put there: {}.", row.object, row.remote, text::line(&row.why))
+    });
+    let more = match lost.len().saturating_sub(LOST_NAMED) {
+        0 => None,
+        1 => Some("1 more file that this device wrote is missing at a remote, and cannot be put there.".to_owned()),
+        n => Some(format!("{n} more files that this device wrote are missing at remotes, and cannot be put there.")),
+    };
+    let advice = "`carry exchange verify --repair` brings one back if any remote has a good copy; another device that has one puts it there with \
+                  `carry exchange verify --repair --deep`. If none has, what it held is lost: everything else goes on, and nothing need \
+                  be done.";
+    named.chain(more).map(|problem| finding("exchange-lost", Severity::Error, problem, advice)).collect()
 }
 
 fn of_logs(status: &Status, finding: &dyn Fn(&'static str, Severity, String, &str) -> Finding) -> Vec<Finding> {

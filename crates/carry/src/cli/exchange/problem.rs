@@ -1,12 +1,18 @@
 //! What did not go as it should in an exchange, in words: what it means, and the way forward.
 
-use carry_exchange::name::{LogId, ObjectName};
+use carry_daemon::exchange::settings::PLAIN;
+use carry_exchange::name::ObjectName;
+use carry_exchange::remote::RemoteFile;
 use carry_exchange::round::{Problem, Reached};
 use carry_exchange::store::{DiskRoom, Limit};
 use serde::Serialize;
 
 use super::names::Names;
 use crate::text;
+
+/// What a file of this device that nobody has a good copy of means, once all that could be asked was.
+pub(super) const LOST_ADVICE: &str =
+    "What it held is lost, unless another device has it. Everything else goes on, and nothing need be done.";
 
 /// A problem for people.
 pub(super) struct Words {
@@ -50,7 +56,7 @@ pub(super) fn is_failure(problem: &Problem) -> bool {
 
 /// In words.
 pub(super) fn words(problem: &Problem, names: &Names) -> Words {
-    let of = |object: &ObjectName| log_of(object).map_or("a device".to_owned(), |log| names.show(log));
+    let of = |object: &ObjectName| names.whose(object.log());
     let (text, advice) = match problem {
         Problem::Arriving(object) => (
             format!("a file of {} is still arriving: {object}", of(object)),
@@ -66,14 +72,20 @@ pub(super) fn words(problem: &Problem, names: &Names) -> Words {
         ),
         Problem::Missing(object) => (
             format!("a file of {} is not there yet: {object}", of(object)),
-            "A sync tool may still be bringing it. If it never comes, `carry exchange verify --repair` on a device that has it puts it again at once; exchanges there do so within a day or two.".to_owned(),
+            match object {
+                ObjectName::Segment { stream, .. } if !PLAIN.contains(&stream.as_str()) => format!(
+                    "Its device may send no {} there: `--code` of `carry remote add` there does. Else it may still be on its way, and nothing is to be done.",
+                    stream.as_str()
+                ),
+                _ => "It may still be on its way. If it never comes, `carry exchange verify --repair` on a device that has it puts it again at once; exchanges there do so within a day or two.".to_owned(),
+            },
         ),
         Problem::Unreachable(object, why) => (
             format!("a file of {} could not be read or written: {object}: {}", of(object), text::line(why)),
             "It is tried again. A file that a sync tool keeps only online must be made available on this device.".to_owned(),
         ),
         Problem::Lost(object, why) => (
-            format!("a file of {} is damaged here and is not there: {object}: {}", of(object), text::line(why)),
+            lost(object, why, names, None),
             "`carry exchange verify --repair` fetches it from whichever remote has it. What nobody has is lost; all else goes on.".to_owned(),
         ),
         Problem::Shrunk(log) => (
@@ -106,6 +118,31 @@ pub(super) fn words(problem: &Problem, names: &Names) -> Words {
         ),
     };
     Words { text, advice }
+}
+
+/// That a file is neither good here nor there. `damaged` are the paths there at which nothing good can be read, where that was
+/// looked at.
+pub(super) fn lost(object: &ObjectName, why: &str, names: &Names, damaged: Option<&[String]>) -> String {
+    let file = RemoteFile::object(object);
+    let there = match damaged {
+        None => "no good copy of it is there",
+        Some(paths) if paths.iter().any(|path| path == file.path()) => "damaged there as well",
+        Some(_) => "it is not there",
+    };
+    format!("a file of {} is damaged here, and {there}: {object}: {}", names.whose(object.log()), text::line(why))
+}
+
+/// What a file held, where that can be said: `records 3 to 5 of code`.
+pub(super) fn held_in(object: &ObjectName) -> Option<String> {
+    match object {
+        ObjectName::Segment { stream, first, last, .. } if first == last => {
+            Some(format!("record {first} of {}", stream.as_str()))
+        }
+        ObjectName::Segment { stream, first, last, .. } => {
+            Some(format!("records {first} to {last} of {}", stream.as_str()))
+        }
+        ObjectName::Head { .. } | ObjectName::List { .. } => None,
+    }
 }
 
 /// A limit that was reached by what `name` brings.
@@ -167,15 +204,24 @@ pub(super) fn kind(problem: &Problem) -> &'static str {
     }
 }
 
+/// For machines, of a repair: that needs no advice to repair.
+pub(super) fn json_of_repair(problem: &Problem, names: &Names) -> ProblemJson {
+    let mut json = json(problem, names);
+    if matches!(problem, Problem::Lost(..)) {
+        LOST_ADVICE.clone_into(&mut json.advice);
+    }
+    json
+}
+
 /// For machines.
 pub(super) fn json(problem: &Problem, names: &Names) -> ProblemJson {
     let reason_of_limit;
     let (object, log, stream, reason) = match problem {
         Problem::Arriving(object) | Problem::Damaged(object) | Problem::Missing(object) | Problem::Blocked(object) => {
-            (Some(object), log_of(object), None, None)
+            (Some(object), Some(object.log()), None, None)
         }
         Problem::Unreachable(object, why) | Problem::Lost(object, why) | Problem::Wrong(object, why) => {
-            (Some(object), log_of(object), None, Some(why))
+            (Some(object), Some(object.log()), None, Some(why))
         }
         Problem::Shrunk(log) | Problem::Forked(log) | Problem::NeedsUpgrade(log) => (None, Some(*log), None, None),
         Problem::Quota(log, reached) => {
@@ -195,15 +241,10 @@ pub(super) fn json(problem: &Problem, names: &Names) -> ProblemJson {
     }
 }
 
-/// Whose an object is.
-fn log_of(object: &ObjectName) -> Option<LogId> {
-    match object {
-        ObjectName::Head { log, .. } | ObjectName::Segment { log, .. } | ObjectName::List { log, .. } => Some(*log),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use carry_exchange::name::LogId;
+
     use super::*;
 
     #[test]

@@ -52,7 +52,12 @@ pub(super) fn show(
 
 /// `took in 12 records of desktop (3.4 KiB), put 5 records (1.2 KiB)`. That old heads went, each replaced by its successor, is said to
 /// machines and by `carry exchange gc` alone: it is no news, and sounds like a loss.
-pub(super) fn sentence(how: &How, report: &Report, names: &Names) -> String {
+fn sentence(how: &How, report: &Report, names: &Names) -> String {
+    news(how, report, names).unwrap_or_else(|| "nothing new".to_owned())
+}
+
+/// What of a round is said to people; `None` where nothing is.
+pub(super) fn news(how: &How, report: &Report, names: &Names) -> Option<String> {
     let sum = Sum::of(report);
     let would = if how.is_dry_run { "would have " } else { "" };
     let mut parts = Vec::new();
@@ -72,10 +77,7 @@ pub(super) fn sentence(how: &How, report: &Report, names: &Names) -> String {
     if sum.relayed != Moved::default() {
         parts.push(format!("passed on {}", moved(&sum.relayed)));
     }
-    match parts.is_empty() {
-        true => "nothing new".to_owned(),
-        false => format!("{would}{}", parts.join(", ")),
-    }
+    (!parts.is_empty()).then(|| format!("{would}{}", parts.join(", ")))
 }
 
 /// `2 heads, 3 files, 1.2 KiB`.

@@ -1,9 +1,11 @@
 //! `carry exchange verify`: look at everything that is kept of the exchange, and heal it.
 
-use carry_exchange::store::Finding;
+use carry_exchange::store::status::{self, LogStatus};
+use carry_exchange::store::{Finding, LogState};
 use serde::Serialize;
 
 use super::mend;
+use super::names::Names;
 use crate::failure::Failure;
 use crate::output::style;
 use crate::progress::Spinner;
@@ -14,7 +16,7 @@ use crate::wire::Shell;
 ///
 /// Reads every file and compares it with what was signed. Asks no remote, unless --repair is given: then what is damaged or missing
 /// here is fetched from a remote that has it, and what is missing or damaged at a remote is put there. The exit code is 3 when
-/// something could not be healed.
+/// something could not be healed. What other devices wrote and has not come yet is named, and is no failure.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Name of the remote to heal with; all by default
@@ -40,9 +42,19 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         let _spinner = Spinner::new(shell, "checking what is kept");
         if args.quick { store.verify_quick()? } else { store.verify()? }
     };
+    drop(store);
     show(shell, &findings, None)?;
-    if findings.is_empty() {
-        return if shell.out.is_json() { Ok(()) } else { shell.out.line("Everything is as it was written.") };
+    if findings.is_empty() && !shell.out.is_json() {
+        shell.out.line("Everything is as it was written.")?;
+    }
+    let has_lost = show_missing(shell)?;
+    match (findings.is_empty(), has_lost) {
+        (true, false) => return Ok(()),
+        (true, true) => {
+            return Err(Failure::failed("records that this device wrote are missing here")
+                .hint("`carry exchange verify --repair` fetches good copies from the remotes that have them."));
+        }
+        (false, _) => {}
     }
     let are = if findings.len() == 1 { "is" } else { "are" };
     let n = text::count(text::len(&findings), "thing");
@@ -66,6 +78,56 @@ pub(super) fn show(shell: &Shell, findings: &[Finding], left: Option<&[Finding]>
         shell.out.line(format_args!("{what}: {}{healed}", text::line(&finding.problem)))?;
     }
     Ok(())
+}
+
+/// Names what heads name and is missing here, of devices that count and streams that are taken in. Says whether this device wrote
+/// any of it.
+fn show_missing(shell: &Shell) -> Result<bool, Failure> {
+    let Some(status) = status::look(&shell.home)? else { return Ok(false) };
+    let (names, settings) = (Names::of(&status), shell.exchange());
+    let counts = |log: &&LogStatus| matches!(log.row.state, LogState::Own | LogState::Former | LogState::Approved);
+    let mut has_lost = false;
+    for log in status.logs.iter().filter(counts) {
+        for (stream, state) in &log.streams {
+            let n = state.missing.count();
+            if n == 0 || !(log.is_ours() || settings.takes(stream)) {
+                continue;
+            }
+            let is_lost = log.row.state == LogState::Own;
+            has_lost |= is_lost;
+            if shell.out.is_json() {
+                shell.out.json(&MissingJson {
+                    log: log.row.log.to_string(),
+                    name: &log.row.alias,
+                    stream: stream.as_str(),
+                    missing: state.missing.iter().map(|range| [*range.start(), *range.end()]).collect(),
+                    lost: is_lost,
+                })?;
+                continue;
+            }
+            let (records, whose) = (text::count(n, "record"), names.whose(log.row.log));
+            let (are, they) = if n == 1 { ("is", "it is") } else { ("are", "they are") };
+            let then = if is_lost { "" } else { "; each exchange asks for them" };
+            let then = if n == 1 { then.replace("them", "it") } else { then.to_owned() };
+            let what = format!("{records} of {} of {whose} {are} missing here ({})", stream.as_str(), state.missing);
+            match is_lost {
+                true => shell.out.warn(format_args!("{what}, and {they} this device's own")),
+                false => shell.out.line(format_args!("{what}{then}."))?,
+            }
+        }
+    }
+    Ok(has_lost)
+}
+
+/// Records that are missing here, for machines.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "exchange-missing")]
+struct MissingJson<'a> {
+    log: String,
+    name: &'a str,
+    stream: &'a str,
+    missing: Vec<[u64; 2]>,
+    lost: bool,
 }
 
 /// One finding, for machines.

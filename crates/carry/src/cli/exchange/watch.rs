@@ -95,7 +95,7 @@ pub(super) fn run(shell: &Shell, remotes: &[RemoteSettings], how: How) -> Result
                             told::show(shell, remote, &how, &report, &names)?;
                         } else {
                             let news = said.entry(at).or_default().take_in(&mut report, &names);
-                            let is_news = told::sentence(&how, &report, &names) != "nothing new";
+                            let is_news = told::news(&how, &report, &names).is_some();
                             report.problems = news.problems;
                             if is_news || !report.problems.is_empty() {
                                 told::show(shell, remote, &how, &report, &names)?;

@@ -1,16 +1,18 @@
 //! `carry remote add`: set a place up, and remember it.
 
+use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use carry_daemon::exchange::apart::{self, Ground as Apart};
 use carry_daemon::exchange::settings::{RemoteSettings, Settings, is_remote_name, token_variable};
 use carry_exchange::location::Location;
+use carry_exchange::name::{Folder, LogId};
 use carry_exchange::remote::{Class, Deadline, Init, Remote};
-use carry_exchange::store::RoundRow;
+use carry_exchange::store::{RoundRow, Store};
 use carry_kernel::{config, gate};
 
-use super::{RemoteJson, is_of, place, place_word, said_by_user, set_code};
+use super::{RemoteJson, is_of, note_of, place, place_word, said_by_user, set_code};
 use crate::failure::Failure;
 use crate::wire::{KEYS, Shell};
 use crate::{paths, prompt, text};
@@ -22,21 +24,21 @@ use crate::{paths, prompt, text};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Name of the remote on this device: 1 to 32 of a-z, 0-9 and -
-    name: String,
+    pub(super) name: String,
     /// A folder, s3://bucket/prefix?endpoint=https://..., dav+https://host/path, or https://host/path
-    place: String,
+    pub(super) place: String,
     /// Exchange uncommitted code there, too. It goes there as it is
     #[arg(long, conflicts_with = "no_code")]
-    code: bool,
+    pub(super) code: bool,
     /// Exchange no code there, and do not ask
     #[arg(long)]
-    no_code: bool,
+    pub(super) no_code: bool,
     #[command(flatten)]
-    files: Files,
+    pub(super) files: Files,
 }
 
 /// The files that may belong to a remote.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct Files {
     /// File for you alone (0600) with the token for an https:// address, or user:password for a dav+https:// one
     #[arg(long, value_name = "FILE")]
@@ -47,6 +49,11 @@ pub(super) struct Files {
 }
 
 impl Files {
+    /// Whether none was named.
+    pub(super) fn is_empty(&self) -> bool {
+        self.token_file.is_none() && self.ca_file.is_none()
+    }
+
     /// The setting that names each, and the entry.
     pub(super) fn entries(&self, shell: &Shell, name: &str) -> Vec<(&'static str, String)> {
         let files = [("exchange.token_files", &self.token_file), ("exchange.ca_files", &self.ca_file)];
@@ -108,7 +115,9 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let made = connected.init(&Deadline::NONE)?;
     if known.is_none() {
         // Under this name another place may have been known.
-        store.forget_remote(name)?;
+        if let Some(busy) = note_of(shell, name, |store| store.forget_remote(name))? {
+            return Err(busy);
+        }
         let item = format!("{name}={}", remote.location);
         config::append_user_list(KEYS, &shell.home.config_file(), "exchange.remotes", &item)?;
     }
@@ -135,7 +144,22 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    said(shell, &remote, made, changed)
+    let is_used = changed && is_marked && has_others(&*connected, &store)?;
+    said(shell, &remote, is_used, changed)
+}
+
+/// Whether another device has put a head there. A place that cannot be listed says so when it is exchanged with.
+pub(super) fn has_others(connected: &dyn Remote, store: &Store) -> Result<bool, Failure> {
+    let ours: Vec<LogId> = store.status()?.logs.iter().filter(|log| log.is_ours()).map(|log| log.row.log).collect();
+    let mut has_others = false;
+    let listed = connected.list(Folder::Heads, &Deadline::NONE, &mut |page| {
+        has_others |= page.iter().any(|file| {
+            let log = file.name.split_once('-').and_then(|(log, _)| log.parse::<LogId>().ok());
+            file.name.ends_with(".head") && log.is_some_and(|log| !ours.contains(&log))
+        });
+        if has_others { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    Ok(listed.is_ok() && has_others)
 }
 
 /// The place that was named.
@@ -299,7 +323,6 @@ fn grounds(shell: &Shell) -> Result<Vec<Apart>, Failure> {
 
 /// Shows what will be written, and asks.
 pub(super) fn ask(shell: &Shell, remote: &RemoteSettings, is_marked: bool) -> Result<(), Failure> {
-    prompt::check(shell, CONSENT)?;
     let shown = place(shell, &remote.location);
     match is_marked {
         true => shell.out.note(format_args!("{shown} is an exchange of Carry already: nothing is written but what is exchanged.")),
@@ -355,13 +378,13 @@ pub(super) fn what_of(has_code: bool) -> &'static str {
     if has_code { "conversations and uncommitted code" } else { "conversations, but no code" }
 }
 
-fn said(shell: &Shell, remote: &RemoteSettings, made: Init, changed: bool) -> Result<(), Failure> {
+fn said(shell: &Shell, remote: &RemoteSettings, is_used: bool, changed: bool) -> Result<(), Failure> {
     let (name, shown) = (&remote.name, place(shell, &remote.location));
     if !changed {
         return shell.out.say(format_args!("The remote {name} is {shown} already."));
     }
     shell.out.say(format_args!("Added the remote {name}, {shown}: {}.", what_of(remote.has_code)))?;
-    if made == Init::Already {
+    if is_used {
         shell.out.note("Others exchange through it already, or did.");
     }
     if let Location::Peer { .. } = remote.location

@@ -4,7 +4,7 @@ use carry_kernel::config;
 
 use carry_exchange::store::RoundRow;
 
-use super::{RemoteJson, is_of, said_by_user, unknown_here};
+use super::{RemoteJson, is_of, note_of, said_by_user, unknown_here};
 use crate::failure::Failure;
 use crate::text;
 use crate::wire::{KEYS, Shell};
@@ -45,10 +45,17 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     for key in NAMES {
         config::remove_user_list(KEYS, &file, key, name)?;
     }
-    if shell.home.database("exchange").exists() {
-        shell.ground()?.store()?.forget_remote(name)?;
-    }
+    // A round that is under way is ended by that.
     shell.reload_daemon();
+    if shell.home.database("exchange").exists()
+        && let Some(busy) = note_of(shell, name, |store| store.forget_remote(name))?
+    {
+        shell.out.warn(format_args!(
+            "{}; what was noted of {} here is forgotten when a remote of this name is added again",
+            busy.in_one_line(),
+            text::line(name)
+        ));
+    }
     if let Some(remote) = known.filter(|_| shell.out.is_json()) {
         return shell.out.json(&RemoteJson::new(remote, &RoundRow::default(), true));
     }

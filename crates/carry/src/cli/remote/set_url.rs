@@ -4,12 +4,12 @@ use std::path::Path;
 
 use carry_daemon::exchange::settings::RemoteSettings;
 use carry_exchange::location::Location;
-use carry_exchange::remote::{Deadline, Init};
+use carry_exchange::remote::Deadline;
 use carry_exchange::store::RoundRow;
 use carry_kernel::config;
 
 use super::add::{self, Files};
-use super::{RemoteJson, is_of, place, place_word, said_by_user, set_code, unknown_here};
+use super::{RemoteJson, is_of, note_of, place, place_word, said_by_user, unknown_here};
 use crate::failure::Failure;
 use crate::text;
 use crate::wire::{KEYS, Shell};
@@ -35,6 +35,14 @@ pub(super) struct Args {
     files: Files,
 }
 
+impl Args {
+    /// What says the same of a remote that is there already.
+    fn to_add(&self) -> add::Args {
+        let (name, place, files) = (self.name.clone(), self.place.clone(), self.files.clone());
+        add::Args { name, place, code: self.code, no_code: self.no_code, files }
+    }
+}
+
 pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let (settings, name) = (shell.exchange(), args.name.as_str());
     let Some(known) = settings.remote(name) else {
@@ -47,6 +55,10 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
             .hint("`carry config show --origin` says where exchange.remotes was set."));
     };
     let location = add::location(shell, &args.place)?;
+    if known.location == location && (args.code || args.no_code || !args.files.is_empty()) {
+        // What is said of it besides counts all the same.
+        return add::run(shell, &args.to_add());
+    }
     if known.location == location {
         shell.out.say(format_args!("The remote {name} is {} already.", place(shell, &location)))?;
         return if shell.out.is_json() {
@@ -63,8 +75,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let remote = new.remote(shell)?;
 
     let ground = shell.ground()?;
-    let mut store = ground.store()?;
-    let connected = ground.connect(&remote, store.log())?;
+    let connected = ground.connect(&remote, ground.store()?.log())?;
     let is_marked = add::is_marked(&*connected, &remote.location)?;
     add::ask(shell, &remote, is_marked)?;
     let has_code = match (args.code, args.no_code) {
@@ -72,23 +83,32 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         (false, false) if known.has_code => ask_for_code(shell, &remote)?,
         _ => false,
     };
-    let made = connected.init(&Deadline::NONE)?;
+    connected.init(&Deadline::NONE)?;
     let is_private = known.is_private && !matches!(known.location, Location::Peer { .. });
-    // What was said of the old place goes before the address changes, so that neither token nor code goes to the new one unasked.
-    let file = shell.home.config_file();
-    set_code(shell, name, false)?;
-    config::remove_user_list(KEYS, &file, "exchange.private", name)?;
-    store.forget_remote(name)?;
-    let dropped = new.write(shell, &file)?;
-    set_code(shell, name, has_code)?;
+    // In one step, so that neither token nor code goes to a place that it was not said of.
+    let dropped = shell.edit_config(|file| {
+        config::remove_user_list(KEYS, file, "exchange.private", name)?;
+        match has_code {
+            true => config::append_user_list(KEYS, file, "exchange.code", name)?,
+            false => config::remove_user_list(KEYS, file, "exchange.code", name)?,
+        };
+        new.write(shell, file)
+    })?;
+    // A round that is under way with the old place is ended by that.
     shell.reload_daemon();
+    if let Some(busy) = note_of(shell, name, |store| store.note_place(name, &location.to_string()).map(drop))? {
+        shell.out.warn(format_args!(
+            "{}; what was noted of the old place is forgotten with the next exchange",
+            busy.in_one_line()
+        ));
+    }
     let remote = RemoteSettings { has_code, ..remote };
     if shell.out.is_json() {
         return shell.out.json(&RemoteJson::new(&remote, &RoundRow::default(), true));
     }
     let shown = place(shell, &remote.location);
     shell.out.say(format_args!("The remote {name} is {shown} from now on: {}.", add::what_of(has_code)))?;
-    if made == Init::Already {
+    if is_marked && add::has_others(&*connected, &ground.store()?)? {
         shell.out.note("Others exchange through it already, or did.");
     }
     for key in dropped {

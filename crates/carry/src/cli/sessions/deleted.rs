@@ -1,7 +1,11 @@
 //! `carry sessions deleted`: who deleted what, and when.
 
+use std::collections::BTreeMap;
+
 use carry_kernel::clock::Timestamp;
+use carry_sessions::archive::Archive;
 use carry_sessions::curation::{Deleted, DeletedHow};
+use carry_sessions::model::SessionId;
 use serde::Serialize;
 
 use super::archive;
@@ -43,8 +47,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         let state = match one.how {
             DeletedHow::Here => "deleted here".to_owned(),
             DeletedHow::Everywhere => "deleted".to_owned(),
-            DeletedHow::Pending(Some(due)) => format!("goes on {}", text::local_time(due)),
-            DeletedHow::Pending(None) => "about to go".to_owned(),
+            DeletedHow::Pending(due) => goes(due),
             DeletedHow::Undone => "taken back".to_owned(),
         };
         table.add_row([
@@ -57,6 +60,22 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         ]);
     }
     shell.out.line(table.trim_fmt())
+}
+
+/// What is about to be deleted, and when the first that said so lets it go.
+pub(super) fn pending(archive: &Archive) -> Result<BTreeMap<SessionId, Option<Timestamp>>, Failure> {
+    let mut pending = BTreeMap::new();
+    for one in archive.deletions()? {
+        let DeletedHow::Pending(due) = one.how else { continue };
+        let known: &mut Option<Timestamp> = pending.entry(one.session).or_insert(due);
+        *known = known.iter().copied().chain(due).min();
+    }
+    Ok(pending)
+}
+
+/// When it goes, in words.
+pub(super) fn goes(due: Option<Timestamp>) -> String {
+    due.map_or("about to go".to_owned(), |due| format!("goes on {}", text::local_time(due)))
 }
 
 /// Who said it, as people call that device.

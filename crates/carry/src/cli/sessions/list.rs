@@ -6,7 +6,7 @@ use carry_sessions::export::session_json;
 use carry_sessions::list::Filter;
 
 use super::filter::{FilterArgs, check_names};
-use super::{archive, row};
+use super::{archive, deleted, row};
 use crate::called::Called;
 use crate::failure::Failure;
 use crate::text;
@@ -37,14 +37,21 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let is_of_others = origins.len() > 1
         || origins.iter().any(|(origin, _)| own.as_ref().is_some_and(|own| own.as_str() != origin.as_str()));
     let called = if is_of_others { Called::read(shell)? } else { Called::default() };
+    let pending = deleted::pending(&archive)?;
     shell.out.start_pager();
+    let mut has_pending = false;
     for session in &listed.sessions {
         if shell.out.is_json() {
             shell.out.json(&session_json(session))?;
         } else {
             let device = is_of_others.then(|| called.device(&session.origin));
-            shell.out.line(row::line_of(shell, session, device.as_deref(), None))?;
+            let goes = pending.get(&session.id).map(|due| deleted::goes(*due));
+            has_pending |= goes.is_some();
+            shell.out.line(row::line_of(shell, session, device.as_deref(), goes.as_deref()))?;
         }
+    }
+    if has_pending {
+        shell.out.note("What goes was deleted for good on one of your devices; `carry sessions undelete ID` keeps it.");
     }
     // Of what is hidden it is said below.
     if listed.sessions.is_empty() && (listed.hidden == 0 || !args.filter.is_empty()) {
@@ -72,7 +79,7 @@ fn nothing(archive: &Archive, filter: &Filter, is_all: bool) -> Result<String, F
         trashed = text::len(&listed.sessions) + listed.more;
     }
     Ok(match (trashed, is_all) {
-        (0, true) => deleted(archive)?,
+        (0, true) => was_deleted(archive)?,
         (0, false) if filter.is_trashed => "Nothing in the trash is like that.".to_owned(),
         (0, false) => "No session is like that.".to_owned(),
         (1, true) => "The only session lies in the trash; `carry sessions list --trashed` shows it.".to_owned(),
@@ -83,7 +90,7 @@ fn nothing(archive: &Archive, filter: &Filter, is_all: bool) -> Result<String, F
 }
 
 /// Where nothing is archived: what became of what was.
-fn deleted(archive: &Archive) -> Result<String, Failure> {
+fn was_deleted(archive: &Archive) -> Result<String, Failure> {
     let all = archive.deletions()?;
     let n_pending = all.iter().filter(|one| matches!(one.how, DeletedHow::Pending(_))).count();
     let n_gone = all.iter().filter(|one| matches!(one.how, DeletedHow::Here | DeletedHow::Everywhere)).count();

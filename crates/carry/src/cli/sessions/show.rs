@@ -4,7 +4,7 @@ use carry_sessions::archive::{SessionRow, StoredMessage};
 use carry_sessions::export::{gist, message_json, pretty, session_json, title};
 use carry_sessions::model::{Block, CallRef, Message, ResultStatus, Role, ToolCall};
 
-use super::{archive, pin, row};
+use super::{archive, deleted, pin, row};
 use crate::failure::Failure;
 use crate::markdown::Page;
 use crate::output::style;
@@ -68,6 +68,13 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         shell.out.json(&session_json(&session))?;
     } else if args.message.is_none() {
         head(shell, &session)?;
+        if let Some(due) = deleted::pending(&archive)?.get(&session.id) {
+            shell.out.note(format_args!(
+                "It was deleted for good on one of your devices, and {}; `carry sessions undelete {}` keeps it.",
+                deleted::goes(*due),
+                session.id
+            ));
+        }
     }
     let look =
         Look { full: args.full, thinking: args.thinking, all: args.all, is_one: args.message.is_some(), user: "You" };

@@ -139,6 +139,20 @@ fn an_approval_that_was_taken_back_stays_so() {
     assert_eq!(ran.code, 0, "{ran:?}");
     let ran = two.carry_in(&home, &["clone", "repo"]);
     assert_eq!((ran.code, names(&home).contains(&"repo".to_owned())), (1, false), "{ran:?}");
+    let ran = two.carry_in(&home, &["clone"]);
+    assert!(!ran.stderr.contains("No other device was met"), "{ran:?}");
+    let said = two.command(Path::new(env!("CARGO_BIN_EXE_carry")), &home).args(["clone"]).output().expect("it runs");
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    let line =
+        said.lines().find(|line| line.contains(" has exchanged code and is revoked here; ")).expect("it is named");
+    assert!(line.starts_with("laptop "), "{line}");
+    // What it says to do does it.
+    let word =
+        line.split('`').nth(1).and_then(|command| command.strip_prefix("carry devices approve ")).expect("a command");
+    let ran = two.carry_in(&home, &["devices", "approve", word, "--yes"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    exchange(&two);
+    assert_eq!(two.carry_in(&home, &["clone", "repo"]).code, 0);
 }
 
 #[test]
@@ -152,6 +166,27 @@ fn a_repository_of_a_revoked_device_is_not_offered() {
     assert_eq!(ran.code, 0, "{ran:?}");
     let ran = two.carry_in(&two.home(), &["exchange"]);
     assert!(!ran.stderr.contains("is not here"), "{ran:?}");
+}
+
+#[test]
+fn a_repository_of_several_names_is_told_once_and_cloned_by_each() {
+    let (_folder, one, two) = pair();
+    // A second clone of it there, under another name, with the newest work.
+    let tree = one.home().join("second");
+    let mut git = one.command(Path::new("git"), &one.home());
+    assert!(git.args(["clone", "-q"]).arg(one.repo()).arg(&tree).status().expect("git").success());
+    fs::File::create(tree.join("new.txt")).expect("a file");
+    assert_eq!(one.carry_in(&tree, &["now"]).code, 0);
+    exchange(&one);
+    let ran = exchange(&two);
+    assert_eq!(ran.stderr.matches(" is not here: ").count(), 1, "{ran:?}");
+    assert_eq!(objects(&two.carry_in(&two.home(), &["clone", "--json"]), "clone-candidate").len(), 1);
+    for name in ["repo", "second", "laptop:repo", "laptop:second"] {
+        let folder = format!("from-{}", name.replace(':', "-"));
+        let ran = two.carry_in(&two.home(), &["clone", name, &folder]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        fs::remove_dir_all(two.home().join(&folder)).expect("it is there");
+    }
 }
 
 /// A device whose repository has a Git remote with the first commit; and where that lies.

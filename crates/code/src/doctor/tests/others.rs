@@ -46,6 +46,26 @@ fn exchanges_that_failed_are_told_with_what_to_do() {
 }
 
 #[test]
+fn what_went_wrong_at_an_address_that_was_replaced_is_over() {
+    let world = healthy();
+    world.git.git(&["remote", "add", "origin", URL]);
+    let key = crate::remote::key_of(&world.repo(), "origin").unwrap();
+    let mut registry = Registry::open(&world.ctx.home).unwrap();
+    let fails = |link: &mut LinkState| {
+        link.consent = Some(Consent::Agreed);
+        link.fetch_error = Some("no such host".to_owned());
+        link.push_error = Some("the disk is full".to_owned());
+    };
+    registry.update_link(world.repo().common_dir(), "origin", &key, fails).unwrap();
+    let failing = ["fetch-failed", "push-failed"];
+    assert_eq!(codes(&world), failing);
+    world.git.git(&["remote", "set-url", "origin", "https://host.example/elsewhere.git"]);
+    assert_eq!(codes(&world), Vec::<&str>::new());
+    world.git.git(&["remote", "set-url", "origin", "https://me:other@host.example/repo.git"]);
+    assert_eq!(codes(&world), failing, "another password is the same place");
+}
+
+#[test]
 fn what_is_not_published_any_more_is_no_failed_push() {
     let world = healthy();
     link(&world, |link| {

@@ -11,13 +11,13 @@ use carry_kernel::fault;
 use super::side::{NOW, Side, open_store};
 
 /// Has another strand deliver what is here as soon as this thread comes to `point`.
-fn another_delivers(side: &Side, point: &str) {
+fn another_delivers(side: &Side, point: &str) -> fault::Meanwhile {
     let ctx = side.rig.ctx.clone();
     fault::meanwhile(point, move || {
         let mut store = open_store(&ctx);
         let mut strand = CodeStrand::open(ctx).unwrap();
         assert_eq!(store.deliver(&mut strand).unwrap().n_waiting, 0);
-    });
+    })
 }
 
 #[test]
@@ -31,8 +31,9 @@ fn of_two_that_take_in_the_same_at_once_neither_finds_anything_wrong() {
             let newest = a.work(&format!("{n}\n"));
             a.say();
             b.fetch_some(&a.store, &|_| true);
-            another_delivers(&b, point);
+            let delivered = another_delivers(&b, point);
             assert_eq!(b.deliver().n_waiting, 0, "{point}, {n}");
+            drop(delivered);
             let line = b.foreign();
             assert!(line.refused.is_empty() && line.problem.is_none(), "{point}, {n}: {line:?}");
             assert_eq!(b.snapshots(&a.line())[0], newest.commit, "{point}, {n}");
@@ -62,13 +63,14 @@ fn who_folds_an_older_record_last_does_not_undo_the_newer_one() {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).unwrap();
     let ctx = b.rig.ctx.clone();
-    fault::meanwhile("code.fold.moved", move || {
+    let folded = fault::meanwhile("code.fold.moved", move || {
         let mut store = open_store(&ctx);
         let mut strand = CodeStrand::open(ctx).unwrap();
         store.accept_bytes(&expected, &bytes).unwrap();
         store.deliver(&mut strand).unwrap();
     });
     b.deliver();
+    drop(folded);
     assert_eq!(b.snapshots(&a.line())[0], two.commit);
     let db = Connection::open(b.rig.ctx.home.database("code")).unwrap();
     let seq: i64 = db.query_row("SELECT seq FROM came", [], |row| row.get(0)).unwrap();

@@ -9,65 +9,28 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use carry_code::context::Context;
 use carry_exchange::name::{Folder, LogId};
-use carry_exchange::record::Flags;
 use carry_exchange::remote::{
     Deadline, Faults, Faulty, FolderRemote, Got, Init, Listed, Listing, Part, Put, Remote, RemoteError, RemoteFile,
     Source,
 };
-use carry_exchange::strand::{NewRecord, Nonce};
-use carry_kernel::clock::{Clock as _, ManualClock, Timestamp};
-use carry_kernel::config::{Config, Sources};
-use carry_kernel::device::Device;
-use carry_kernel::home::Home;
+use carry_kernel::clock::{Clock as _, ManualClock};
 
 use super::turn::{Connect, Turns};
 use super::*;
-use crate::exchange::settings::{KEYS, Settings};
-use crate::exchange::{Around, How, once};
+use crate::exchange::fixture::{Side, settled};
 
 /// What opens a remote in a test: its name, the folder, and how often it was opened before.
 type Open = dyn Fn(&str, FolderRemote, usize) -> Box<dyn Remote> + Send + Sync;
 
-/// A device whose remotes are folders.
-struct Side {
-    ground: Ground,
-    clock: Arc<ManualClock>,
-}
-
 impl Side {
-    fn new(root: &Path, label: &str, folders: &[PathBuf]) -> Self {
-        let home = Home::at(root.join(label));
-        let device = Device::load_or_create(&home, label).unwrap();
-        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_795_171_200)));
-        let named = |folder: &PathBuf| {
-            format!("{:?}", format!("{}={}", folder.file_name().unwrap().to_str().unwrap(), folder.display()))
-        };
-        let remotes = folders.iter().map(named).collect::<Vec<_>>().join(",");
-        let flags = [("exchange.remotes", format!("[{remotes}]")), ("exchange.free_min", "0".to_owned())];
-        let flags = flags.map(|(key, value)| (key.to_owned(), value)).to_vec();
-        let sources = Sources { flags, ..Sources::default() };
-        let keys = [carry_kernel::config::KEYS, carry_code::settings::KEYS, carry_sessions::settings::KEYS, KEYS];
-        let settings = Settings::new(&Config::load(&keys, &sources), None, &|_| None);
-        assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
-        let ctx = Context { home, device: device.into(), clock: clock.clone(), sources };
-        Self { ground: Ground { ctx, settings, around: Around { variable: Arc::new(|_| None), home: None } }, clock }
-    }
-
-    fn log(&self) -> LogId {
-        self.ground.store().unwrap().log()
-    }
-
-    fn exchange(&self, names: &[&str]) {
-        for name in names {
-            let remote = self.ground.settings.remote(name).unwrap();
-            once(&self.ground, remote, &How::default(), &AtomicBool::new(false), &mut |_| {}).unwrap();
-        }
-    }
-
     /// Heals with all remotes, opened by `open`.
     fn repair(&self, open: Arc<Open>) -> Mended {
+        self.repair_until(&AtomicBool::new(false), Some(Duration::from_secs(60)), open)
+    }
+
+    /// The same, until `cancel` is set, with so much patience.
+    fn repair_until(&self, cancel: &AtomicBool, patience: Option<Duration>, open: Arc<Open>) -> Mended {
         let opened: Mutex<BTreeMap<String, usize>> = Mutex::default();
         let connect = move |_: &Ground, remote: &RemoteSettings, log: LogId| {
             let carry_exchange::location::Location::Folder(root) = &remote.location else { panic!("a folder") };
@@ -77,38 +40,10 @@ impl Side {
             Ok(open(&remote.name, FolderRemote::new(root, log, 1), *n - 1))
         };
         let connect: Arc<Connect> = Arc::new(connect);
-        let turns = Turns { connect, patience: Some(Duration::from_secs(60)) };
-        let never = AtomicBool::new(false);
+        let turns = Turns { connect, patience };
         let remotes = &self.ground.settings.remotes;
-        repair_in(&turns, &self.ground, remotes, false, &never, &mut |_, _| {}).unwrap()
+        repair_in(&turns, &self.ground, remotes, false, cancel, &mut |_, _| {}).unwrap()
     }
-}
-
-/// An author and a reader of what it said, who both know of these folders and have exchanged through all of them.
-fn settled(dir: &Path, names: &[&str]) -> (Side, Side) {
-    let folders: Vec<PathBuf> = names.iter().map(|name| dir.join(name)).collect();
-    let (author, reader) = (Side::new(dir, "author", &folders), Side::new(dir, "reader", &folders));
-    for folder in &folders {
-        std::fs::create_dir(folder).unwrap();
-        FolderRemote::new(folder, author.log(), 1).init(&Deadline::NONE).unwrap();
-    }
-    let record = NewRecord {
-        id: 1,
-        flags: Flags::default(),
-        key: b"k".to_vec(),
-        kind: 999,
-        kind_version: 1,
-        wants: vec![],
-        payload: b"{}".to_vec(),
-    };
-    let now = author.ground.ctx.clock.now();
-    let mut store = author.ground.store().unwrap();
-    store.append(&"sessions".parse().unwrap(), Nonce([1; 16]), &[record], now).unwrap();
-    author.exchange(names);
-    reader.exchange(names);
-    reader.ground.store().unwrap().approve(author.log(), now).unwrap();
-    reader.exchange(names);
-    (author, reader)
 }
 
 /// The one segment of a log below `root`.
@@ -216,7 +151,7 @@ fn one_that_hangs_and_one_that_refuses_hold_up_no_other() {
     let mended = reader.repair(Arc::new(move |name, folder, n| match name {
         "hangs" => {
             let held = held.lock().unwrap().take().expect("it is not asked again");
-            Box::new(Hangs { inner: folder, held: Mutex::new(held), clock: clock.clone() })
+            Box::new(Hangs { inner: folder, held: Mutex::new(held), clock: clock.clone(), cancel: None, _ends: None })
         }
         "refuses" => refuses(folder),
         _ => as_it_is(name, folder, n),
@@ -229,12 +164,86 @@ fn one_that_hangs_and_one_that_refuses_hold_up_no_other() {
     drop(release);
 }
 
+#[test]
+fn a_turn_that_was_left_lets_go_of_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    let (author, reader) = settled(&root, &["hangs", "refuses"]);
+    damage(&segment(&reader.ground.ctx.home.data_dir().join("exchange"), author.log()));
+    let ((release, held), (ends, ended)) = (channel(), channel::<()>());
+    let (hangs, clock) = (Mutex::new(Some((held, ends))), reader.clock.clone());
+    let mended = reader.repair(Arc::new(move |name, folder, _| match name {
+        "hangs" => {
+            let (held, ends) = hangs.lock().unwrap().take().expect("it is not asked again");
+            let (held, clock) = (Mutex::new(held), clock.clone());
+            Box::new(Hangs { inner: folder, held, clock, cancel: None, _ends: Some(ends) })
+        }
+        _ => refuses(folder),
+    }));
+    assert!(matches!(mended.remotes[0].error, Some(ExchangeError::Silent { .. })), "{mended:?}");
+    assert!(!mended.left.is_empty(), "{mended:?}");
+    drop(release);
+    assert!(ended.recv().is_err());
+    assert_eq!(reader.ground.store().unwrap().verify().unwrap(), mended.left, "it is as damaged as it was");
+}
+
+#[test]
+fn after_it_was_interrupted_no_other_remote_is_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    let (author, reader) = settled(&root, &["first", "second"]);
+    damage(&segment(&reader.ground.ctx.home.data_dir().join("exchange"), author.log()));
+    let cancel = Arc::new(AtomicBool::new(false));
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let open = || -> Arc<Open> {
+        let (cancel, asked) = (cancel.clone(), asked.clone());
+        Arc::new(move |name, folder, n| {
+            asked.lock().unwrap().push(name.to_owned());
+            cancel.store(true, Ordering::Relaxed);
+            as_it_is(name, folder, n)
+        })
+    };
+    let is_cancelled = |done: &Done| done.error.as_ref().is_some_and(ExchangeError::is_cancelled);
+    let mended = reader.repair_until(&cancel, None, open());
+    assert_eq!(*asked.lock().unwrap(), ["first"]);
+    assert!(mended.remotes.len() == 2 && is_cancelled(&mended.remotes[1]), "{mended:?}");
+    // It was interrupted before it began.
+    let mended = reader.repair_until(&cancel, None, open());
+    assert_eq!(asked.lock().unwrap().len(), 1);
+    assert!(mended.remotes.iter().all(is_cancelled), "{mended:?}");
+}
+
+#[test]
+fn one_that_hangs_is_left_when_all_is_to_end_also_where_no_other_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    let (_, reader) = settled(&root, &["hangs"]);
+    let (release, held): (Sender<()>, Receiver<()>) = channel();
+    let (held, clock, cancel) = (Mutex::new(Some(held)), reader.clock.clone(), Arc::new(AtomicBool::new(false)));
+    let cancels = cancel.clone();
+    let mended = reader.repair_until(
+        &cancel,
+        None,
+        Arc::new(move |_, folder, _| {
+            let held = Mutex::new(held.lock().unwrap().take().expect("it is not asked again"));
+            let (clock, cancel) = (clock.clone(), Some(cancels.clone()));
+            Box::new(Hangs { inner: folder, held, clock, cancel, _ends: None })
+        }),
+    );
+    assert!(mended.remotes[0].error.as_ref().is_some_and(ExchangeError::is_cancelled), "{mended:?}");
+    drop(release);
+}
+
 /// A folder with two ways to go wrong: what is asked first hangs, as on a drive that is gone, …
 #[derive(Debug)]
 struct Hangs {
     inner: FolderRemote,
     held: Mutex<Receiver<()>>,
     clock: Arc<ManualClock>,
+    /// Set before it hangs.
+    cancel: Option<Arc<AtomicBool>>,
+    /// Hangs up when nobody has this place any more.
+    _ends: Option<Sender<()>>,
 }
 
 /// … or nothing can be put.
@@ -282,10 +291,17 @@ macro_rules! a_folder_but_for {
 
 a_folder_but_for!(Hangs, inner, {
     fn check(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
+        if let Some(cancel) = &self.cancel {
+            cancel.store(true, Ordering::Relaxed);
+            while deadline.passed().is_none() {
+                std::thread::yield_now();
+            }
+        }
         // Longer than anybody has patience for.
         self.clock.advance(Duration::from_secs(600));
         let _ = self.held.lock().unwrap().recv();
-        self.inner.check(deadline)
+        // When it comes back it has all it was asked for.
+        self.inner.check(&Deadline::NONE)
     }
 
     fn put(&self, file: &RemoteFile, source: Source<'_>, deadline: &Deadline<'_>) -> Result<Put, RemoteError> {

@@ -2,23 +2,27 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use carry_exchange::location::Location;
 use carry_exchange::name::LogId;
-use carry_exchange::remote::{Deadline, Remote};
+use carry_exchange::remote::{Deadline, Remote, RemoteError, Stop};
 use carry_exchange::round::{self, Collect, Repaired, RoundError, Side, Step};
 use carry_exchange::strand::Strand;
+use carry_kernel::clock::Clock;
 
+use super::life::{Alive, Life};
 use super::{Done, Sought};
 use crate::exchange::round::{at_its_place, lease_name};
-use crate::exchange::running::Event;
+use crate::exchange::running::{Event, unless_panicked};
 use crate::exchange::settings::RemoteSettings;
 use crate::exchange::{ConnectError, ExchangeError, Ground, GroundError, How, hold};
 
-/// So long nothing may be heard of a folder while others wait: the largest file gets through at half a megabyte a second.
+/// So long nothing may move in a folder that was asked, while others wait: no drive that works takes so long for one piece.
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
+/// So long after it was told to end a turn is left to itself: the call that it is in may never return.
+const LAST: Duration = Duration::from_secs(30);
 /// How often it is looked whether all is to end.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -37,9 +41,22 @@ pub(super) struct Turns {
 /// What is heard of a turn.
 enum Heard {
     Event(Event),
-    /// What is damaged here was let go of: whoever comes next looks for it.
-    LetGo(Sought),
+    /// The place was reached: what is damaged here may be let go of. The thread waits until it was.
+    Reached,
     Done(Box<Done>, Sought),
+}
+
+/// What was let go of.
+type LetGo = Result<Sought, ExchangeError>;
+
+/// How a turn ended that did not end by itself.
+enum Left {
+    /// All is to end.
+    Cancelled,
+    /// Nothing moved there for so long.
+    Silent(Duration),
+    /// Its thread is gone.
+    Lost,
 }
 
 impl Turns {
@@ -49,7 +66,8 @@ impl Turns {
         Self { connect: Arc::new(connect), patience: (remotes.len() > 1).then_some(PATIENCE) }
     }
 
-    /// Takes the turn of one remote, under its lease. One that is left goes on in the background at most to its next step.
+    /// Takes the turn of one remote, under its lease; not if all is to end. One that is left goes on in the background at most to its
+    /// next step, and changes nothing of what is sought.
     pub(super) fn take(
         &self,
         ground: &Ground,
@@ -60,15 +78,21 @@ impl Turns {
         tell: &mut dyn FnMut(Event),
     ) -> Done {
         let failed = |error| Done { error: Some(error), ..Done::default() };
+        if cancel.load(Ordering::Relaxed) {
+            return failed(cancelled(remote));
+        }
         let (teller, heard) = channel();
-        let stop = Arc::new(AtomicBool::new(false));
+        let (answer, answered) = channel();
+        let (stop, life) = (Arc::new(AtomicBool::new(false)), Arc::new(Life::new(ground.ctx.clock.clone())));
         let work = Work {
             ground: ground.clone(),
             remote: remote.clone(),
             connect: self.connect.clone(),
             is_deep,
             stop: stop.clone(),
+            life: life.clone(),
             tell: teller,
+            answered,
         };
         let handed = sought.clone();
         let run = move || {
@@ -81,30 +105,83 @@ impl Turns {
             return failed(ExchangeError::Thread(error));
         }
         let is_folder = matches!(remote.location, Location::Folder(_));
-        let patience = self.patience.filter(|_| is_folder);
-        let clock = &ground.ctx.clock;
-        let mut since = clock.steady();
+        let listener = Listener { heard, answer, life, stop, patience: self.patience.filter(|_| is_folder) };
+        match listener.listen(&*ground.ctx.clock, sought, cancel, &mut |sought| let_go(ground, sought), tell) {
+            Ok(done) => done,
+            Err(Left::Cancelled) => failed(cancelled(remote)),
+            Err(Left::Silent(patience)) => failed(ExchangeError::Silent { patience }),
+            Err(Left::Lost) => failed(ExchangeError::Panicked("its thread is gone".to_owned())),
+        }
+    }
+}
+
+/// That all is to end.
+fn cancelled(remote: &RemoteSettings) -> ExchangeError {
+    let place = remote.location.to_string();
+    RoundError::Remote(RemoteError::Cancelled { place, why: Stop::Asked }).into()
+}
+
+/// Lets go of what is damaged here. Not done by a turn, which may be left meanwhile: whoever comes next would find nothing
+/// damaged, and not know what went.
+fn let_go(ground: &Ground, sought: &Sought) -> LetGo {
+    let gone = ground.store()?.let_go_damaged().map_err(GroundError::Store)?;
+    let mut sought = sought.clone();
+    (sought.wanted.damaged, sought.of, sought.is_kept) = (gone.segments, gone.of, false);
+    Ok(sought)
+}
+
+/// Whoever waits for a turn.
+struct Listener {
+    heard: Receiver<Heard>,
+    answer: Sender<LetGo>,
+    life: Arc<Life>,
+    stop: Arc<AtomicBool>,
+    patience: Option<Duration>,
+}
+
+impl Listener {
+    /// Waits until the turn ends, or is left.
+    fn listen(
+        &self,
+        clock: &dyn Clock,
+        sought: &mut Sought,
+        cancel: &AtomicBool,
+        let_go: &mut dyn FnMut(&Sought) -> LetGo,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<Done, Left> {
+        let mut ends_since = None;
         loop {
-            match heard.recv_timeout(LOOK) {
+            // Also while it says something all the time.
+            if cancel.load(Ordering::Relaxed) {
+                let now = clock.steady();
+                if now.since(*ends_since.get_or_insert(now)) >= LAST {
+                    return Err(Left::Cancelled);
+                }
+                self.stop.store(true, Ordering::Relaxed);
+            }
+            match self.heard.recv_timeout(LOOK) {
                 Ok(Heard::Event(event)) => tell(event),
-                Ok(Heard::LetGo(by_now)) => *sought = by_now,
+                Ok(Heard::Reached) => {
+                    let gone = let_go(sought);
+                    if let Ok(by_now) = &gone {
+                        *sought = by_now.clone();
+                    }
+                    // It may be gone; what went is known here.
+                    let _ = self.answer.send(gone);
+                }
                 Ok(Heard::Done(done, by_now)) => {
                     *sought = by_now;
-                    return *done;
+                    return Ok(*done);
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    if cancel.load(Ordering::Relaxed) {
-                        stop.store(true, Ordering::Relaxed);
+                    let patience = self.patience;
+                    if let Some(patience) = patience.filter(|most| self.life.is_silent(clock.steady(), *most)) {
+                        self.stop.store(true, Ordering::Relaxed);
+                        return Err(Left::Silent(patience));
                     }
-                    if let Some(patience) = patience.filter(|patience| clock.steady().since(since) >= *patience) {
-                        stop.store(true, Ordering::Relaxed);
-                        return failed(ExchangeError::Silent { patience });
-                    }
-                    continue;
                 }
-                Err(RecvTimeoutError::Disconnected) => return failed(ExchangeError::Panicked(String::new())),
+                Err(RecvTimeoutError::Disconnected) => return Err(Left::Lost),
             }
-            since = clock.steady();
         }
     }
 }
@@ -116,12 +193,14 @@ struct Work {
     connect: Arc<Connect>,
     is_deep: bool,
     stop: Arc<AtomicBool>,
+    life: Arc<Life>,
     tell: Sender<Heard>,
+    answered: Receiver<LetGo>,
 }
 
 impl Work {
     fn run(&self, sought: &mut Sought) -> Done {
-        match self.repair(sought) {
+        match unless_panicked(|| self.repair(sought)) {
             Ok((repaired, Ok(()))) => Done { repaired, error: None },
             Ok((repaired, Err(error))) => Done { repaired, error: Some(error.into()) },
             Err(error) => Done { error: Some(error), ..Done::default() },
@@ -139,21 +218,25 @@ impl Work {
             &mut |owner| tell(Heard::Event(Event::Waiting { pid: owner.pid, host: owner.host.clone() })),
             |stop| {
                 at_its_place(&mut store, remote)?;
-                let place = (self.connect)(ground, remote, store.log())?;
+                let inner = (self.connect)(ground, remote, store.log())?;
+                let place = Alive { inner, life: self.life.clone() };
                 let deadline = Deadline::NONE.on(stop);
                 if sought.is_kept {
                     place.check(&deadline).map_err(RoundError::Remote)?;
-                    let gone = store.let_go_damaged().map_err(GroundError::Store)?;
-                    (sought.wanted.damaged, sought.of, sought.is_kept) = (gone.segments, gone.of, false);
-                    tell(Heard::LetGo(sought.clone()));
+                    tell(Heard::Reached);
+                    // Nobody answers one that was left.
+                    *sought = self.answered.recv().unwrap_or_else(|_| Err(cancelled(remote)))?;
                 }
                 let mut strands = ground.strands(remote.has_code);
                 let strands = strands.open.iter_mut().map(|strand| &mut **strand as &mut (dyn Strand + '_));
                 let mut side = Side { store: &mut store, strands: strands.collect(), clock: &*ground.ctx.clock };
                 let options = ground.options(remote, &How { collect: Collect::Nothing, ..How::default() });
                 let tell = &mut |step: Step| tell(Heard::Event(Event::Step(step)));
-                Ok(round::repair(&mut side, &*place, &options, &mut sought.wanted, self.is_deep, &deadline, tell))
+                Ok(round::repair(&mut side, &place, &options, &mut sought.wanted, self.is_deep, &deadline, tell))
             },
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,7 @@ impl Http {
             deadline.check(&self.place)?;
             nap = TICK;
             if begun.elapsed() >= patience.silence {
-                return Err(self.silent());
+                return Err(self.silent(patience.silence));
             }
             if pace.is_behind(begun.elapsed()) {
                 pace.waited(begun.elapsed());
@@ -99,14 +99,17 @@ impl Http {
     }
 
     fn slow(&self) -> RemoteError {
-        self.unreachable(format!(
-            "the server is slower than any that works: slower than {} KiB/s",
-            BYTES_PER_SECOND_MIN / 1024
-        ))
+        self.unreachable(format!("it is slower than any that works: slower than {} KiB/s", BYTES_PER_SECOND_MIN / 1024))
     }
 
-    pub(in crate::remote) fn silent(&self) -> RemoteError {
-        self.unreachable("the server is silent".to_owned())
+    /// That nothing came for so long.
+    pub(in crate::remote) fn silent(&self, silence: Duration) -> RemoteError {
+        let so_long = match silence.as_secs() {
+            0 => format!("{} milliseconds", silence.as_millis()),
+            1 => "a second".to_owned(),
+            seconds => format!("{seconds} seconds"),
+        };
+        self.unreachable(format!("it was silent for {so_long}"))
     }
 
     fn unreachable(&self, why: String) -> RemoteError {

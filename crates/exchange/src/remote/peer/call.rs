@@ -56,7 +56,7 @@ impl PeerRemote {
             }
             silence += TICK;
             if silence > self.http.silence {
-                return Err(self.http.silent());
+                return Err(self.http.silent(self.http.silence));
             }
             if deadline.passed().is_some() {
                 late += TICK;

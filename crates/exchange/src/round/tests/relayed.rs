@@ -122,6 +122,61 @@ fn what_nobody_brings_for_long_holds_the_rest_of_its_log_up_no_more() {
     let report = reader.try_round(&two, "two").unwrap();
     assert_eq!(reader.shown(), texts(&["kept"]));
     assert!(matches!(&report.problems[..], [Problem::Missing(..)]), "{report:?}");
-    // It costs nothing from then on, and whoever has it after all heals it.
+    // It costs a look into its folder from then on, where it may come, and nothing else.
+    two.take();
     assert_eq!(relayed(1), 0);
+    assert_eq!(two.take(), counted::Calls { lists: 2, ..Default::default() });
+}
+
+#[test]
+fn what_nobody_looked_for_lately_is_not_taken_to_be_lost() {
+    let (one, two) = (memory(), memory());
+    let mut author = Device::new();
+    let mut relay = Device::new();
+    relay.trust(author.store.log());
+    author.say("missing");
+    author.round(&one);
+    let missing = paths(&one.inner, ".seg");
+    author.say("there");
+    author.round(&one);
+    missing.iter().for_each(|path| assert!(one.inner.uproot(path)));
+    relay.try_round(&one, "one").unwrap();
+    relay.advance(10 * DAY);
+    assert_eq!(relay.try_round(&two, "two").unwrap().relayed.n_heads, 0, "it may be there again by now");
+    relay.advance(DAY);
+    relay.try_round(&one, "one").unwrap();
+    assert_eq!(relay.try_round(&two, "two").unwrap().relayed.n_heads, 1);
+}
+
+#[test]
+fn what_is_let_go_of_here_is_missing_from_then_on() {
+    let (one, two) = (memory(), memory());
+    let mut author = Device::new();
+    let mut relay = Device::new();
+    relay.trust(author.store.log());
+    author.say("missing");
+    author.round(&one);
+    let path = paths(&one.inner, ".seg").remove(0);
+    let bytes = one.inner.files()[&path].clone();
+    relay.try_round(&one, "one").unwrap();
+    // It was missing at another place for long, and nobody cared, as it was here.
+    let log = author.store.log();
+    for name in [path.clone(), path.replace(".seg", ".r1.seg"), "l/other".to_owned()] {
+        relay.store.reject("elsewhere", &name, "absent", "it is not there", NOW).unwrap();
+    }
+    relay.advance(2 * DAY);
+    let now = carry_kernel::clock::Clock::now(&relay.clock);
+    relay.store.reject("elsewhere", &path, "absent", "it is not there", now).unwrap();
+    let folder = Home::at(&relay.root).data_dir().join("exchange").join(log.to_string());
+    std::fs::remove_file(folder.join(path.rsplit('/').next().unwrap())).unwrap();
+    assert_eq!(relay.store.let_go_damaged().unwrap().segments.len(), 1);
+    assert!(one.inner.uproot(&path));
+    relay.try_round(&one, "one").unwrap();
+    assert_eq!(relay.try_round(&two, "two").unwrap().relayed.n_heads, 0);
+    assert!(relay.store.rejected("elsewhere", "l/other").unwrap().is_some(), "nothing else is forgotten");
+    // It is waited for as long as anything, and passed on when it comes.
+    one.inner.plant(&path, &bytes);
+    relay.try_round(&one, "one").unwrap();
+    let relayed = relay.try_round(&two, "two").unwrap().relayed;
+    assert_eq!((relayed.n_heads, relayed.n_objects), (1, 1));
 }

@@ -43,10 +43,11 @@ fn what_is_noted_of_a_remote_is_forgotten_when_it_is_elsewhere() {
         store.note_put("other", "carry/h/x.head", 7, NOW).unwrap();
     };
     notes(store);
-    assert!(!store.note_place("nas", "/mnt/one").unwrap(), "nobody has said where it was");
-    assert_eq!(store.published("nas", log).unwrap(), Some(5));
+    assert!(store.note_place("nas", "/mnt/one").unwrap(), "nobody has said where it was");
+    assert_eq!((store.puts("nas").unwrap(), store.published("nas", log).unwrap()), (vec![], None));
+    notes(store);
     assert!(!store.note_place("nas", "/mnt/one").unwrap());
-    assert_eq!(store.puts("nas").unwrap().len(), 1);
+    assert_eq!((store.puts("nas").unwrap().len(), store.published("nas", log).unwrap()), (1, Some(5)));
     assert!(store.note_place("nas", "/mnt/two").unwrap());
     assert_eq!((store.puts("nas").unwrap(), store.published("nas", log).unwrap()), (vec![], None));
     assert_eq!((store.compared("nas", log).unwrap(), store.rejected("nas", "a").unwrap()), (None, None));
@@ -58,4 +59,10 @@ fn what_is_noted_of_a_remote_is_forgotten_when_it_is_elsewhere() {
     // One that is added anew under the name begins anew.
     store.forget_remote("nas").unwrap();
     assert!(!store.note_place("nas", "/mnt/three").unwrap());
+    // A round that was under way when it was removed notes something of the old place after that.
+    store.forget_remote("nas").unwrap();
+    notes(store);
+    assert!(store.note_place("nas", "/mnt/four").unwrap());
+    assert_eq!((store.puts("nas").unwrap(), store.published("nas", log).unwrap()), (vec![], None));
+    assert_eq!(store.puts("other").unwrap().len(), 1);
 }

@@ -244,6 +244,48 @@ fn what_a_contradicting_head_brought_of_other_streams_goes_with_it() {
 }
 
 #[test]
+fn a_way_on_which_another_process_went_on_meanwhile_is_not_split_by_what_was_known_before() {
+    let mut left = Device::new();
+    left.say_all(&["a"]);
+    left.publish();
+    let mut right = left.copy("here");
+    left.say_all(&["left"]);
+    left.publish();
+    for n in 0..3 {
+        right.say_all(&[&format!("right {n}")]);
+        right.publish();
+    }
+    let log = left.store.log();
+    let mut reader = Device::new();
+    reader.trust(&left.store);
+    reader.pull(&left.store);
+    let (head, segments) = right.store.signed_segments().unwrap().unwrap();
+    reader.store.see_head(&head.name(), head.bytes(), NOW).unwrap();
+    right.say_all(&["right 3"]);
+    right.publish();
+    let later = right.store.newest_signed().unwrap().unwrap();
+    let root = reader.root.clone();
+    let struck = carry_kernel::fault::meanwhile("exchange.accept.kept", move || {
+        let mut other = Store::open(setup(&root, "here")).unwrap();
+        other.see_head(&later.name(), later.bytes(), NOW).unwrap();
+    });
+    let reference = segments[&stream("notes")][1];
+    let expected = Expected { log, stream: stream("notes"), reference };
+    let bytes = bytes_of(&right.store, &reference.name(log, &stream("notes"))).unwrap();
+    let raced = reader.store.accept_bytes(&expected, &bytes);
+    assert!(matches!(raced, Err(StoreError::UnknownLog(_))), "{raced:?}");
+    drop(struck);
+    for from in [&right, &left, &right] {
+        reader.fetch(&from.store, 0, usize::MAX);
+    }
+    reader.deliver();
+    reader.check();
+    assert_eq!(reader.facts.shown(), texts(&["a", "left", "right 0", "right 1", "right 2", "right 3"]));
+    let numbers = reader.store.followed_of(log).unwrap().into_iter().map(|way| way.head.head().n);
+    assert_eq!(numbers.collect::<Vec<_>>(), [2, 5]);
+}
+
+#[test]
 fn a_way_that_goes_on_from_another_is_folded_anew_when_that_one_leaves_the_trunk() {
     let mut one = Device::new();
     one.say_all(&["trunk"]);
@@ -286,6 +328,7 @@ fn what_was_signed_and_put_nowhere_does_not_vanish_behind_what_another_home_goes
     device.store.note_put("place", &head.name().path(), head.bytes().len() as u64, NOW).unwrap();
     let mut backup = device.copy("here");
     let mut untouched = device.copy("here");
+    let mut moved = device.copy("here");
     for text in ["lost", "also lost"] {
         device.say_all(&[text]);
         device.publish();
@@ -304,6 +347,9 @@ fn what_was_signed_and_put_nowhere_does_not_vanish_behind_what_another_home_goes
     assert_eq!(followed(&mut backup), [(0, own.digest()), (1, later.digest())]);
     // What was put may well be what it goes on from.
     assert_eq!(followed(&mut untouched), [(0, later.digest())]);
+    // Also where the place is another by now, and what was noted of the old one forgotten.
+    moved.store.forget_remote("place").unwrap();
+    assert_eq!(followed(&mut moved), [(0, later.digest())]);
     backup.fetch(&device.store, 0, usize::MAX);
     backup.deliver();
     backup.check();

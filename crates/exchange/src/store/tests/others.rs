@@ -444,11 +444,12 @@ fn a_head_that_another_process_takes_in_meanwhile_is_not_lost() {
         let mut reader = Device::new();
         reader.trust(&author.store);
         let (root, name, bytes) = (reader.root.clone(), meanwhile.name(), meanwhile.bytes().to_vec());
-        carry_kernel::fault::meanwhile("exchange.head.weighed", move || {
+        let weighed = carry_kernel::fault::meanwhile("exchange.head.weighed", move || {
             let mut other = Store::open(setup(&root, "here")).unwrap();
             other.see_head(&name, &bytes, NOW).unwrap();
         });
         reader.store.see_head(&seen.name(), seen.bytes(), NOW).unwrap();
+        drop(weighed);
         let followed = reader.store.followed().unwrap();
         assert_eq!(followed.iter().map(|one| one.head.head().n).collect::<Vec<_>>(), [second.head().n]);
     }

@@ -130,9 +130,19 @@ fn merging_keeps_what_is_shown_and_writes_each_byte_a_few_times() {
     assert_eq!(fresh.facts.shown(), expected, "from nothing");
     let n_kept = fresh.facts.count("SELECT count(*) FROM facts");
     assert!(n_kept < 30, "what was replaced is dropped: {n_kept}");
-    assert!(!device.store.superseded().unwrap().is_empty());
+    // What was put is known as long as it is kept, and no longer; of others' logs nothing of the kind is known.
+    let merged = device.store.superseded().unwrap().remove(0).0;
+    let log = device.store.log();
+    let named = segments[&stream("notes")][0].name(log, &stream("notes"));
+    for (name, bytes) in [(&merged, 9), (&named, 9)] {
+        assert!(!device.store.was_heard(name).unwrap());
+        device.store.note_put("place", &name.replica_path(2), bytes, NOW).unwrap();
+        other.store.note_put("place", &name.path(), bytes, NOW).unwrap();
+        assert!(device.store.was_heard(name).unwrap() && !other.store.was_heard(name).unwrap());
+    }
     assert!(device.store.drop_superseded(std::time::Duration::ZERO, NOW).unwrap() > 0);
     assert_eq!(device.store.superseded().unwrap(), []);
+    assert!(device.store.was_heard(&named).unwrap() && !device.store.was_heard(&merged).unwrap());
     device.check();
 }
 

@@ -10,13 +10,14 @@ use crate::text;
 use crate::wire::Shell;
 
 /// Fails when `name` means this device: its id, the name or the id of its log, the beginning of either; or its label, where no other
-/// device has that.
+/// device has that. `may_be_other` says that one which is not here may be meant by anything less than the whole.
 pub(super) fn refuse(
     shell: &Shell,
     status: Option<&Status>,
     devices: &[KnownDevice],
     name: &str,
     act: Act,
+    may_be_other: bool,
 ) -> Result<(), Failure> {
     let Some(ctx) = shell.existing_context()? else { return Ok(()) };
     let device = ctx.device.get();
@@ -25,11 +26,12 @@ pub(super) fn refuse(
     let begins = |text: &str| name.len() >= PREFIX_MIN && text.starts_with(name);
     let is_exact = device.id().as_str() == name
         || logs().any(|log| log.is_ours() && (log.row.alias == name || log.row.log.to_string() == name));
-    let is_label = device.label() == name
+    let is_label = !may_be_other
+        && device.label() == name
         && devices.iter().all(|known| known.label != name)
         && others().all(|log| log.label() != Some(name) && log.row.alias != name);
-    let is_beginning = (begins(device.id().as_str())
-        || logs().any(|log| log.is_ours() && begins(&log.row.log.to_string())))
+    let is_beginning = !may_be_other
+        && (begins(device.id().as_str()) || logs().any(|log| log.is_ours() && begins(&log.row.log.to_string())))
         && devices.iter().all(|known| known.label != name && !known.id.starts_with(name))
         && others().all(|log| {
             let names = [Some(log.row.alias.as_str()), log.label(), log.device.as_ref().map(|device| device.as_str())];

@@ -12,7 +12,8 @@ use carry_exchange::name::{LogId, StreamName};
 use carry_exchange::store::status::{self, LogStatus};
 use carry_exchange::store::{LogState, Store};
 
-use super::{Act, Meant, find, json, logs_of, look_again, take_over};
+use super::meant::{Meant, find, is_side, logs_of};
+use super::{Act, json, look_again, take_over};
 use crate::cli::devices::fingerprint;
 use crate::failure::Failure;
 use crate::text;
@@ -23,7 +24,11 @@ pub(in crate::cli::devices) fn revoke(shell: &Shell, name: &str) -> Result<(), F
     if let Some(others) = other_sides(shell, name, &meant)? {
         return revoke_side(shell, &meant, &others);
     }
-    let name = &meant.name;
+    let before = names_of_logs(shell, &meant)?;
+    let was_revoked = before.left.is_empty() && meant.known.as_ref().is_none_or(|known| known.is_revoked);
+    // Of several logs the device is meant, not the one that was found first.
+    let device = before.device.as_ref().filter(|_| before.all() > 1).unwrap_or(&meant.name);
+    let (name, is_already) = (device, if was_revoked { " already" } else { "" });
     let mut registry = shell.registry()?;
     let again = format!("`carry devices revoke {}` again goes on", word(&meant));
     let along = revoke_known(shell, &mut registry, &meant)
@@ -40,10 +45,22 @@ pub(in crate::cli::devices) fn revoke(shell: &Shell, name: &str) -> Result<(), F
                 .hint(format!("{name} is revoked. What it said before is sorted out with the next `carry exchange`."))
         })?;
     }
-    if logs > 0 {
-        shell.out.say(format_args!("What {name} exchanges from now on is not taken over; what came before stays."))?;
+    let after = names_of_logs(shell, &meant)?;
+    if was_revoked {
+        shell.out.say(format_args!("{name} is revoked already."))?;
     }
-    shell.out.say(format_args!("The work of {name} is offered no more."))?;
+    if logs > 0 {
+        let logs = match after.all() {
+            0 | 1 => String::new(),
+            _ => format!(" ({})", after.revoked.iter().chain(&after.left).cloned().collect::<Vec<_>>().join(", ")),
+        };
+        shell.out.say(format_args!(
+            "What {name} exchanges from now on{logs} is not taken over{is_already}; what came before stays."
+        ))?;
+    }
+    if !was_revoked {
+        shell.out.say(format_args!("The work of {name} is offered no more."))?;
+    }
     for device in &along {
         shell.out.note(format_args!(
             "Revoked with it: {}, for which {name} spoke. If it is yours, compare its fingerprint, and `carry devices approve {}` \
@@ -56,19 +73,61 @@ pub(in crate::cli::devices) fn revoke(shell: &Shell, name: &str) -> Result<(), F
     json(shell, &meant)
 }
 
+/// The logs of a device by their names here.
+#[derive(Default)]
+struct Logs {
+    /// What the device is called.
+    device: Option<String>,
+    /// Those that are revoked.
+    revoked: Vec<String>,
+    /// The others.
+    left: Vec<String>,
+}
+
+impl Logs {
+    fn all(&self) -> usize {
+        self.revoked.len() + self.left.len()
+    }
+}
+
+/// All logs that the meant device writes, those that go on from another, too.
+fn names_of_logs(shell: &Shell, meant: &Meant) -> Result<Logs, Failure> {
+    let (mut logs, status) = (Logs::default(), status::look(&shell.home)?);
+    let named = meant.log_id();
+    for log in status.iter().flat_map(|status| &status.logs).filter(|log| !log.is_ours()) {
+        if Some(log.row.log) != named && (meant.key().is_none() || log.device_key() != meant.key()) {
+            continue;
+        }
+        logs.device = logs.device.or_else(|| log.label().map(text::line));
+        let to = if log.row.state == LogState::Revoked { &mut logs.revoked } else { &mut logs.left };
+        to.push(log.row.alias.clone());
+    }
+    Ok(logs)
+}
+
 /// Where one of the homes that write under one key is meant, and not their device: the names of the others. Of a copy of this
 /// device never more than that is meant.
 fn other_sides(shell: &Shell, name: &str, meant: &Meant) -> Result<Option<Vec<String>>, Failure> {
     let (Some(log), Some(status)) = (&meant.log, status::look(&shell.home)?) else { return Ok(None) };
     let is_of_this = status.own().is_some_and(|own| own.device_key().is_some() && own.device_key() == log.device_key());
-    let is_log = log.row.alias == name || log.row.log.to_string().starts_with(name);
-    let is_device = log.label() == Some(name) || log.device.as_ref().is_some_and(|device| device.as_str() == name);
-    if !is_of_this && (!is_log || is_device && log.row.alias != name) {
+    if !is_of_this && !is_side(log, name) {
         return Ok(None);
     }
     let copied = status.copied();
     let sides = copied.iter().find(|sides| sides.iter().any(|side| side.row.log == log.row.log));
-    let Some(sides) = sides else { return Ok(is_of_this.then(Vec::new)) };
+    let Some(sides) = sides else {
+        // One that was parted with is no side any more: said again, it means no more than the first time.
+        let is_parted = log.row.state == LogState::Revoked && log.row.revoked_by.is_none();
+        let others = status.logs.iter().filter(|other| {
+            is_parted
+                && !other.is_ours()
+                && other.row.log != log.row.log
+                && log.device_key().is_some()
+                && other.device_key() == log.device_key()
+        });
+        let others: Vec<String> = others.map(|other| other.row.alias.clone()).collect();
+        return Ok((is_of_this || !others.is_empty()).then_some(others));
+    };
     let others = sides.iter().filter(|side| side.row.log != log.row.log);
     Ok(Some(others.map(|side| side.row.alias.clone()).collect()))
 }
@@ -90,7 +149,11 @@ fn revoke_side(shell: &Shell, meant: &Meant, others: &[String]) -> Result<(), Fa
     hand_over(shell).map_err(|failure| {
         failure.hint(format!("{alias} is revoked. What it said before is sorted out with the next `carry exchange`."))
     })?;
-    shell.out.say(format_args!("What {alias} exchanges from now on is not taken over; what came before stays."))?;
+    let is_already = before.log(log.row.log).is_some_and(|log| log.row.state == LogState::Revoked);
+    shell.out.say(match is_already {
+        true => format!("{alias} is revoked already: what it exchanges is not taken over; what came before stays."),
+        false => format!("What {alias} exchanges from now on is not taken over; what came before stays."),
+    })?;
     for heir in after.logs.iter().filter(gone) {
         let heir = &heir.row.alias;
         shell.out.note(format_args!(

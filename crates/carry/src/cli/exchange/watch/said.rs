@@ -84,9 +84,10 @@ fn about(one: &Problem) -> About {
     (problem::kind(one), subject)
 }
 
-/// Whether a round says so only when it meets it, and not as long as it is so.
+/// Whether a round says so only when it meets it, and not as long as it is so. What cannot be put is met when a log is compared with
+/// what is there, which is once a day: that the rounds between say nothing of it does not mean that it is settled.
 fn is_met_once(kind: &str) -> bool {
-    matches!(kind, "shrunk" | "forked" | "needs-upgrade" | "listing-cut")
+    matches!(kind, "shrunk" | "forked" | "needs-upgrade" | "listing-cut" | "lost" | "blocked")
 }
 
 #[cfg(test)]
@@ -142,6 +143,15 @@ mod tests {
         let (n, settled) = round(&mut said, &[Problem::Forked(log)], false);
         assert!(n == 0 && settled.len() == 1 && settled[0].contains("4 bytes free"), "{settled:?}");
         assert_eq!(round(&mut said, &[full(3)], false).0, 1);
+    }
+
+    #[test]
+    fn what_only_a_comparison_meets_is_not_settled_by_a_round_that_makes_none() {
+        let mut said = Said::default();
+        let (lost, blocked) = (Problem::Lost(object(1), "gone".to_owned()), Problem::Blocked(object(2)));
+        assert_eq!(round(&mut said, &[lost.clone(), blocked.clone()], false), (2, vec![]));
+        assert_eq!(round(&mut said, &[], false), (0, vec![]));
+        assert_eq!(round(&mut said, &[lost, blocked], false), (0, vec![]), "it was said");
     }
 
     #[test]

@@ -1,0 +1,290 @@
+//! Own files that are damaged or gone here: what is said of them, and what they hold up.
+
+use super::*;
+use crate::plan::{Closure, Object, PushPlan, Put, Whose};
+use crate::round::put::{Kept, check, is_ours};
+
+/// What a device notes as lost: the remote, and the file's path.
+fn lost(device: &Device) -> Vec<(String, String)> {
+    let rows = crate::store::look_at_lost(&Home::at(&device.root)).unwrap();
+    rows.into_iter().map(|row| (row.remote, row.object.path())).collect()
+}
+
+#[test]
+fn what_is_lost_is_noted_until_it_is_there_or_the_remote_is_forgotten() {
+    let (remote, fresh) = (memory(), memory());
+    let mut device = Device::new();
+    device.say("one");
+    device.round(&remote);
+    let path = paths(&remote.inner, ".seg").remove(0);
+    let bytes = remote.inner.files()[&path].clone();
+    let folder = Home::at(&device.root).data_dir().join("exchange").join(device.store.log().to_string());
+    let file = folder.join(path.rsplit('/').next().unwrap());
+    let good = std::fs::read(&file).unwrap();
+    remote.inner.uproot(&path);
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(lost(&device), [], "nobody has looked yet");
+    device.clock.advance(Duration::from_secs(25 * 60 * 60));
+    device.try_round(&remote, "shared").unwrap();
+    device.try_round(&fresh, "fresh").unwrap();
+    let of = |remote: &str| (remote.to_owned(), path.clone());
+    assert_eq!(lost(&device), [of("fresh"), of("shared")]);
+    // Something new goes out meanwhile, without the folder being looked at: it stays lost.
+    device.say("two");
+    device.try_round(&fresh, "fresh").unwrap();
+    assert_eq!(lost(&device), [of("fresh"), of("shared")]);
+    // It is there again without this device's doing: that is seen when it is compared next.
+    remote.inner.plant(&path, &bytes);
+    device.advance(DAY);
+    device.try_round(&remote, "shared").unwrap();
+    assert_eq!(lost(&device), [of("fresh")]);
+    // And put by this device, which has it again.
+    carry_kernel::disk::write_cache(&file, &good).unwrap();
+    let report = device.try_round(&fresh, "fresh").unwrap();
+    assert_eq!((report.problems.as_slice(), lost(&device)), (&[][..], vec![]));
+    assert!(fresh.inner.files().contains_key(&path));
+    std::fs::remove_file(&file).unwrap();
+    device.try_round(&memory(), "third").unwrap();
+    assert_eq!(lost(&device), [of("third")]);
+    device.store.forget_remote("third").unwrap();
+    assert_eq!(lost(&device), []);
+}
+
+/// The file in which a device keeps what lies under a path.
+fn kept_as(device: &Device, path: &str) -> PathBuf {
+    let folder = Home::at(&device.root).data_dir().join("exchange").join(device.store.log().to_string());
+    folder.join(path.rsplit('/').next().unwrap())
+}
+
+#[test]
+fn what_was_put_once_silences_nobody_at_a_place_that_moved() {
+    let (old, new) = (memory(), memory());
+    let mut device = Device::new();
+    device.say("one");
+    let first = device.round(&old).published;
+    std::fs::remove_file(kept_as(&device, &paths(&old.inner, ".seg")[0])).unwrap();
+    device.store.forget_remote("r").unwrap();
+    device.say("two");
+    let report = device.round(&new);
+    assert!(matches!(&report.problems[..], [Problem::Lost(..)]), "{report:?}");
+    assert!(report.published > first, "{report:?}");
+    assert_eq!(paths(&new.inner, ".seg").len(), 1);
+    // What was never anywhere holds the head back all the same.
+    device.say("three");
+    device.options.direction = Direction::Pull;
+    device.round(&new);
+    device.store.seal().unwrap();
+    device.store.sign(&device.options.statement.clone(), NOW).unwrap();
+    let (signed, segments) = device.store.signed_segments().unwrap().unwrap();
+    let last = segments[&stream("notes")].last().unwrap().name(signed.head().log(), &stream("notes"));
+    std::fs::remove_file(kept_as(&device, &last.path())).unwrap();
+    device.options.direction = Direction::Both;
+    assert_eq!(device.round(&new).published, None);
+}
+
+#[test]
+fn what_cannot_be_read_here_is_neither_lost_nor_promised() {
+    let remote = memory();
+    let mut device = Device::new();
+    device.say("one");
+    let first = device.round(&remote).published;
+    let path = paths(&remote.inner, ".seg").remove(0);
+    let file = kept_as(&device, &path);
+    // As where a file system answers with an error: a name that leads in a circle can be opened by nobody.
+    let aside = file.with_extension("aside");
+    std::fs::rename(&file, &aside).unwrap();
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    assert!(remote.inner.uproot(&path));
+    device.advance(DAY);
+    device.say("two");
+    let report = device.round(&remote);
+    assert!(matches!(&report.problems[..], [Problem::Unreachable(..)]), "{report:?}");
+    assert_eq!((report.published, lost(&device)), (None, vec![]));
+    assert_eq!(paths(&remote.inner, ".head").len(), 1, "no head says that it is there");
+    std::fs::rename(&aside, &file).unwrap();
+    let report = device.round(&remote);
+    assert!(report.published > first && report.problems.is_empty(), "{report:?}");
+    assert!(remote.inner.files().contains_key(&path));
+}
+
+#[test]
+fn what_is_noted_as_lost_stays_so_while_it_cannot_be_read_or_is_not_tried() {
+    let remote = memory();
+    let mut device = Device::new();
+    device.say("one");
+    device.round(&remote);
+    let path = paths(&remote.inner, ".seg").remove(0);
+    let file = kept_as(&device, &path);
+    std::fs::remove_file(&file).unwrap();
+    assert!(remote.inner.uproot(&path));
+    device.advance(DAY);
+    device.round(&remote);
+    let noted = [("r".to_owned(), path.clone())];
+    assert_eq!(lost(&device), noted);
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    device.advance(DAY);
+    device.round(&remote);
+    assert_eq!(lost(&device), noted);
+}
+
+#[test]
+fn what_is_found_before_a_round_fails_is_noted() {
+    let remote = memory();
+    let mut device = Device::new();
+    device.say("one");
+    device.round(&remote);
+    let path = paths(&remote.inner, ".seg").remove(0);
+    std::fs::remove_file(kept_as(&device, &path)).unwrap();
+    assert!(remote.inner.uproot(&path));
+    device.advance(DAY);
+    device.say("two");
+    // After each number of calls, until it comes to the lost one; then a later call ends it, at the latest the put of the head.
+    let mut n_calls = 0;
+    loop {
+        remote.end_after(Some(n_calls));
+        let ended = device.try_round(&remote, "r").is_err();
+        remote.end_after(None);
+        if !lost(&device).is_empty() {
+            assert!(ended, "it is noted although the round ends");
+            break;
+        }
+        assert!(ended, "it was never noted");
+        n_calls += 1;
+    }
+    assert_eq!(paths(&remote.inner, ".head").len(), 1, "the head was not put");
+}
+
+#[test]
+fn what_follows_a_head_that_is_held_back_is_not_taken_to_be_good() {
+    let remote = memory();
+    let mut device = Device::new();
+    for text in ["one", "two"] {
+        device.say(text);
+        say::say(
+            &mut Side { store: &mut device.store, strands: vec![&mut device.notes], clock: &device.clock },
+            &device.options.statement,
+        )
+        .unwrap();
+    }
+    let (signed, segments) = device.store.signed_segments().unwrap().unwrap();
+    let (log, closure) = (signed.head().log(), Closure::of(&signed, &segments, Whose::Author));
+    let put = |object: &Object| Put { object: object.clone(), replica: None };
+    let [first, second] = &closure.objects[..] else { panic!("two segments: {closure:?}") };
+    // As though the first were large, and noted as lost.
+    device.store.note_lost("r", log, &[(first.name.clone(), "gone".to_owned())], false, NOW).unwrap();
+    std::fs::remove_file(kept_as(&device, &second.name.path())).unwrap();
+    let plan = |after| PushPlan { before: vec![put(second)], head: Some(put(&closure.head)), after, blocked: vec![] };
+    let mut own = |plan: &PushPlan| {
+        let (options, mut tell) = (device.options.clone(), |_: Step| {});
+        let mut round = Round::new(&remote, &options, &Deadline::NONE, &mut tell);
+        let done = round.put_own(&mut device.store, log, plan, true, NOW).unwrap();
+        assert_eq!(done, crate::round::put::Done::Held);
+        lost(&device).into_iter().map(|(_, path)| path).collect::<BTreeSet<_>>()
+    };
+    let both = BTreeSet::from([first.name.path(), second.name.path()]);
+    assert_eq!(own(&plan(vec![put(first)])), both, "it was not tried");
+    assert_eq!(own(&plan(vec![])), BTreeSet::from([second.name.path()]), "it is there");
+    assert_eq!(paths(&remote.inner, ".head"), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_lost_here_costs_no_round_anything() {
+    let remote = memory();
+    let mut device = Device::new();
+    device.say("one");
+    device.round(&remote);
+    let path = paths(&remote.inner, ".seg").remove(0);
+    let file = kept_as(&device, &path);
+    let good = std::fs::read(&file).unwrap();
+    let mut bad = good.clone();
+    *bad.last_mut().unwrap() ^= 1;
+    carry_kernel::disk::write_cache(&file, &bad).unwrap();
+    assert!(remote.inner.uproot(&path));
+    device.advance(DAY);
+    device.round(&remote);
+    assert_eq!(lost(&device), [("r".to_owned(), path.clone())]);
+    device.advance(MINUTE);
+    remote.take();
+    let report = device.round(&remote);
+    assert_eq!(remote.take(), counted::Calls { lists: 1, ..Default::default() });
+    assert!(report.published.is_some(), "{report:?}");
+    // It is looked at again, and told, a day later, and put in the first round after a good copy has come.
+    device.advance(DAY);
+    assert!(matches!(&device.round(&remote).problems[..], [Problem::Lost(..)]));
+    carry_kernel::disk::write_cache(&file, &good).unwrap();
+    assert_eq!(device.round(&remote).problems, []);
+    assert_eq!((remote.inner.files().get(&path), lost(&device)), (Some(&good), vec![]));
+    remote.take();
+    device.round(&remote);
+    assert_eq!(remote.take(), counted::Calls { lists: 1, ..Default::default() });
+}
+
+#[test]
+fn a_damaged_file_is_read_again_when_it_changes_and_once_a_day() {
+    let remote = memory();
+    let mut device = Device::new();
+    device.say("one");
+    device.round(&remote);
+    let path = paths(&remote.inner, ".seg").remove(0);
+    let (file, object) = (kept_as(&device, &path), is_ours(&path).unwrap());
+    let good = std::fs::read(&file).unwrap();
+    let mut bad = good.clone();
+    *bad.last_mut().unwrap() ^= 1;
+    carry_kernel::disk::write_cache(&file, &bad).unwrap();
+    let place = crate::store::ObjectPlace::File(file.clone());
+    let mut is_good = |now| {
+        let kept = check(&mut device.store, &object, good.len() as u64, &place, now).unwrap();
+        matches!(kept, Kept::Good)
+    };
+    assert!(!is_good(NOW));
+    // The disk reads it as it should be from now on: nothing of that shows, and what was noted is as though it were of this state.
+    carry_kernel::disk::write_cache(&file, &good).unwrap();
+    assert!(is_good(NOW), "another file lies there");
+    let state = crate::store::state_of(&file).unwrap();
+    let mut other = Device::at(&device.root, "here").store;
+    other.note_spoilt(&object, &state, "its bytes are others", NOW).unwrap();
+    let mut is_good = |now| {
+        let kept = check(&mut device.store, &object, good.len() as u64, &place, now).unwrap();
+        matches!(kept, Kept::Good)
+    };
+    assert!(!is_good(NOW.after(MINUTE)), "it is not read");
+    assert!(is_good(NOW.after(DAY)));
+    assert!(is_good(NOW), "that it is good is noted");
+}
+
+#[test]
+fn a_damaged_copy_here_does_not_speak_against_a_good_one_there() {
+    let remote = memory();
+    let mut devices = fleet(2);
+    devices[0].say("one");
+    settle(&mut devices, &remote);
+    let path = paths(&remote.inner, ".seg").remove(0);
+    let log = devices[0].store.log();
+    let object = is_ours(&path).unwrap();
+    assert_eq!(object.log(), log);
+    std::fs::remove_file(kept_as(&devices[0], &path)).unwrap();
+    devices[1].options.statement.wants = vec![crate::head::Want::Object(object)];
+    devices[1].say("please");
+    devices[1].round(&remote);
+    let report = devices[0].round(&remote);
+    assert_eq!(report.problems, []);
+    assert_eq!(paths(&remote.inner, ".r1.seg"), Vec::<String>::new());
+    assert_eq!(devices[0].store.rejected("r", &path).unwrap(), None);
+}
+
+#[test]
+fn a_head_that_is_found_there_was_heard_though_nobody_noted_that_it_was_put() {
+    let remote = memory();
+    let mut device = Device::new();
+    device.say("one");
+    device.options.direction = Direction::Pull;
+    device.round(&remote);
+    device.store.seal().unwrap();
+    let head = device.store.sign(&device.options.statement.clone(), NOW).unwrap().unwrap();
+    // As though the device had died right after.
+    remote.inner.plant(&head.name().path(), head.bytes());
+    assert!(!device.store.was_heard(&head.name()).unwrap());
+    device.options.direction = Direction::Both;
+    device.round(&remote);
+    assert!(!device.store.has_put("r", &head.name().path()).unwrap() && device.store.was_heard(&head.name()).unwrap());
+}
