@@ -155,19 +155,24 @@ fn both_ways_of_a_forked_log_are_folded_in_whatever_order_they_come() {
     }
 }
 
-#[test]
-fn a_fork_that_only_the_records_show_is_found_when_they_come() {
+/// A device and a copy of it that went on apart: the copy with more heads, so that its numbers alone look like progress.
+fn parted() -> (Device, Device) {
     let mut left = Device::new();
     left.say_all(&["a"]);
     left.publish();
     let mut right = left.copy("here");
     left.say_all(&["left"]);
     left.publish();
-    // More heads, so that its numbers alone look like progress.
     for n in 0..3 {
         right.say_all(&[&format!("right {n}")]);
         right.publish();
     }
+    (left, right)
+}
+
+#[test]
+fn a_fork_that_only_the_records_show_is_found_when_they_come() {
+    let (left, right) = parted();
     // In each order in which its segments may come: one beyond a gap cannot be told from the other way's.
     for order in 0..6 {
         let mut reader = Device::new();
@@ -245,16 +250,7 @@ fn what_a_contradicting_head_brought_of_other_streams_goes_with_it() {
 
 #[test]
 fn a_way_on_which_another_process_went_on_meanwhile_is_not_split_by_what_was_known_before() {
-    let mut left = Device::new();
-    left.say_all(&["a"]);
-    left.publish();
-    let mut right = left.copy("here");
-    left.say_all(&["left"]);
-    left.publish();
-    for n in 0..3 {
-        right.say_all(&[&format!("right {n}")]);
-        right.publish();
-    }
+    let (left, mut right) = parted();
     let log = left.store.log();
     let mut reader = Device::new();
     reader.trust(&left.store);
