@@ -3,8 +3,7 @@
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use carry_exchange::name::{Folder, LogId};
@@ -21,16 +20,25 @@ const TAKEN_PER_SECOND_MIN: u64 = 512 * 1024;
 #[derive(Debug)]
 pub(super) struct Life {
     clock: Arc<dyn Clock>,
+    /// All of it at once: of two calls one after the other, the second is never weighed by what is known of the first.
+    calls: Mutex<Calls>,
+}
+
+#[derive(Debug)]
+struct Calls {
     /// Calls that have not come back.
-    n_calls: AtomicUsize,
-    /// When something was last heard of one: milliseconds of the steady clock.
-    heard_ms: AtomicI64,
-    /// Bytes of the file that is being put.
-    put_bytes: AtomicU64,
+    n_open: usize,
+    /// When something was last heard of one, by the steady clock.
+    heard: Timestamp,
+    /// Bytes of the files that are being put.
+    put_bytes: u64,
 }
 
 /// A call that has not come back. Dropped when it has.
-pub(super) struct Call<'a>(&'a Life);
+pub(super) struct Call<'a> {
+    life: &'a Life,
+    put_bytes: u64,
+}
 
 /// A place whose calls are noted.
 #[derive(Debug)]
@@ -42,40 +50,53 @@ pub(super) struct Alive<R> {
 impl Life {
     /// No call yet.
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        let heard_ms = AtomicI64::new(clock.steady().as_millis());
-        Self { clock, n_calls: AtomicUsize::new(0), heard_ms, put_bytes: AtomicU64::new(0) }
+        let calls = Calls { n_open: 0, heard: clock.steady(), put_bytes: 0 };
+        Self { clock, calls: Mutex::new(calls) }
     }
 
     /// Whether a call goes on in which nothing moved for so long. One that puts a file has as much longer as a slow place needs to
     /// take all of it.
     pub(super) fn is_silent(&self, now: Timestamp, patience: Duration) -> bool {
-        let takes = Duration::from_secs(self.put_bytes.load(Ordering::SeqCst) / TAKEN_PER_SECOND_MIN);
-        let heard = Timestamp::from_millis(self.heard_ms.load(Ordering::SeqCst));
-        self.n_calls.load(Ordering::SeqCst) > 0 && now.since(heard) >= patience.saturating_add(takes)
+        let calls = self.calls();
+        let takes = Duration::from_secs(calls.put_bytes / TAKEN_PER_SECOND_MIN);
+        calls.n_open > 0 && now.since(calls.heard) >= patience.saturating_add(takes)
     }
 
-    /// A call begins.
-    pub(super) fn call(&self) -> Call<'_> {
-        // Heard first: a call is never seen with the time of the one before.
-        self.heard();
-        self.n_calls.fetch_add(1, Ordering::SeqCst);
-        Call(self)
+    /// A call begins that puts so many bytes.
+    pub(super) fn call(&self, put_bytes: u64) -> Call<'_> {
+        let heard = self.clock.steady();
+        let mut calls = self.calls();
+        calls.n_open += 1;
+        calls.heard = heard;
+        calls.put_bytes = calls.put_bytes.saturating_add(put_bytes);
+        Call { life: self, put_bytes }
     }
 
     fn heard(&self) {
-        self.heard_ms.store(self.clock.steady().as_millis(), Ordering::SeqCst);
+        let heard = self.clock.steady();
+        self.calls().heard = heard;
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        self.0.n_calls.fetch_sub(1, Ordering::SeqCst);
+        let mut calls = self.life.calls();
+        calls.n_open = calls.n_open.saturating_sub(1);
+        calls.put_bytes = calls.put_bytes.saturating_sub(self.put_bytes);
     }
 }
 
 impl<R: Remote> Alive<R> {
     fn noted<T>(&self, deadline: &Deadline<'_>, call: impl FnOnce(&R, &Deadline<'_>) -> T) -> T {
-        let _call = self.life.call();
+        self.noted_put(0, deadline, call)
+    }
+
+    fn noted_put<T>(&self, bytes: u64, deadline: &Deadline<'_>, call: impl FnOnce(&R, &Deadline<'_>) -> T) -> T {
+        let _call = self.life.call(bytes);
         let heard = || self.life.heard();
         call(&self.inner, &deadline.telling(&heard))
     }
@@ -119,10 +140,7 @@ impl<R: Remote> Remote for Alive<R> {
             // One that cannot be looked at fails in the call.
             Source::File(path) => std::fs::metadata(path).map_or(0, |found| found.len()),
         };
-        self.life.put_bytes.store(bytes, Ordering::SeqCst);
-        let put = self.noted(deadline, |inner, deadline| inner.put(file, source, deadline));
-        self.life.put_bytes.store(0, Ordering::SeqCst);
-        put
+        self.noted_put(bytes, deadline, |inner, deadline| inner.put(file, source, deadline))
     }
 
     fn delete(&self, file: &RemoteFile, deadline: &Deadline<'_>) -> Result<bool, RemoteError> {
@@ -144,6 +162,8 @@ impl<R: Remote> Remote for Alive<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use carry_exchange::name::ObjectName;
     use carry_exchange::remote::MemoryRemote;
     use carry_kernel::clock::ManualClock;
@@ -253,5 +273,24 @@ mod tests {
         clock.advance(PATIENCE);
         assert!(!is_silent());
         place.check(&Deadline::NONE).unwrap();
+    }
+
+    #[test]
+    fn a_call_that_begins_is_not_weighed_by_the_time_of_the_one_before() {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_795_171_200)));
+        let life = Life::new(clock.clone());
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..200_000 {
+                    drop(life.call(TAKEN_PER_SECOND_MIN));
+                    clock.advance(2 * PATIENCE);
+                }
+                is_over.store(true, Ordering::SeqCst);
+            });
+            while !is_over.load(Ordering::SeqCst) {
+                assert!(!life.is_silent(clock.steady(), PATIENCE), "no time passes in a call");
+            }
+        });
     }
 }

@@ -58,6 +58,7 @@ impl Turn {
         self.clock.clock.advance(time);
         let before = self.clock.n.load(Ordering::SeqCst);
         while self.clock.n.load(Ordering::SeqCst) < before + 2 {
+            assert!(!self.stop.load(Ordering::SeqCst), "nobody waits any more");
             std::thread::yield_now();
         }
     }
@@ -129,7 +130,7 @@ fn what_this_device_does_is_not_the_silence_of_the_place() {
         |turn: Turn| {
             turn.pass(Duration::from_secs(3600));
             assert!(!turn.stop.load(Ordering::Relaxed));
-            drop(turn.life.call());
+            drop(turn.life.call(0));
             turn.pass(Duration::from_secs(3600));
             assert!(turn.done(), "it is listened to");
         },
@@ -138,7 +139,7 @@ fn what_this_device_does_is_not_the_silence_of_the_place() {
     assert!(ended.is_ok());
     let (ended, _) = listen(
         |turn: Turn| {
-            let _call = turn.life.call();
+            let _call = turn.life.call(0);
             turn.clock.clock.advance(Duration::from_secs(60));
             // Until nobody listens any more.
             assert!(turn.answered.recv().is_err());
