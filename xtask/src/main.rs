@@ -31,12 +31,16 @@ Usage: cargo xtask COMMAND
                 Measure captures against Git and git-pulsar's plumbing; prints a table
   bench handoff [--sizes N,N] [--rounds N] [--dir PATH] [--program PATH]
                 Measure from a save on one device to the file on another, against git-pulsar's plumbing and plain Git
+  bench exchange [--sets S0,S1,S9] [--quick] [--rounds N] [--dir PATH] [--program PATH] [--agentsview PATH]
+                Measure carrying an archive to another device over a folder, against agentsview
   fuzz [TARGET...] [--seconds N]
                 Run the fuzz targets (all of them, 10 s each); needs a C++ compiler
   bench sessions [--sets S1,S2,S3] [--rounds N] [--dir PATH] [--program PATH] [--agentsview PATH]
                 Measure archiving sessions against agentsview
   bench redact [--rounds N] [--dir PATH]
                 Measure how fast secrets are masked, and count how many are found
+  bench team [--set S1] [--quick] [--rounds N] [--dir PATH] [--program PATH] [--agentsview PATH]
+                Measure pushing an archive to a team store, against agentsview
   sim [--seeds N] [--from SEED] [--threads N] [--fail-fast] | --seed SEED [--trace]
                 Run the fleet simulator on N seeds (1000), or one of them with what happens in it
   dist          Build the program as it is handed out";

@@ -1,10 +1,13 @@
 //! `cargo xtask test`: every test there is, and one line that says what came of them.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::process::{ChildStdout, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 
 use crate::run::cargo;
 use crate::{Outcome, apt, out};
+
+mod hang;
 
 /// Where property tests begin.
 const SEED: &str = "PROPTEST_RNG_SEED";
@@ -31,12 +34,23 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         test.arg("--no-fail-fast");
     }
     let mut child = test.args(ours).args(theirs).stdout(Stdio::piped()).spawn()?;
-    let mut count = Count::default();
-    for line in BufReader::new(child.stdout.take().expect("asked for a pipe")).split(b'\n') {
-        let line = line?;
-        let line = String::from_utf8_lossy(&line);
-        out::line(&line);
-        count.add(&line);
+    let lines = lines_of(child.stdout.take().expect("asked for a pipe"));
+    let (mut count, mut running) = (Count::default(), hang::Running::default());
+    loop {
+        match lines.recv_timeout(hang::LIMIT) {
+            Ok(line) => {
+                let line = line?;
+                out::line(&line);
+                count.add(&line);
+                running.hear(&line);
+            }
+            Err(RecvTimeoutError::Timeout) if running.is_on() => {
+                out::note(&running.verdict());
+                hang::end_children(child.id());
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
     }
     let status = child.wait()?;
     let ignored = if count.ignored > 0 { format!(", {} ignored", count.ignored) } else { String::new() };
@@ -44,6 +58,20 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     // Whoever asks for some tests has no use for thousands of simulated fleets.
     let simulated = if args.is_empty() { crate::sim::run_all() } else { Ok(()) };
     if status.success() { simulated } else { Err(format!("cargo test ended with {status}").into()) }
+}
+
+/// What is said there, line by line, to wait for with a limit.
+fn lines_of(stdout: ChildStdout) -> Receiver<std::io::Result<String>> {
+    let (said, lines) = sync_channel(64);
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).split(b'\n') {
+            let line = line.map(|line| String::from_utf8_lossy(&line).into_owned());
+            if said.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    lines
 }
 
 impl Count {
