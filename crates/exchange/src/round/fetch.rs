@@ -7,7 +7,7 @@ use carry_kernel::clock::Timestamp;
 use super::shelf::{Candidate, stamp};
 use super::wants::ABSENT;
 use super::{Problem, Reached, Round, RoundError};
-use crate::name::{Form, ObjectName};
+use crate::name::{Folder, Form, ObjectName};
 use crate::remote::{Class, Got, Part, RemoteError, RemoteFile};
 use crate::store::{Store, StoreError, WAYS, describe};
 
@@ -25,8 +25,8 @@ const CANDIDATES_MAX: usize = 16;
 
 /// What one candidate turned out to be.
 pub(super) enum Tried<T> {
-    /// Good.
-    Good(T),
+    /// Good. With what was got last.
+    Good(T, Got),
     /// Not what was named; another copy may be. With what was got, if anything was.
     Bad(Option<Got>, String),
     /// No copy can be used: its author made it so, or it needs a later version, or there is no room for it.
@@ -192,8 +192,9 @@ impl Round<'_> {
     ) -> Result<Attempt<T>, RoundError> {
         self.deadline.check(self.remote.place())?;
         match self.insist(&mut |round| attempt(round, store, file)) {
-            Ok(Tried::Good(good)) => {
+            Ok(Tried::Good(good, got)) => {
                 self.n_failures = 0;
+                self.note_read(object, file, &got);
                 if let Some(mend) = &mut self.mend {
                     mend.read_last = Some(file.path().to_owned());
                 }
@@ -226,6 +227,18 @@ impl Round<'_> {
                 Ok(if is_of_file { Attempt::Unread } else { Attempt::Done(Fetched::Bad) })
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// A file may have grown since it was listed, while somebody copied it there: all that follows is planned by what was read.
+    fn note_read(&mut self, object: &ObjectName, file: &RemoteFile, got: &Got) {
+        let shelf = match object.folder() {
+            Folder::Log(log) => self.logs.get_mut(&log),
+            Folder::Heads | Folder::Root => Some(&mut self.heads),
+        };
+        // A folder that was not looked at is not looked at for this.
+        if let Some(shelf) = shelf {
+            shelf.add_read(object, file, got);
         }
     }
 

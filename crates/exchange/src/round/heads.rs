@@ -199,7 +199,7 @@ impl Round<'_> {
         let fetched = self.fetch(store, name, None, now, &mut |round, store, file| {
             let (bytes, got) = round.read(file, Part::Whole { bytes_max: HEAD_BYTES_MAX })?;
             match store.see_head(name, &bytes, now) {
-                Ok(seen) => Ok(Tried::Good((seen, got.bytes))),
+                Ok(seen) => Ok(Tried::Good((seen, got.bytes), got)),
                 Err(error) => sort_out(error, got),
             }
         })?;

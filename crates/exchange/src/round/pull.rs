@@ -134,7 +134,7 @@ impl Round<'_> {
             let fetched = self.fetch(store, &name, Some(list.bytes), now, &mut |round, store, file| {
                 let (bytes, got) = round.read(file, FilePart::Whole { bytes_max: list.bytes })?;
                 match store.accept_list(followed.log, &list, &bytes) {
-                    Ok(()) => Ok(Tried::Good(got.bytes)),
+                    Ok(()) => Ok(Tried::Good(got.bytes, got)),
                     Err(error) => sort_out(error, got),
                 }
             })?;

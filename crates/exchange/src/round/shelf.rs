@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use crate::name::{Entry, Folder, Form, ObjectName};
 use crate::plan::{Copy, Shown};
-use crate::remote::{Deadline, Listing, Remote, RemoteError, RemoteFile, Version};
+use crate::remote::{Deadline, Got, Listing, Remote, RemoteError, RemoteFile, Version};
 use crate::store::{Store, StoreError};
 
 /// Files of one folder that are looked at: more than any fleet has, and a bound for what a stranger can make us remember.
@@ -86,10 +86,18 @@ impl Shelf {
 
     /// Notes a file that was put, or found there though the listing did not show it.
     pub(super) fn add(&mut self, object: &ObjectName, file: &RemoteFile, bytes: u64) {
-        let Entry::Object(_, form) = Entry::read(object.folder(), file.name()) else { return };
         // No file has this stamp, so that nothing that is remembered of an earlier state applies.
-        let candidate = Candidate { name: file.name().to_owned(), form, bytes, stamp: String::new() };
-        self.insert(object.clone(), candidate);
+        self.add_stamped(object, file, bytes, String::new());
+    }
+
+    /// Notes a file as it was when it was read.
+    pub(super) fn add_read(&mut self, object: &ObjectName, file: &RemoteFile, got: &Got) {
+        self.add_stamped(object, file, got.size, stamp(got.size, &got.version));
+    }
+
+    fn add_stamped(&mut self, object: &ObjectName, file: &RemoteFile, bytes: u64, stamp: String) {
+        let Entry::Object(_, form) = Entry::read(object.folder(), file.name()) else { return };
+        self.insert(object.clone(), Candidate { name: file.name().to_owned(), form, bytes, stamp });
     }
 
     /// Notes that a file was removed.

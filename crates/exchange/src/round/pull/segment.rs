@@ -29,7 +29,7 @@ impl Round<'_> {
             return Ok(Tried::Bad(Some(got), why));
         }
         match store.accept_segment(expected, incoming) {
-            Ok(accepted) => Ok(Tried::Good((accepted, got.bytes))),
+            Ok(accepted) => Ok(Tried::Good((accepted, got.bytes), got)),
             Err(error) => sort_out(error, got),
         }
     }
@@ -52,7 +52,7 @@ impl Round<'_> {
         }
         bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
         match SegmentHeader::read(&bytes, expected) {
-            Ok(header) => Ok(Tried::Good((bytes, header))),
+            Ok(header) => Ok(Tried::Good((bytes, header), got)),
             Err(error) => sort_out(error.into(), got),
         }
     }
@@ -89,7 +89,7 @@ impl Round<'_> {
         }
         let Some(got) = last else { return Ok(Tried::Bad(None, "nothing of it is missing".to_owned())) };
         match store.accept_parts(expected, head, &blocks) {
-            Ok(accepted) => Ok(Tried::Good((accepted, total))),
+            Ok(accepted) => Ok(Tried::Good((accepted, total), got)),
             Err(error) => sort_out(error, got),
         }
     }

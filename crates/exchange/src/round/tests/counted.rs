@@ -28,11 +28,14 @@ pub(super) struct Counted<R> {
     beside: Mutex<Option<Store>>,
     /// Paths that cannot be read, as where a disk has bad sectors.
     unreadable: Mutex<BTreeSet<String>>,
+    /// Paths that were not all there when they were listed, and are when they are read.
+    growing: Mutex<BTreeSet<String>>,
 }
 
 impl<R> Counted<R> {
     pub(super) fn new(inner: R) -> Self {
-        Self { inner, state: Mutex::default(), beside: Mutex::default(), unreadable: Mutex::default() }
+        let (state, beside, unreadable, growing) = Default::default();
+        Self { inner, state, beside, unreadable, growing }
     }
 
     /// What was counted since the last time this was asked.
@@ -54,6 +57,11 @@ impl<R> Counted<R> {
     /// From now on these paths alone cannot be read.
     pub(super) fn fail_reading(&self, paths: impl IntoIterator<Item = String>) {
         *self.unreadable.lock().unwrap() = paths.into_iter().collect();
+    }
+
+    /// From now on these paths alone grow between each listing and what is read then.
+    pub(super) fn grow(&self, paths: impl IntoIterator<Item = String>) {
+        *self.growing.lock().unwrap() = paths.into_iter().collect();
     }
 
     fn count(&self, note: impl FnOnce(&mut Calls)) -> Result<(), RemoteError> {
@@ -91,7 +99,15 @@ impl<R: Remote> Remote for Counted<R> {
         each: &mut dyn FnMut(&[Listing]) -> ControlFlow<()>,
     ) -> Result<Listed, RemoteError> {
         self.count(|calls| calls.lists += 1)?;
-        self.inner.list(folder, deadline, each)
+        let growing = self.growing.lock().unwrap();
+        self.inner.list(folder, deadline, &mut |page| {
+            let mut page = page.to_vec();
+            for listing in &mut page {
+                let is_whole = !growing.contains(&format!("{folder}/{}", listing.name));
+                listing.bytes = if is_whole { listing.bytes } else { listing.bytes / 2 };
+            }
+            each(&page)
+        })
     }
 
     fn get(

@@ -131,6 +131,18 @@ fn a_file_that_is_short_is_waited_for_longer() {
 }
 
 #[test]
+fn a_file_that_grew_since_it_was_listed_is_not_put_again() {
+    let remote = memory();
+    let mut devices = fleet(2);
+    devices[0].say("one");
+    devices[0].round(&remote);
+    remote.grow(paths(&remote.inner, ".head"));
+    let report = devices[1].round(&remote);
+    assert_eq!((report.problems, devices[1].shown()), (vec![], texts(&["one"])));
+    assert_eq!(paths(&remote.inner, ".r1.head"), Vec::<String>::new());
+}
+
+#[test]
 fn a_file_cut_short_is_read_when_the_rest_has_come() {
     for ending in [".seg", ".head"] {
         let remote = memory();
