@@ -174,9 +174,8 @@ fn a_lock_is_not_stale_while_a_git_works_in_the_repository() {
         .spawn()
         .unwrap();
     // Between fork and exec it still bears the name of the test.
-    while std::fs::read_to_string(format!("/proc/{}/comm", git.id())).unwrap().trim() != "git" {
-        std::thread::yield_now();
-    }
+    let name = format!("/proc/{}/comm", git.id());
+    carry_testkit::patience::until("Git runs", || std::fs::read_to_string(&name).unwrap().trim() == "git");
     assert_eq!(codes(&world), Vec::<&str>::new());
     drop(git.stdin.take());
     git.wait().unwrap();

@@ -476,9 +476,7 @@ fn a_silent_server_is_left_when_the_caller_wants_to_or_patience_ends() {
     let deadline = Deadline::NONE.at(&clock, Timestamp::from_secs(200));
     std::thread::scope(|scope| {
         let call = scope.spawn(|| remote.get(&head(1), WHOLE, &mut Vec::new(), &deadline));
-        while server.count("GET /exchange/p/carry/h") == 0 {
-            std::thread::yield_now();
-        }
+        carry_testkit::patience::until("it was asked", || server.count("GET /exchange/p/carry/h") > 0);
         clock.set(Timestamp::from_secs(201));
         assert_eq!(call.join().unwrap().unwrap_err().class(), Class::Cancelled);
     });

@@ -1,9 +1,8 @@
 //! The server against Git itself.
 
-use std::time::{Duration, Instant};
-
 use super::*;
 use crate::git;
+use crate::patience;
 use crate::repo::TestRepo;
 
 /// A repository with a clone's way to the server, and an empty bare one to push to.
@@ -69,11 +68,7 @@ fn it_refuses_when_told_to() {
         server.refuse(Some(refusal));
         assert!(!repo.try_git(["ls-remote", &server.url_with_password("a.git")]).status.success());
         // The line is written behind the answer.
-        let until = Instant::now() + Duration::from_secs(30);
-        while server.log().last().is_none_or(|line| !line.contains(word)) && Instant::now() < until {
-            std::thread::yield_now();
-        }
-        assert!(server.log().last().is_some_and(|line| line.contains(word)), "{:?}", server.log());
+        patience::until("the refusal is noted", || server.log().last().is_some_and(|line| line.contains(word)));
     }
     server.heal();
     repo.git(["ls-remote", &server.url_with_password("a.git")]);
