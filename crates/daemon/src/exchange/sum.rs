@@ -77,6 +77,7 @@ pub(super) fn add(all: &mut Report, report: Report) {
     }
     // What a later round could do after all is none any more.
     all.problems = report.problems;
+    all.placed = report.placed;
     all.has_more = report.has_more;
 }
 

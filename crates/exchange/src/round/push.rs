@@ -31,7 +31,7 @@ impl Round<'_> {
         drop(at_once);
         if is_there {
             self.report.published = Some(n);
-            return Ok(());
+            return self.note_placed(store, log);
         }
         if is_due {
             self.read_own_head(store, &closure.head, now)?;
@@ -52,11 +52,21 @@ impl Round<'_> {
             if is_compared {
                 store.note_compared(&remote, log, now)?;
             }
+            self.note_placed(store, log)?;
+        } else {
+            self.report.placed.remove(&log);
         }
         if self.heads.has(&closure.head.name, closure.head.bytes) {
             store.note_heard(&closure.head.name)?;
             self.report.published = Some(n);
         }
+        Ok(())
+    }
+
+    /// Notes that all of the own log is there but what is noted as lost.
+    fn note_placed(&mut self, store: &Store, log: LogId) -> Result<(), RoundError> {
+        let lost = store.lost_of(&self.options.remote, log)?;
+        self.report.placed.insert(log, lost.into_iter().map(|row| row.object).collect());
         Ok(())
     }
 

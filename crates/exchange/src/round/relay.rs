@@ -8,9 +8,9 @@ use carry_kernel::clock::Timestamp;
 
 use super::put::{Done, Kept, check};
 use super::wants::object_of;
-use super::{Direction, Round, RoundError};
+use super::{Direction, Problem, Round, RoundError};
 use crate::head::{Segments, SignedHead, Want};
-use crate::name::ObjectName;
+use crate::name::{LogId, ObjectName};
 use crate::plan::{Closure, Object, PushPlan, Whose, plan_push};
 use crate::remote::RemoteFile;
 use crate::store::{Followed, LogState, Store};
@@ -161,9 +161,11 @@ impl Round<'_> {
         }
         plan.before.retain(|put| !lacks.contains(&put.object.name));
         plan.after.retain(|put| !lacks.contains(&put.object.name));
-        if self.put_all(store, &plan, whose, now)? == Done::All && lacks.is_empty() {
+        let done = self.put_all(store, &plan, whose, now)?;
+        if done == Done::All && lacks.is_empty() {
             store.note_published(&self.options.remote, log, head.head().n)?;
         }
+        self.note_compared_with(log, done, lacks);
         Ok(true)
     }
 
@@ -186,10 +188,27 @@ impl Round<'_> {
         let lacks: BTreeSet<_> = self.lacks(store, &closure)?.into_iter().map(|object| object.name).collect();
         plan.before.retain(|put| !lacks.contains(&put.object.name));
         plan.after.retain(|put| !lacks.contains(&put.object.name));
-        match whose {
-            Whose::Author => self.put_own(store, head.head().log(), &plan, true, now).map(drop),
-            Whose::RelaySealed | Whose::RelayPlain => self.put_all(store, &plan, whose, now).map(drop),
+        let log = head.head().log();
+        let done = match whose {
+            Whose::Author => self.put_own(store, log, &plan, true, now)?,
+            Whose::RelaySealed | Whose::RelayPlain => self.put_all(store, &plan, whose, now)?,
+        };
+        self.note_compared_with(log, done, lacks);
+        Ok(())
+    }
+
+    /// Notes what is not there of a log of which everything was compared: what is not held here, and what is lost. Of a log with
+    /// several ways, the same of each.
+    fn note_compared_with(&mut self, log: LogId, done: Done, lacks: BTreeSet<ObjectName>) {
+        if done > Done::AllButLost {
+            return;
         }
+        let lost = self.report.problems.iter().filter_map(|problem| match problem {
+            Problem::Lost(object, _) if object.log() == log => Some(object.clone()),
+            _ => None,
+        });
+        let without: BTreeSet<_> = lost.chain(lacks).collect();
+        self.report.placed.entry(log).or_default().extend(without);
     }
 
     /// What of a closure is not held here in one piece.

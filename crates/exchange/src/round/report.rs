@@ -1,6 +1,6 @@
 //! What a round did, and what in it did not go as it should.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::name::{LogId, ObjectName, StreamName};
 use crate::store::{Compacted, Delivered, DiskRoom, Limit};
@@ -32,6 +32,9 @@ pub struct Report {
     pub renewed: Option<LogId>,
     /// What did not go as it should.
     pub problems: Vec<Problem>,
+    /// Logs of which this device has put all that it can, each with the files that are not there all the same: lost, or not held
+    /// here. Of a log that is not among them the round knows nothing of that kind.
+    pub placed: BTreeMap<LogId, BTreeSet<ObjectName>>,
     /// Whether a bound ended the round before everything was through: another goes on.
     pub has_more: bool,
 }

@@ -78,7 +78,7 @@ impl Store {
     }
 
     /// The files of an own log that a remote lacks and cannot be given, as far as is noted.
-    pub(super) fn lost_of(&self, remote: &str, log: LogId) -> Result<Vec<LostRow>, StoreError> {
+    pub(crate) fn lost_of(&self, remote: &str, log: LogId) -> Result<Vec<LostRow>, StoreError> {
         let sql = "SELECT remote, name, why, since_ms FROM lost WHERE remote = ?1 AND log = ?2 ORDER BY name";
         let mut rows = self.db.conn().prepare_cached(sql)?;
         let rows = rows.query_map((remote, log.to_string()), row_of)?;

@@ -120,6 +120,19 @@ pub(super) fn words(problem: &Problem, names: &Names) -> Words {
     Words { text, advice }
 }
 
+/// That it is settled, in words.
+pub(super) fn settled(problem: &Problem, names: &Names) -> String {
+    // What is needed no more, as what was merged into another file since, is not lost either.
+    let is_there = |what: &str, object: &ObjectName| {
+        format!("a file of {} {what} is there by now, or not needed any more: {object}", names.whose(object.log()))
+    };
+    match problem {
+        Problem::Lost(object, _) => is_there("that was lost", object),
+        Problem::Blocked(object) => is_there("that could not be put", object),
+        _ => words(problem, names).text,
+    }
+}
+
 /// That a file is neither good here nor there. `damaged` are the paths there at which nothing good can be read, where that was
 /// looked at.
 pub(super) fn lost(object: &ObjectName, why: &str, names: &Names, damaged: Option<&[String]>) -> String {

@@ -52,8 +52,9 @@ fn what_is_lost_is_noted_until_it_is_there_or_the_remote_is_forgotten() {
 
 /// The file in which a device keeps what lies under a path.
 fn kept_as(device: &Device, path: &str) -> PathBuf {
-    let folder = Home::at(&device.root).data_dir().join("exchange").join(device.store.log().to_string());
-    folder.join(path.rsplit('/').next().unwrap())
+    let mut parts = path.rsplit('/');
+    let (name, log) = (parts.next().unwrap(), parts.next().unwrap());
+    Home::at(&device.root).data_dir().join("exchange").join(log).join(name)
 }
 
 #[test]
@@ -287,4 +288,62 @@ fn a_head_that_is_found_there_was_heard_though_nobody_noted_that_it_was_put() {
     device.options.direction = Direction::Both;
     device.round(&remote);
     assert!(!device.store.has_put("r", &head.name().path()).unwrap() && device.store.was_heard(&head.name()).unwrap());
+}
+
+#[test]
+fn a_round_says_which_files_of_a_log_are_not_there_all_the_same() {
+    let remote = memory();
+    let mut device = Device::new();
+    device.say("one");
+    device.round(&remote);
+    let path = paths(&remote.inner, ".seg").remove(0);
+    let (file, object) = (kept_as(&device, &path), is_ours(&path).unwrap());
+    let good = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert!(remote.inner.uproot(&path));
+    let without = |report: Report| report.placed.get(&object.log()).cloned();
+    assert_eq!(without(device.round(&remote)), Some(BTreeSet::new()), "nobody has looked yet");
+    device.advance(DAY);
+    let lost = Some(BTreeSet::from([object.clone()]));
+    assert_eq!(without(device.round(&remote)), lost);
+    assert_eq!(without(device.round(&remote)), lost, "also where nothing is compared");
+    carry_kernel::disk::write_cache(&file, &good).unwrap();
+    assert_eq!(without(device.round(&remote)), Some(BTreeSet::new()));
+    // Of what is not there for another reason nothing is said.
+    device.say("two");
+    device.options.direction = Direction::Pull;
+    device.round(&remote);
+    device.store.seal().unwrap();
+    device.store.sign(&device.options.statement.clone(), NOW).unwrap();
+    let (signed, segments) = device.store.signed_segments().unwrap().unwrap();
+    let last = segments[&stream("notes")].last().unwrap().name(signed.head().log(), &stream("notes"));
+    let replicas = (1..=9).map(|n| crate::remote::RemoteFile::replica(&last, n).path().to_owned());
+    let taken: Vec<String> = replicas.chain([last.path()]).collect();
+    taken.iter().for_each(|path| remote.inner.plant(path, b"not that"));
+    device.options.direction = Direction::Both;
+    let report = device.round(&remote);
+    assert_eq!((&report.problems, without(report.clone())), (&vec![Problem::Blocked(last)], None));
+    remote.inner.uproot(&taken[3]);
+    assert_eq!(without(device.round(&remote)), Some(BTreeSet::new()));
+}
+
+#[test]
+fn the_same_is_said_of_a_log_that_is_passed_on() {
+    let (near, far) = (memory(), memory());
+    let mut devices = fleet(2);
+    devices[0].say("one");
+    devices[0].round(&near);
+    devices[1].try_round(&near, "near").unwrap();
+    let path = paths(&near.inner, ".seg").remove(0);
+    let (file, object) = (kept_as(&devices[1], &path), is_ours(&path).unwrap());
+    let good = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let mut round = || {
+        let report = devices[1].try_round(&far, "far").unwrap();
+        (report.placed.get(&object.log()).cloned(), report.problems.len())
+    };
+    assert_eq!(round(), (None, 1));
+    carry_kernel::disk::write_cache(&file, &good).unwrap();
+    assert_eq!(round(), (Some(BTreeSet::new()), 0));
+    assert_eq!(round(), (None, 0), "it is there, and not compared");
 }

@@ -15,8 +15,8 @@ type About = (&'static str, String);
 /// What was said.
 #[derive(Debug, Default)]
 pub(super) struct Said {
-    /// Problems, by what they are about, as they were said.
-    problems: BTreeMap<About, String>,
+    /// Problems, by what they are about, as it is said that they are settled.
+    problems: BTreeMap<About, (Problem, String)>,
     /// What waits and what is damaged, by stream.
     delivered: BTreeMap<StreamName, Delivered>,
 }
@@ -26,7 +26,7 @@ pub(super) struct Said {
 pub(super) struct News {
     /// Problems that are new, or others than before.
     pub(super) problems: Vec<Problem>,
-    /// What is not so any more, in the words in which it was said.
+    /// What is not so any more, in words.
     pub(super) settled: Vec<String>,
 }
 
@@ -40,19 +40,18 @@ impl Said {
             if !self.problems.contains_key(&about) && !now.contains_key(&about) {
                 news.problems.push(one.clone());
             }
-            now.insert(about, problem::words(one, names).text);
+            now.insert(about, (one.clone(), problem::settled(one, names)));
         }
         let named: BTreeSet<String> = now.keys().map(|(_, subject)| subject.clone()).collect();
         let before = std::mem::take(&mut self.problems);
-        for (about, text) in before {
+        for (about, said) in before {
             if now.contains_key(&about) {
                 continue;
             }
-            // A round that ended early has not come to everything, and some is only said when it is met.
-            if report.has_more || is_met_once(about.0) {
-                now.insert(about, text);
+            if !is_over(&said.0, report) {
+                now.insert(about, said);
             } else if !named.contains(&about.1) {
-                news.settled.push(text);
+                news.settled.push(said.1);
             }
         }
         self.problems = now;
@@ -84,10 +83,25 @@ fn about(one: &Problem) -> About {
     (problem::kind(one), subject)
 }
 
-/// Whether a round says so only when it meets it, and not as long as it is so. What cannot be put is met when a log is compared with
-/// what is there, which is once a day: that the rounds between say nothing of it does not mean that it is settled.
-fn is_met_once(kind: &str) -> bool {
-    matches!(kind, "shrunk" | "forked" | "needs-upgrade" | "listing-cut" | "lost" | "blocked")
+/// Whether what was said before, and was not met in this round, is so no more.
+fn is_over(said: &Problem, report: &Report) -> bool {
+    match said {
+        // What cannot be put is met when a log is compared with what is there, which is once a day: that the rounds between say
+        // nothing of it does not mean that it is settled.
+        Problem::Lost(object, _) | Problem::Blocked(object) => {
+            report.placed.get(&object.log()).is_some_and(|without| !without.contains(object))
+        }
+        // Only said when it is met.
+        Problem::Shrunk(_) | Problem::Forked(_) | Problem::NeedsUpgrade(_) | Problem::Cut(_) => false,
+        // A round that ended early has not come to everything.
+        Problem::Arriving(_)
+        | Problem::Damaged(_)
+        | Problem::Missing(_)
+        | Problem::Wrong(..)
+        | Problem::Unreachable(..)
+        | Problem::Quota(..)
+        | Problem::Strand(..) => !report.has_more,
+    }
 }
 
 #[cfg(test)]
@@ -152,6 +166,26 @@ mod tests {
         assert_eq!(round(&mut said, &[lost.clone(), blocked.clone()], false), (2, vec![]));
         assert_eq!(round(&mut said, &[], false), (0, vec![]));
         assert_eq!(round(&mut said, &[lost, blocked], false), (0, vec![]), "it was said");
+    }
+
+    #[test]
+    fn what_could_not_be_put_is_said_to_be_there_once_and_by_name() {
+        let mut said = Said::default();
+        let (lost, blocked) = (Problem::Lost(object(1), "gone".to_owned()), Problem::Blocked(object(2)));
+        assert_eq!(round(&mut said, &[lost, blocked], false), (2, vec![]));
+        let mut placed = |without: &[u64]| {
+            let without = without.iter().map(|n| object(*n)).collect();
+            let placed = BTreeMap::from([(object(1).log(), without)]);
+            // Also where there is more to come: the log itself was gone through.
+            let mut report = Report { placed, has_more: true, ..Report::default() };
+            said.take_in(&mut report, &Names::default()).settled
+        };
+        let is_of = |settled: &[String], n| settled.len() == 1 && settled[0].contains(&object(n).to_string());
+        let settled = placed(&[1]);
+        assert!(is_of(&settled, 2) && settled[0].contains("that could not be put"), "{settled:?}");
+        let settled = placed(&[]);
+        assert!(is_of(&settled, 1) && settled[0].contains("that was lost"), "{settled:?}");
+        assert!(placed(&[]).is_empty(), "it was said");
     }
 
     #[test]
