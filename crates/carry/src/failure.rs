@@ -37,7 +37,7 @@ pub(crate) const EXIT_BUG: u8 = 70;
 
 /// Shown at the end of every help text.
 pub(crate) const EXIT_CODES: &str =
-    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 partly done, 70 a mistake in Carry itself.";
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 partly done, 70 a mistake in Carry, 130 interrupted.";
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -49,6 +49,8 @@ pub(crate) enum Kind {
     Usage,
     /// Some was done.
     Partly,
+    /// The user ended it before it was done.
+    Interrupted,
     /// The reader of our output went away. Not worth a word.
     Closed,
 }
@@ -60,6 +62,8 @@ impl Kind {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Partly => 3,
+            // As a shell says it of a program that the interrupt itself ends.
+            Self::Interrupted => 130,
         }
     }
 }
@@ -106,6 +110,10 @@ impl Failure {
     pub(crate) fn partly(message: impl Into<String>) -> Self {
         Self::new(Kind::Partly, Said(message.into()))
     }
+    /// The user ended it; what was done before stays.
+    pub(crate) fn interrupted(message: impl Into<String>) -> Self {
+        Self::new(Kind::Interrupted, Said(message.into()))
+    }
     /// An error of a library that has no hints of its own.
     pub(crate) fn from_error(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind: Kind::Failed, error: error.into(), hints: Vec::new() }
@@ -125,6 +133,11 @@ impl Failure {
     /// Whether something was done.
     pub(crate) fn is_partly(&self) -> bool {
         self.kind == Kind::Partly
+    }
+    /// Whether the user ended it.
+    #[cfg(test)]
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.kind == Kind::Interrupted
     }
     /// In one line: the error and its causes.
     pub(crate) fn in_one_line(&self) -> String {

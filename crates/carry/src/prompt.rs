@@ -58,7 +58,19 @@ fn answer<T>(given: Result<T, InquireError>) -> Result<Option<T>, Failure> {
     match given {
         Ok(answer) => Ok(Some(answer)),
         Err(InquireError::OperationCanceled) => Ok(None),
-        Err(InquireError::OperationInterrupted) => Err(Failure::failed("interrupted")),
+        Err(InquireError::OperationInterrupted) => Err(Failure::interrupted("interrupted")),
         Err(error) => Err(Failure::from_error(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupt_at_a_question_is_one_and_no_failure() {
+        let failure = answer::<bool>(Err(InquireError::OperationInterrupted)).expect_err("it ended");
+        assert!(failure.is_interrupted());
+        assert!(answer::<bool>(Err(InquireError::OperationCanceled)).expect("an answer").is_none());
     }
 }

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use carry_exchange::hash::Digest;
 use carry_exchange::name::ObjectName;
+use carry_testkit::dav;
 use serde_json::Value;
 
 use crate::exchange_code::{beside, exchange, joins, meet, objects, shared, work};
@@ -294,6 +295,33 @@ fn a_repair_goes_on_beside_whoever_watches() {
     let ended = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
     assert!(ended.success());
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
+fn a_repair_that_is_interrupted_says_what_it_did_and_what_is_left() {
+    let folder = shared();
+    let (one, _two) = settled(&folder);
+    let server = dav::Dav::start();
+    server.set(dav::Quirks { is_open: true, ..dav::Quirks::default() });
+    server.plant("/dav/keep", b"");
+    one.ok(&["remote", "add", "web", &format!("dav+http://{}/dav/e", server.address()), "--no-code", "--yes"]);
+    let file = code_files(&folder.path().join("carry/l"), &log_of(&one)).remove(0);
+    fs::remove_file(&file).expect("it is there");
+    server.fail("/dav/e/carry/l", u32::MAX, dav::Fault::Silence);
+    let mut command = one.command(Path::new(env!("CARGO_BIN_EXE_carry")), &one.home());
+    command.args(["exchange", "verify", "--repair"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("it starts");
+    carry_testkit::patience::until("a request to the second one hangs", || server.count("/dav/e/carry/l") > 0);
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(interrupted.success());
+    let ended = child.wait_with_output().expect("it ends");
+    let (said, noted) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    assert_eq!(ended.status.code(), Some(130), "{said} {noted}");
+    assert!(said.contains("nas: put what was damaged or missing there: 1 file, ") && file.is_file(), "{said}");
+    for part in ["Ending this; ", "Not gone through: web.\n", "Error: interrupted; what was healed before stays\n"] {
+        assert!(noted.contains(part), "{part}: {noted}");
+    }
+    assert!(!noted.contains("nobody that was asked"), "not all were asked: {noted}");
 }
 
 #[test]

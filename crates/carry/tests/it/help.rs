@@ -71,5 +71,5 @@ Global options:
   -C <DIR>                  Run as if started in this folder
       --no-pager            Do not page long output
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 partly done, 70 a mistake in Carry itself.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 partly done, 70 a mistake in Carry, 130 interrupted.
 ";

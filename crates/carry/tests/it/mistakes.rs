@@ -4,7 +4,8 @@ use std::fs;
 
 use crate::world::World;
 
-const CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 partly done, 70 a mistake in Carry itself.";
+const CODES: &str =
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 partly done, 70 a mistake in Carry, 130 interrupted.";
 
 #[test]
 fn outside_a_repository_commands_say_so() {

@@ -4,13 +4,15 @@
 //! once more. One that hangs is left after a while, where others wait for their turn.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 use carry_exchange::name::{LogId, ObjectName, StreamName};
 use carry_exchange::round::{Lacking, Repaired, Wanted};
 use carry_exchange::store::{Finding, Store, StoreError};
 
-use super::running::Event;
+use super::running::{Event, unless_panicked};
 use super::settings::{PLAIN, RemoteSettings};
 use super::{ExchangeError, Ground, GroundError, sum};
 
@@ -19,9 +21,14 @@ mod turn;
 
 use turn::Turns;
 
+/// How often it is looked whether all is to end.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// What came of it.
 #[derive(Debug, Default)]
 pub struct Mended {
+    /// Whether all that is kept here was looked at: not where it was to end before. Nothing was healed then.
+    pub was_read: bool,
     /// What was not as it was written here, before.
     pub found: Vec<Finding>,
     /// What still is not, or was let go of and did not come again.
@@ -34,6 +41,18 @@ pub struct Mended {
     pub withheld: Vec<ObjectName>,
     /// Streams that heads name and of which nothing is at any remote that was asked, and nothing here.
     pub absent: Vec<Gone>,
+}
+
+impl Mended {
+    /// Whether it ended before all remotes were gone through, because somebody asked for that.
+    pub fn is_interrupted(&self) -> bool {
+        !self.was_read || self.remotes.iter().any(|done| done.error.as_ref().is_some_and(ExchangeError::is_cancelled))
+    }
+
+    /// Whether anything came here.
+    fn has_fetched(&self) -> bool {
+        self.remotes.iter().any(|done| !done.repaired.fetched.is_empty() || !done.repaired.parts.is_empty())
+    }
 }
 
 /// A stream of which nothing could be found.
@@ -74,8 +93,9 @@ struct Sought {
 /// there are other remotes; servers have limits of their own. What is damaged of others is let go of once a remote was reached: while
 /// none can be, what is good in it is of use.
 ///
-/// After `cancel` is set no other remote is asked, and the one that is asked just then ends, or is left half a minute later. Both have
-/// ended with an error that [is of that](ExchangeError::is_cancelled); what was done before stays.
+/// After `cancel` is set what is kept here is looked at no longer, no other remote is asked, and the one that is asked just then ends,
+/// or is left half a minute later. Both have ended with an error that [is of that](ExchangeError::is_cancelled); what was done before
+/// stays.
 ///
 /// # Errors
 /// [`ExchangeError`] of this device's side; what a remote fails with stands in [`Mended::remotes`].
@@ -98,7 +118,8 @@ fn repair_in(
     tell: &mut dyn FnMut(usize, Event),
 ) -> Result<Mended, ExchangeError> {
     let store = ground.store()?;
-    let mut mended = Mended { found: store.verify().map_err(GroundError::Store)?, ..Mended::default() };
+    let found = verify(ground, cancel)?;
+    let mut mended = Mended { was_read: found.is_some(), found: found.unwrap_or_default(), ..Mended::default() };
     let mut sought = Sought { is_kept: !mended.found.is_empty(), ..Sought::default() };
     for (at, remote) in remotes.iter().enumerate() {
         let done = turns.take(ground, remote, &mut sought, is_deep, cancel, &mut |event| tell(at, event));
@@ -111,12 +132,37 @@ fn repair_in(
     let judged = judge(&store, &mended.remotes, &sought.wanted).map_err(GroundError::Store)?;
     (mended.nowhere, mended.withheld) = judged;
     mended.absent = absent(&store, &mended.remotes).map_err(GroundError::Store)?;
-    if !mended.found.is_empty() {
+    if mended.is_interrupted() && !mended.has_fetched() {
+        // Nothing here is better than it was, and whoever ended it waits.
+        mended.left = mended.found.clone();
+    } else if !mended.found.is_empty() {
         mended.left = store.verify().map_err(GroundError::Store)?;
         let gone = sought.gone(&store, &mended).map_err(GroundError::Store)?;
         mended.left.extend(gone);
     }
     Ok(mended)
+}
+
+/// Looks at all that is kept here. `None` where it is to end before: nothing is changed by that, and the thread ends with the process.
+fn verify(ground: &Ground, cancel: &AtomicBool) -> Result<Option<Vec<Finding>>, ExchangeError> {
+    let (teller, heard) = channel();
+    let ground = ground.clone();
+    let work = move || {
+        let found = unless_panicked(|| Ok(ground.store()?.verify().map_err(GroundError::Store)?));
+        // Nobody may listen any more.
+        let _ = teller.send(found);
+    };
+    std::thread::Builder::new().name("carry-verify".to_owned()).spawn(work).map_err(ExchangeError::Thread)?;
+    while !cancel.load(Ordering::Relaxed) {
+        match heard.recv_timeout(LOOK) {
+            Ok(found) => return found.map(Some),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(ExchangeError::Panicked("its thread is gone".to_owned()));
+            }
+        }
+    }
+    Ok(None)
 }
 
 impl Done {

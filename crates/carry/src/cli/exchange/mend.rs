@@ -1,9 +1,13 @@
 //! `carry exchange verify --repair`: what was healed, in which direction, and what nobody has.
 
-use std::sync::atomic::AtomicBool;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 use carry_daemon::exchange::settings::RemoteSettings;
-use carry_daemon::exchange::{self, Done, Event, ExchangeError, Gone, Mended};
+use carry_daemon::exchange::{self, Done, Event, ExchangeError, Gone, Ground, Mended};
 use carry_exchange::name::ObjectName;
 use carry_exchange::round::{Problem, Repaired};
 use serde::Serialize;
@@ -20,6 +24,8 @@ use crate::wire::Shell;
 
 /// Files named one by one for people.
 const NAMED_MAX: usize = 20;
+/// How often it is looked whether it is to end.
+const TICK: Duration = Duration::from_millis(100);
 
 pub(super) fn run(shell: &Shell, args: &verify::Args) -> Result<(), Failure> {
     let ground = shell.ground()?;
@@ -28,29 +34,64 @@ pub(super) fn run(shell: &Shell, args: &verify::Args) -> Result<(), Failure> {
         true => Vec::new(),
         false => remote::meant(&ground.settings, args.remote.as_deref())?,
     };
-    let mut progress = Some(Progress::new(shell));
-    let never = AtomicBool::new(false);
-    let mended = exchange::repair(&ground, &remotes, args.deep, &never, &mut |at, event| {
-        let Some(remote) = remotes.get(at) else { return };
-        match event {
-            Event::Waiting { pid, host } => {
-                progress = None;
-                shell.out.note(format_args!(
-                    "Waiting for process {pid} on {host}, which is exchanging with {} …",
-                    remote.name
-                ));
-            }
-            Event::Step(step) => show_step(progress.get_or_insert_with(|| Progress::new(shell)), remote, &step),
-            Event::Done(_) => {}
-        }
-    })?;
-    drop(progress);
+    let cancel = Arc::new(AtomicBool::new(false));
+    exchange::cancel_on_signals(&cancel)?;
+    let mended = heal(shell, &ground, &remotes, args.deep, &cancel)?;
     show(shell, &remotes, mended)
+}
+
+/// Heals, on a thread of its own: that it is to end is said at once, whatever it is at.
+fn heal(
+    shell: &Shell,
+    ground: &Ground,
+    remotes: &[RemoteSettings],
+    is_deep: bool,
+    cancel: &AtomicBool,
+) -> Result<Mended, Failure> {
+    let (teller, heard) = channel();
+    let mut progress = Some(Progress::new(shell));
+    let mut ends = false;
+    let mended = std::thread::scope(|scope| {
+        let work = scope.spawn(move || {
+            // Whoever listens ends after this.
+            exchange::repair(ground, remotes, is_deep, cancel, &mut |at, event| drop(teller.send((at, event))))
+        });
+        loop {
+            let event = match heard.recv_timeout(TICK) {
+                Ok((at, event)) => remotes.get(at).map(|remote| (remote, event)),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            if cancel.load(Ordering::Relaxed) && !std::mem::replace(&mut ends, true) {
+                progress = None;
+                shell.out.note("Ending this; Ctrl-C once more ends it at once, and does no harm.");
+            }
+            match event {
+                Some((remote, Event::Waiting { pid, host })) => {
+                    progress = None;
+                    shell.out.note(format_args!(
+                        "Waiting for process {pid} on {host}, which is exchanging with {} …",
+                        remote.name
+                    ));
+                }
+                Some((remote, Event::Step(step))) if !ends => {
+                    show_step(progress.get_or_insert_with(|| Progress::new(shell)), remote, &step);
+                }
+                Some((_, Event::Step(_) | Event::Done(_))) | None => {}
+            }
+        }
+        work.join()
+    });
+    Ok(mended.unwrap_or_else(|panic| resume_unwind(panic))?)
 }
 
 /// Says all of it; what could not be healed is the failure.
 fn show(shell: &Shell, remotes: &[RemoteSettings], mended: Mended) -> Result<(), Failure> {
+    if !mended.was_read {
+        return Err(Failure::interrupted("interrupted before anything was healed"));
+    }
     let names = Names::read(shell)?;
+    let is_interrupted = mended.is_interrupted();
     verify::show(shell, &mended.found, Some(&mended.left))?;
     if mended.found.is_empty() && !shell.out.is_json() {
         shell.out.line("Everything kept here is as it was written.")?;
@@ -60,15 +101,21 @@ fn show(shell: &Shell, remotes: &[RemoteSettings], mended: Mended) -> Result<(),
                 .note("There is no remote that could have been looked at: `carry remote add NAME PLACE` adds one.");
         }
     }
-    let is_healed = mended.left.is_empty()
+    let is_healed = !is_interrupted
+        && mended.left.is_empty()
         && mended.nowhere.is_empty()
         && mended.withheld.is_empty()
         && !mended.absent.iter().any(|gone| gone.is_lost);
     let (mut failures, mut n_well, mut has_problems) = (Vec::new(), 0, false);
+    let mut unfinished = Vec::new();
     for (remote, done) in remotes.iter().zip(mended.remotes) {
         let Done { mut repaired, error } = done;
         // Of a file of which some was good only the rest was fetched.
         repaired.fetched.append(&mut repaired.parts);
+        if error.as_ref().is_some_and(ExchangeError::is_cancelled) {
+            unfinished.push(remote.name.as_str());
+        }
+        let is_unfinished = unfinished.last() == Some(&remote.name.as_str());
         let failed = error.map(|error| (error.class(), failure_of(error)));
         if shell.out.is_json() {
             let error = failed.as_ref().map(|(class, failure)| (*class, failure.in_one_line()));
@@ -79,7 +126,13 @@ fn show(shell: &Shell, remotes: &[RemoteSettings], mended: Mended) -> Result<(),
             has_problems |= show_remote(shell, remote, repaired, is_healed, &names)?;
         }
         n_well += usize::from(failed.is_none());
-        failures.extend(failed.map(|(_, failure)| (remote, failure)));
+        failures.extend(failed.filter(|_| !is_unfinished).map(|(_, failure)| (remote, failure)));
+    }
+    if is_interrupted {
+        tell_failures(shell, &failures);
+        shell.out.note(format_args!("Not gone through: {}.", unfinished.join(", ")));
+        return Err(Failure::interrupted("interrupted; what was healed before stays")
+            .hint("`carry exchange verify --repair` again goes on with the rest."));
     }
     for (kind, objects) in [("nowhere", &mended.nowhere), ("withheld", &mended.withheld)] {
         show_left(shell, kind, objects, &names)?;
@@ -87,10 +140,7 @@ fn show(shell: &Shell, remotes: &[RemoteSettings], mended: Mended) -> Result<(),
     for gone in &mended.absent {
         show_absent(shell, gone, &names)?;
     }
-    for (remote, failure) in failures.iter().skip(usize::from(n_well == 0)) {
-        shell.out.warn(format_args!("{}: {}", remote.name, failure.in_one_line()));
-        failure.hints().iter().for_each(|hint| shell.out.problem(style::HINT, "Hint", hint));
-    }
+    tell_failures(shell, failures.get(usize::from(n_well == 0)..).unwrap_or_default());
     if n_well == 0 && !failures.is_empty() {
         return Err(failures.swap_remove(0).1);
     }
@@ -107,6 +157,14 @@ fn show(shell: &Shell, remotes: &[RemoteSettings], mended: Mended) -> Result<(),
             failure.hint("Any other device that has a good copy puts it with `carry exchange verify --repair --deep`.")
         }
     })
+}
+
+/// Says with which remotes there was no repair, and why.
+fn tell_failures(shell: &Shell, failures: &[(&RemoteSettings, Failure)]) {
+    for (remote, failure) in failures {
+        shell.out.warn(format_args!("{}: {}", remote.name, failure.in_one_line()));
+        failure.hints().iter().for_each(|hint| shell.out.problem(style::HINT, "Hint", hint));
+    }
 }
 
 /// Why there was no repair with a remote, in words of its own where an exchange has others.

@@ -207,10 +207,12 @@ fn after_it_was_interrupted_no_other_remote_is_asked() {
     let mended = reader.repair_until(&cancel, None, open());
     assert_eq!(*asked.lock().unwrap(), ["first"]);
     assert!(mended.remotes.len() == 2 && is_cancelled(&mended.remotes[1]), "{mended:?}");
+    assert!(mended.was_read && mended.is_interrupted(), "{mended:?}");
     // It was interrupted before it began.
     let mended = reader.repair_until(&cancel, None, open());
     assert_eq!(asked.lock().unwrap().len(), 1);
     assert!(mended.remotes.iter().all(is_cancelled), "{mended:?}");
+    assert!(!mended.was_read && mended.found.is_empty() && mended.left.is_empty(), "nothing is looked at: {mended:?}");
 }
 
 #[test]
