@@ -38,10 +38,23 @@ fn a_device_that_was_forgotten_is_approved_by_what_it_was_called() {
         let ran = two.ok(&["devices", "approve", name, "--yes"]);
         let said = format!("laptop was forgotten <AGE>. Its fingerprint: {}\n", print.as_str().expect("it has one"));
         assert!(ran.stderr.contains(&said) && ran.stdout == "Approved laptop.\n", "{ran:?}");
+        is_one_device(&two, &log);
         two.ok(&["exchange"]);
         assert_eq!((&other_log(&two)["log"], &other_log(&two)["state"]), (&log, &"approved".into()), "{by}");
         assert!(other_log(&two)["head"].is_u64(), "it comes again");
     }
+}
+
+/// Before anything of it came again, the device and its log are one.
+#[track_caller]
+fn is_one_device(world: &World, log: &serde_json::Value) {
+    let known = objects(&world.ok(&["devices", "--json"]), "device");
+    assert_eq!(known.len(), 2, "{known:?}");
+    assert_eq!((&known[1]["label"], &known[1]["state"]), (&"laptop".into(), &"approved".into()));
+    assert_eq!(&known[1]["exchange"][0]["log"], log);
+    let shown = world.ok(&["devices"]).stdout;
+    let rows: Vec<_> = shown.lines().filter(|line| line.starts_with("laptop ")).collect();
+    assert!(rows.len() == 2 && rows[1].contains("no head yet"), "one as a device, one as a log: {shown}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use carry_kernel::id::DeviceId;
 
 use super::places::Places;
 use super::schema::SCHEMA;
-use super::{LogRow, LogState, Store, StoreError, incarnation};
+use super::{Forgotten, LogRow, LogState, Store, StoreError, incarnation};
 use crate::head::{Author, SignedHead};
 use crate::holds::Holds;
 use crate::name::{LogId, StreamName};
@@ -46,6 +46,8 @@ pub struct LogStatus {
     pub device: Option<DeviceId>,
     /// The device that writes it, by the key whose fingerprint people compare, and what it is called. The key did sign this log.
     pub author: Option<Author>,
+    /// What was known of it before it was forgotten, if it was, and no head of it came since it was approved again.
+    pub remembered: Option<Forgotten>,
     /// Its newest head; of a forked log, that of the way with the most heads.
     pub head: Option<NewestHead>,
     /// When the oldest of its heads that are kept here was signed, by its author's clock.
@@ -112,12 +114,16 @@ impl StreamStatus {
 impl LogStatus {
     /// The key of the device that writes it, where that said so.
     pub fn device_key(&self) -> Option<[u8; 32]> {
-        self.author.as_ref().map(|author| author.key)
+        let of_author = self.author.as_ref().map(|author| author.key);
+        of_author.or_else(|| self.remembered.as_ref()?.key)
     }
 
     /// What its author calls itself: a label that proves nothing.
     pub fn label(&self) -> Option<&str> {
-        self.author.as_ref().and_then(|author| author.label.as_deref())
+        match &self.author {
+            Some(author) => author.label.as_deref(),
+            None => self.remembered.as_ref()?.label.as_deref(),
+        }
     }
 
     /// Whether this device writes the log, or wrote it.

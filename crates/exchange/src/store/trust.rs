@@ -59,7 +59,8 @@ impl Store {
             tx.prepare_cached(sql)?.execute([&text])?;
             point("exchange.trust.approved")?;
             tx.prepare_cached("DELETE FROM revoked WHERE log = ?1")?.execute([&text])?;
-            tx.prepare_cached("DELETE FROM forgotten WHERE log = ?1 OR vouched_by = ?1")?.execute([&text])?;
+            // What the log itself was called is still known until a head of it says so again.
+            tx.prepare_cached("DELETE FROM forgotten WHERE vouched_by = ?1")?.execute([&text])?;
             count_heirs(tx, log)
         })
     }
@@ -206,11 +207,7 @@ impl Store {
         let sql = "SELECT log, alias, device, label, key, at_ms FROM forgotten
                    WHERE NOT EXISTS (SELECT 1 FROM logs WHERE logs.log = forgotten.log) ORDER BY alias";
         let mut rows = self.db.conn().prepare_cached(sql)?;
-        let rows = rows.query_map([], |row| {
-            let at = Timestamp::from_millis(row.get(5)?);
-            let (alias, device, label, key) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-            Ok(Forgotten { log: parsed(row, 0)?, alias, device, label, key, at })
-        })?;
+        let rows = rows.query_map([], forgotten_of)?;
         let mut all = rows.collect::<rusqlite::Result<Vec<_>>>()?;
         all.retain(|one| now.since(one.at) < FORGOTTEN_FOR);
         Ok(all)
@@ -222,6 +219,18 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// What is remembered of a log that was forgotten once.
+pub(super) fn remembered(db: &rusqlite::Connection, log: LogId) -> Result<Option<Forgotten>, StoreError> {
+    let sql = "SELECT log, alias, device, label, key, at_ms FROM forgotten WHERE log = ?1";
+    Ok(db.prepare_cached(sql)?.query_row([log.to_string()], forgotten_of).optional()?)
+}
+
+fn forgotten_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Forgotten> {
+    let at = Timestamp::from_millis(row.get(5)?);
+    let (alias, device, label, key) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+    Ok(Forgotten { log: parsed(row, 0)?, alias, device, label, key, at })
 }
 
 /// Notes a log that a person decides about, perhaps before anything of it came, as when strangers took all places of those

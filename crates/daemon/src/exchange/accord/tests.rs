@@ -30,6 +30,7 @@ fn status(written: Written) -> LogStatus {
         key: None,
         device: written.device,
         author: written.author,
+        remembered: None,
         head: None,
         first_at: None,
         skew_ms: None,

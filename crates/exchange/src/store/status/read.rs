@@ -44,6 +44,7 @@ fn log_status(db: &Connection, row: LogRow, own: LogId, own_heads: &[SignedHead]
         key: None,
         device: None,
         author: None,
+        remembered: None,
         head: None,
         first_at: first_at(db, log)?,
         skew_ms: None,
@@ -72,6 +73,11 @@ fn log_status(db: &Connection, row: LogRow, own: LogId, own_heads: &[SignedHead]
             status.holds = holds_of(db, head)?;
             status.skew_ms = came.and_then(|came| skew(head, at, came, &status.holds, own, own_heads));
         }
+    }
+    if status.head.is_none() && log != own {
+        status.remembered = trust::remembered(db, log)?;
+        let device = status.remembered.as_ref().and_then(|one| one.device.as_deref());
+        status.device = device.and_then(|device| device.parse().ok());
     }
     let revoked_at = match status.row.state {
         LogState::Revoked => Some(trust::positions(db, log)?),

@@ -197,6 +197,7 @@ fn a_copied_home_is_told_from_a_restored_one_and_from_a_moved_one() {
         key: None,
         device: None,
         author: Some(crate::head::Author { key: [9; 32], label: None, signature: [0; 64] }),
+        remembered: None,
         head: Some(crate::store::status::NewestHead { n: 2, at: minutes(signed.1), came: Some(minutes(came)) }),
         first_at: Some(minutes(signed.0)),
         skew_ms: None,
