@@ -2,8 +2,9 @@
 
 use carry_sessions::archive::{Archive, SessionRow, StoredMessage};
 use carry_sessions::curation::Edit;
-use carry_sessions::export::{session_json, title};
+use carry_sessions::export::title;
 
+use super::row;
 use crate::called::Called;
 use crate::failure::Failure;
 use crate::text;
@@ -101,7 +102,7 @@ pub(super) fn edit(
         if shell.out.is_json()
             && let Some(now) = &now
         {
-            shell.out.json(&session_json(now))?;
+            shell.out.json(&row::json(now, &Called::read(shell)?))?;
         }
     }
     Ok(())

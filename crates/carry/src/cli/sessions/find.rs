@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use carry_code::repo::Repo;
 use carry_sessions::behind::{Behind, What};
-use carry_sessions::export::{link_json, session_json};
+use carry_sessions::export::link_json;
 use carry_sessions::git_links::Evidence;
 use carry_sessions::project::normal_remote;
 use clap::ValueEnum;
@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::filter;
 use super::{archive, row};
+use crate::called::Called;
 use crate::failure::Failure;
 use crate::output::style;
 use crate::text;
@@ -52,11 +53,12 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         // Links of which no repository is known, and those of forks.
         found = archive.behind(&What::Number(*number, None))?;
     }
+    let called = if shell.out.is_json() { Called::read(shell)? } else { Called::default() };
     for behind in &found {
         if shell.out.is_json() {
             shell.out.json(&json!({
                 "type": "session-for",
-                "session": session_json(&behind.session),
+                "session": row::json(&behind.session, &called),
                 "subagent": behind.subagent.as_ref().map(|session| session.id.as_str()),
                 "message": behind.ordinal,
                 "link": behind.link.as_ref().map(link_json),

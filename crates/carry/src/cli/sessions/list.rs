@@ -2,7 +2,6 @@
 
 use carry_sessions::archive::Archive;
 use carry_sessions::curation::DeletedHow;
-use carry_sessions::export::session_json;
 use carry_sessions::list::Filter;
 
 use super::filter::{FilterArgs, check_names};
@@ -36,13 +35,13 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let origins = archive.origins()?;
     let is_of_others = origins.len() > 1
         || origins.iter().any(|(origin, _)| own.as_ref().is_some_and(|own| own.as_str() != origin.as_str()));
-    let called = if is_of_others { Called::read(shell)? } else { Called::default() };
+    let called = if is_of_others || shell.out.is_json() { Called::read(shell)? } else { Called::default() };
     let pending = deleted::pending(&archive)?;
     shell.out.start_pager();
     let mut has_pending = false;
     for session in &listed.sessions {
         if shell.out.is_json() {
-            shell.out.json(&session_json(session))?;
+            shell.out.json(&row::json(session, &called))?;
         } else {
             let device = is_of_others.then(|| called.device(&session.origin));
             let goes = pending.get(&session.id).map(|due| deleted::goes(*due));

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use carry_sessions::archive::{Archive, SessionRow};
 use carry_sessions::curation::{Edit, Undeletion};
-use carry_sessions::export::session_json;
 use serde::Serialize;
 
 use super::raw::{self, Standing, Version};
-use super::{archive, resume};
+use super::{archive, resume, row};
+use crate::called::Called;
 use crate::failure::Failure;
 use crate::wire::Shell;
 use crate::{paths, text};
@@ -79,7 +79,10 @@ fn from_trash(shell: &Shell, args: &Args, session: &SessionRow) -> Result<(), Fa
         let now = archive.session(session.n)?;
         shell.out.say(format_args!("Not to be deleted any more: {}.", archive::name(session)))?;
         if let Some(now) = now.filter(|now| !now.is_trashed) {
-            return if shell.out.is_json() { shell.out.json(&session_json(&now)) } else { Ok(()) };
+            return match shell.out.is_json() {
+                true => shell.out.json(&row::json(&now, &Called::read(shell)?)),
+                false => Ok(()),
+            };
         }
     }
     drop(archive);

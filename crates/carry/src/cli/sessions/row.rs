@@ -1,9 +1,11 @@
 //! A session on one line.
 
 use carry_sessions::archive::SessionRow;
-use carry_sessions::export::title;
+use carry_sessions::export::{session_json, title};
 use carry_sessions::model::RelationKind;
+use serde_json::Value;
 
+use crate::called::Called;
 use crate::output::style;
 use crate::text;
 use crate::wire::Shell;
@@ -39,6 +41,15 @@ pub(in crate::cli) fn line_of(shell: &Shell, session: &SessionRow, whose: Option
         line.push_str(&format!(" [{}]", text::line(&mark)));
     }
     line
+}
+
+/// A session for machines, with what people call the device that it is of.
+pub(in crate::cli) fn json(session: &SessionRow, called: &Called) -> Value {
+    let mut value = session_json(session);
+    if let Value::Object(members) = &mut value {
+        members.insert("device_label".to_owned(), called.device(&session.origin).into());
+    }
+    value
 }
 
 /// What is worth a word beside the title.

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use carry_sessions::export::session_json;
 use carry_sessions::model::Role;
 use carry_sessions::search::{Field, Hit, Kind, Query};
 use clap::ValueEnum;
@@ -10,6 +9,7 @@ use serde_json::json;
 
 use super::filter::{FilterArgs, check_names};
 use super::{archive, row};
+use crate::called::Called;
 use crate::failure::Failure;
 use crate::output::style;
 use crate::text;
@@ -96,7 +96,8 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let found = archive.search(&query)?;
     shell.out.start_pager();
     if shell.out.is_json() {
-        found.hits.iter().try_for_each(|hit| shell.out.json(&hit_json(hit)))?;
+        let called = Called::read(shell)?;
+        found.hits.iter().try_for_each(|hit| shell.out.json(&hit_json(hit, &called)))?;
     } else {
         show(shell, &found.hits)?;
     }
@@ -192,10 +193,10 @@ pub(in crate::cli) fn highlighted(shell: &Shell, snippet: &str, highlights: &[Ra
     shown
 }
 
-fn hit_json(hit: &Hit) -> serde_json::Value {
+fn hit_json(hit: &Hit, called: &Called) -> serde_json::Value {
     json!({
         "type": "session-hit",
-        "session": session_json(&hit.session),
+        "session": row::json(&hit.session, called),
         "message": hit.ordinal,
         "call": hit.call,
         "field": field_name(hit.field),

@@ -1,10 +1,11 @@
 //! `carry sessions show`: a conversation, to be read.
 
 use carry_sessions::archive::{SessionRow, StoredMessage};
-use carry_sessions::export::{gist, message_json, pretty, session_json, title};
+use carry_sessions::export::{gist, message_json, pretty, title};
 use carry_sessions::model::{Block, CallRef, Message, ResultStatus, Role, ToolCall};
 
 use super::{archive, deleted, pin, row};
+use crate::called::Called;
 use crate::failure::Failure;
 use crate::markdown::Page;
 use crate::output::style;
@@ -65,7 +66,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     };
     shell.out.start_pager();
     if shell.out.is_json() {
-        shell.out.json(&session_json(&session))?;
+        shell.out.json(&row::json(&session, &Called::read(shell)?))?;
     } else if args.message.is_none() {
         head(shell, &session)?;
         if let Some(due) = deleted::pending(&archive)?.get(&session.id) {

@@ -52,6 +52,18 @@ fn list_shows_what_a_user_has_talked_about() {
 }
 
 #[test]
+fn machines_are_told_what_the_device_of_a_session_is_called() {
+    let world = archived();
+    world.ok(&["devices", "rename", "big laptop"]);
+    let file = "orchard";
+    for command in [&["list"][..], &["show", A], &["star", A], &["search", file, "--limit", "1"]] {
+        let said = json(&world, &[&["sessions"], command].concat());
+        let session = if said[0]["session"].is_object() { &said[0]["session"] } else { &said[0] };
+        assert_eq!((&session["device_label"], &session["device"]), (&"big laptop".into(), &session["origin"]));
+    }
+}
+
+#[test]
 fn list_is_cut_and_says_so() {
     let world = archived();
     let ran = world.ok(&["sessions", "list", "-n", "2"]);
