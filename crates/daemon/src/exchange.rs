@@ -38,6 +38,7 @@ mod round;
 mod running;
 pub mod settings;
 mod sum;
+pub mod unsent;
 mod watch;
 
 pub use credentials::TokenError;

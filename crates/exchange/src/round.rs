@@ -33,7 +33,7 @@ mod wants;
 
 pub use options::{Collect, Direction, Options};
 pub use repair::{Absent, Lacking, Repaired, Wanted};
-pub use report::{Moved, Problem, Reached, Report};
+pub use report::{Moved, Problem, Reached, Report, Unsent};
 pub use step::Step;
 
 use repair::Mend;

@@ -368,6 +368,37 @@ fn on_a_disk_that_is_too_full_little_is_taken_in_and_everything_says_so() {
 }
 
 #[test]
+fn code_that_its_device_does_not_send_there_is_said_once_and_is_no_warning() {
+    let (folder, stick, one) = (shared(), shared(), World::with_commit());
+    let two = beside(&one, true);
+    let place = |folder: &tempfile::TempDir| {
+        let place = folder.path().canonicalize().expect("it is there");
+        place.to_str().expect("a plain path").to_owned()
+    };
+    one.roomy();
+    one.ok(&["remote", "add", "nas", &place(&folder), "--no-code", "--yes"]);
+    one.ok(&["remote", "add", "stick", &place(&stick), "--code", "--yes"]);
+    joins(&two, &folder);
+    two.ok(&["now"]);
+    work(&one);
+    meet(&one, &two);
+    exchange(&one);
+    let ran = exchange(&two);
+    assert!(ran.stderr.contains(" of code of ") && ran.stderr.contains(" not at nas. That is no fault "), "{ran:?}");
+    assert!(!ran.stderr.contains("Warning"), "{ran:?}");
+    let ran = exchange(&two);
+    assert!(!ran.stderr.contains("code of") && !ran.stderr.contains("Warning"), "{ran:?}");
+    let told = objects(&two.carry_in(&two.home(), &["exchange", "--json"]), "exchange").remove(0);
+    assert_eq!((&told["unsent"][0]["stream"], &told["unsent"][0]["new"]), (&"code".into(), &false.into()), "{told}");
+    assert_eq!(told["problems"][0]["kind"], "missing");
+    assert!(told["problems"][0]["advice"].as_str().expect("text").starts_with("Its device may not send it there"));
+    one.ok(&["remote", "add", "nas", &place(&folder), "--code", "--yes"]);
+    exchange(&one);
+    let told = objects(&two.carry_in(&two.home(), &["exchange", "--json"]), "exchange").remove(0);
+    assert_eq!((&told["unsent"], &told["problems"]), (&Value::Array(vec![]), &Value::Array(vec![])), "{told}");
+}
+
+#[test]
 fn what_is_never_taken_in_is_not_missing() {
     let (folder, one) = (shared(), World::with_commit());
     let two = World::new();

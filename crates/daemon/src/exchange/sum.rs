@@ -1,6 +1,6 @@
 //! Several rounds as one.
 
-use carry_exchange::round::{Moved, Report};
+use carry_exchange::round::{Moved, Report, Unsent};
 
 /// What moved, over rounds and remotes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +77,11 @@ pub(super) fn add(all: &mut Report, report: Report) {
     }
     // What a later round could do after all is none any more.
     all.problems = report.problems;
+    let before = std::mem::take(&mut all.unsent);
+    for (place, unsent) in report.unsent {
+        let is_new = unsent.is_new || before.get(&place).is_some_and(|before| before.is_new);
+        all.unsent.insert(place, Unsent { is_new, ..unsent });
+    }
     all.placed = report.placed;
     all.has_more = report.has_more;
 }
@@ -99,6 +104,7 @@ mod tests {
             problems: vec![Problem::Forked(log)],
             has_more: n == 5,
             published: (n == 5).then_some(9),
+            unsent: [((one, stream.clone()), Unsent { is_new: n == 5, ..Unsent::default() })].into(),
             ..Report::default()
         };
         let mut all = Report::default();
@@ -110,6 +116,7 @@ mod tests {
         assert_eq!(all.pulled, Moved { n_heads: 3, n_objects: 6, bytes: 13 });
         assert_eq!(all.new_logs, [one, two]);
         assert_eq!((all.published, all.has_more, all.problems.len()), (Some(9), false, 0));
+        assert!(all.unsent[&(one, stream.clone())].is_new, "it is said after the last one");
         assert!(has_moved(&all));
     }
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use carry_kernel::clock::Timestamp;
 
 use super::fetch::{Fetched, Refusal, Tried, sort_out};
-use super::{Problem, Reached, Round, RoundError, Step};
+use super::wants::ABSENT;
+use super::{Problem, Reached, Round, RoundError, Step, Unsent};
 use crate::hash::Digest;
 use crate::limits::LIST_BYTES_MAX;
 use crate::name::{LogId, ObjectName, StreamName};
@@ -49,6 +50,31 @@ impl Round<'_> {
         self.fetch_all(store, &mut progress, now)?;
         if self.read_older(store, now)? {
             self.fetch_all(store, &mut progress, now)?;
+        }
+        self.note_unsent(store, now)
+    }
+
+    /// Notes the streams of which the newest files are missing.
+    fn note_unsent(&mut self, store: &Store, now: Timestamp) -> Result<(), RoundError> {
+        let missing = self.report.problems.iter().filter_map(|problem| match problem {
+            Problem::Missing(object) => Some(object.clone()),
+            _ => None,
+        });
+        for object in missing.collect::<Vec<_>>() {
+            let ObjectName::Segment { log, stream, last, .. } = &object else { continue };
+            let newest = self.shelf(*log)?.objects().filter_map(|other| match other {
+                ObjectName::Segment { stream: of, last, .. } if of == stream => Some(*last),
+                _ => None,
+            });
+            if newest.max() >= Some(*last) {
+                continue;
+            }
+            let place = (*log, stream.clone());
+            if !self.report.unsent.contains_key(&place) {
+                let was_missed = store.was_rejected(&self.options.remote, *log, stream, ABSENT, now)?;
+                self.report.unsent.insert(place.clone(), Unsent { is_new: !was_missed, ..Unsent::default() });
+            }
+            self.report.unsent.entry(place).or_default().objects.insert(object);
         }
         Ok(())
     }

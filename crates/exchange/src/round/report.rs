@@ -32,11 +32,23 @@ pub struct Report {
     pub renewed: Option<LogId>,
     /// What did not go as it should.
     pub problems: Vec<Problem>,
+    /// Streams whose end is not there, of the logs of others: what heads name and is missing, and nothing newer of the stream is
+    /// there. So it is where its device sends the stream no more or never, and until the newest files have come.
+    pub unsent: BTreeMap<(LogId, StreamName), Unsent>,
     /// Logs of which this device has put all that it can, each with the files that are not there all the same: lost, or not held
     /// here. Of a log that is not among them the round knows nothing of that kind.
     pub placed: BTreeMap<LogId, BTreeSet<ObjectName>>,
     /// Whether a bound ended the round before everything was through: another goes on.
     pub has_more: bool,
+}
+
+/// What is missing of the end of a stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unsent {
+    /// The files, all of which are [`Problem::Missing`] as well.
+    pub objects: BTreeSet<ObjectName>,
+    /// Whether nothing of the stream was missed there before.
+    pub is_new: bool,
 }
 
 /// Files and bytes that moved.

@@ -7,7 +7,7 @@ use carry_kernel::db::rusqlite::{self, OptionalExtension as _};
 
 use super::rows::{digest, int, number, parsed};
 use super::{Store, StoreError, heard};
-use crate::name::{Entry, Folder, LogId, ObjectName};
+use crate::name::{Entry, Folder, LogId, ObjectName, StreamName};
 
 /// Rejections that are remembered of one remote, newest first: what is forgotten is tried again.
 const REJECTS_KEPT: i64 = 10_000;
@@ -168,6 +168,27 @@ impl Store {
             Ok(Rejected { stamp: row.get(0)?, why: row.get(1)?, since, last })
         });
         Ok(row.optional()?)
+    }
+
+    /// Whether a segment of a stream could not be used in the state that `stamp` describes before this time.
+    pub(crate) fn was_rejected(
+        &self,
+        remote: &str,
+        log: LogId,
+        stream: &StreamName,
+        stamp: &str,
+        before: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let folder = Folder::Log(log);
+        let sql = "SELECT name FROM rejects
+                   WHERE remote = ?1 AND name > ?2 AND name < ?3 AND stamp = ?4 AND first_ms < ?5";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let key = (remote, format!("{folder}/"), format!("{folder}0"), stamp, before.as_millis());
+        let paths = rows.query_map(key, |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+        Ok(paths.iter().any(|path| {
+            let name = path.rsplit_once('/').map_or("", |(_, name)| name);
+            matches!(Entry::read(folder, name), Entry::Object(ObjectName::Segment { stream: of, .. }, _) if of == *stream)
+        }))
     }
 
     /// All that could not be used anywhere: paths, and what was noted.

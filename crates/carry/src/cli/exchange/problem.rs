@@ -1,9 +1,9 @@
 //! What did not go as it should in an exchange, in words: what it means, and the way forward.
 
-use carry_daemon::exchange::settings::PLAIN;
+use carry_daemon::exchange::unsent::is_kept_back;
 use carry_exchange::name::ObjectName;
 use carry_exchange::remote::RemoteFile;
-use carry_exchange::round::{Problem, Reached};
+use carry_exchange::round::{Problem, Reached, Report};
 use carry_exchange::store::{DiskRoom, Limit};
 use serde::Serialize;
 
@@ -13,6 +13,10 @@ use crate::text;
 /// What a file of this device that nobody has a good copy of means, once all that could be asked was.
 pub(super) const LOST_ADVICE: &str =
     "What it held is lost, unless another device has it. Everything else goes on, and nothing need be done.";
+
+/// What a missing file means that its device may not send there.
+const UNSENT_ADVICE: &str = "Its device may not send it there: `--code` of `carry remote add` there does. Else it may still be on its way, \
+                             and nothing is to be done.";
 
 /// A problem for people.
 pub(super) struct Words {
@@ -72,13 +76,7 @@ pub(super) fn words(problem: &Problem, names: &Names) -> Words {
         ),
         Problem::Missing(object) => (
             format!("a file of {} is not there yet: {object}", of(object)),
-            match object {
-                ObjectName::Segment { stream, .. } if !PLAIN.contains(&stream.as_str()) => format!(
-                    "Its device may send no {} there: `--code` of `carry remote add` there does. Else it may still be on its way, and nothing is to be done.",
-                    stream.as_str()
-                ),
-                _ => "It may still be on its way. If it never comes, `carry exchange verify --repair` on a device that has it puts it again at once; exchanges there do so within a day or two.".to_owned(),
-            },
+            "It may still be on its way. If it never comes, `carry exchange verify --repair` on a device that has it puts it again at once; exchanges there do so within a day or two.".to_owned(),
         ),
         Problem::Unreachable(object, why) => (
             format!("a file of {} could not be read or written: {object}: {}", of(object), text::line(why)),
@@ -226,8 +224,17 @@ pub(super) fn json_of_repair(problem: &Problem, names: &Names) -> ProblemJson {
     json
 }
 
+/// For machines, of a round.
+pub(super) fn json_of_round(problem: &Problem, report: &Report, names: &Names) -> ProblemJson {
+    let mut json = json(problem, names);
+    if is_kept_back(report, problem) {
+        UNSENT_ADVICE.clone_into(&mut json.advice);
+    }
+    json
+}
+
 /// For machines.
-pub(super) fn json(problem: &Problem, names: &Names) -> ProblemJson {
+fn json(problem: &Problem, names: &Names) -> ProblemJson {
     let reason_of_limit;
     let (object, log, stream, reason) = match problem {
         Problem::Arriving(object) | Problem::Damaged(object) | Problem::Missing(object) | Problem::Blocked(object) => {

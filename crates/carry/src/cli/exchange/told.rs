@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use carry_daemon::exchange::settings::RemoteSettings;
+use carry_daemon::exchange::unsent::{is_kept_back, kept_back};
 use carry_daemon::exchange::{How, Sum};
 use carry_exchange::round::{Direction, Moved, Report};
 use serde::Serialize;
@@ -44,6 +45,17 @@ pub(super) fn show(
         }
     }
     show_problems(shell, report, names);
+    for (log, stream, unsent) in kept_back(report).filter(|(_, _, unsent)| unsent.is_new) {
+        let n_files = u64::try_from(unsent.objects.len()).unwrap_or(u64::MAX);
+        let (stream, whose) = (stream.as_str(), names.whose(log));
+        let (are, they) = if n_files == 1 { ("is", "it is") } else { ("are", "they are") };
+        shell.out.note(format_args!(
+            "{} of {stream} of {whose} {are} not at {}. That is no fault if {whose} sends no {stream} there, which `carry remote add` \
+             with --code there changes; else {they} on the way. This is said once.",
+            text::count(n_files, "file"),
+            remote.name
+        ));
+    }
     if report.has_more && !how.is_dry_run {
         shell.out.note("There is more to move; the next exchange goes on.");
     }
@@ -105,7 +117,7 @@ fn by_device(report: &Report, names: &Names) -> Vec<String> {
 
 pub(super) fn show_problems(shell: &Shell, report: &Report, names: &Names) {
     let mut by_kind: BTreeMap<&'static str, Vec<problem::Words>> = BTreeMap::new();
-    for problem in &report.problems {
+    for problem in report.problems.iter().filter(|problem| !is_kept_back(report, problem)) {
         by_kind.entry(problem::kind(problem)).or_default().push(problem::words(problem, names));
     }
     for words in by_kind.into_values() {
@@ -177,7 +189,19 @@ struct ExchangedJson<'a> {
     new_logs: Vec<String>,
     renewed: Option<String>,
     problems: Vec<ProblemJson>,
+    unsent: Vec<UnsentJson<'a>>,
     has_more: bool,
+}
+
+/// Files that the device of a log may not send there.
+#[derive(Serialize)]
+struct UnsentJson<'a> {
+    log: String,
+    name: Option<&'a str>,
+    device: Option<&'a str>,
+    stream: &'a str,
+    files: usize,
+    new: bool,
 }
 
 /// Records that came.
@@ -226,6 +250,17 @@ impl<'a> ExchangedJson<'a> {
                 records: *records,
             }
         });
+        let unsent = kept_back(report).map(|(log, stream, unsent)| {
+            let name = names.get(log);
+            UnsentJson {
+                log: log.to_string(),
+                name: name.map(|name| name.alias.as_str()),
+                device: name.and_then(|name| name.device.as_deref()),
+                stream: stream.as_str(),
+                files: unsent.objects.len(),
+                new: unsent.is_new,
+            }
+        });
         let delivered = report.delivered.iter().map(|(stream, delivered)| {
             let json = DeliveredJson {
                 folded: delivered.n_folded,
@@ -257,7 +292,8 @@ impl<'a> ExchangedJson<'a> {
             published: report.published,
             new_logs: report.new_logs.iter().map(ToString::to_string).collect(),
             renewed: report.renewed.map(|log| log.to_string()),
-            problems: report.problems.iter().map(|problem| problem::json(problem, names)).collect(),
+            problems: report.problems.iter().map(|problem| problem::json_of_round(problem, report, names)).collect(),
+            unsent: unsent.collect(),
             has_more: report.has_more,
         }
     }

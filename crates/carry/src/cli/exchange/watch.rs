@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use carry_daemon::exchange::settings::{RemoteSettings, Settings};
+use carry_daemon::exchange::unsent::kept_back;
 use carry_daemon::exchange::{self, Event, How, Next};
+use carry_exchange::round::Report;
 use carry_kernel::clock::Timestamp;
 use carry_kernel::config::{Config, Origin};
 
@@ -95,7 +97,7 @@ pub(super) fn run(shell: &Shell, remotes: &[RemoteSettings], how: How) -> Result
                             told::show(shell, remote, &how, &report, &names)?;
                         } else {
                             let news = said.entry(at).or_default().take_in(&mut report, &names);
-                            let is_news = told::news(&how, &report, &names).is_some();
+                            let is_news = told::news(&how, &report, &names).is_some() || has_new_unsent(&report);
                             report.problems = news.problems;
                             if is_news || !report.problems.is_empty() {
                                 told::show(shell, remote, &how, &report, &names)?;
@@ -126,6 +128,11 @@ pub(super) fn run(shell: &Shell, remotes: &[RemoteSettings], how: How) -> Result
             }
         }
     }
+}
+
+/// Whether there is something that a device may not send to the remote and that was not said yet.
+fn has_new_unsent(report: &Report) -> bool {
+    kept_back(report).any(|(_, _, unsent)| unsent.is_new)
 }
 
 /// Says what is not so any more that was said before.

@@ -22,6 +22,7 @@ use super::Remotes;
 use super::round::Work;
 use crate::desktop::Desktop;
 use crate::exchange::settings::{RemoteSettings, Settings};
+use crate::exchange::unsent::is_kept_back;
 use crate::exchange::{Ground, Newsman};
 
 /// Files arrive one after the other: so long after the first of them it is looked what there is.
@@ -139,7 +140,7 @@ impl Named<Remote> {
 
     /// Notes what a round could not do.
     pub(super) fn note(&mut self, report: &Report) {
-        self.aside = aside(&self.name, &report.problems);
+        self.aside = aside(&self.name, report);
     }
 }
 
@@ -166,10 +167,10 @@ fn worker_settings(settings: &Settings, remote: &RemoteSettings, reach: Reach) -
 }
 
 /// What a round could not do, as a full sentence.
-fn aside(name: &str, problems: &[Problem]) -> Option<String> {
-    // What is being delivered comes by itself.
-    let lasting = problems.iter().filter(|problem| !matches!(problem, Problem::Arriving(_))).count();
-    match lasting {
+fn aside(name: &str, report: &Report) -> Option<String> {
+    // What is being delivered comes by itself, and what others do not send is nobody's fault.
+    let passes = |problem: &Problem| matches!(problem, Problem::Arriving(_)) || is_kept_back(report, problem);
+    match report.problems.iter().filter(|problem| !passes(problem)).count() {
         0 => None,
         1 => Some(format!("One thing could not be exchanged; `carry exchange {name}` says what and why.")),
         n => Some(format!("{n} things could not be exchanged; `carry exchange {name}` says what and why.")),
@@ -181,18 +182,22 @@ mod tests {
     use carry_exchange::name::LogId;
 
     use super::*;
+    use crate::exchange::unsent;
 
     #[test]
     fn what_lasts_is_told_and_what_comes_by_itself_is_not() {
         let log = LogId::of_key(&[7; 32]);
         let arriving =
             Problem::Arriving(carry_exchange::name::ObjectName::list(log, carry_exchange::hash::Digest::of(&[b"x"])));
-        assert_eq!(aside("nas", std::slice::from_ref(&arriving)), None);
-        let one = aside("nas", &[arriving, Problem::Forked(log)]).expect("it lasts");
+        let aside = |problems: &[Problem]| {
+            let mut report = unsent::tests::without("code");
+            report.problems.extend(problems.iter().cloned());
+            aside("nas", &report)
+        };
+        assert_eq!(aside(std::slice::from_ref(&arriving)), None);
+        let one = aside(&[arriving, Problem::Forked(log)]).expect("it lasts");
         assert!(one.starts_with("One thing") && one.contains("`carry exchange nas`"), "{one}");
-        assert!(
-            aside("nas", &[Problem::Forked(log), Problem::Shrunk(log)]).expect("they last").starts_with("2 things")
-        );
+        assert!(aside(&[Problem::Forked(log), Problem::Shrunk(log)]).expect("they last").starts_with("2 things"));
     }
 
     #[test]

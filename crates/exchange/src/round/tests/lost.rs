@@ -347,3 +347,45 @@ fn the_same_is_said_of_a_log_that_is_passed_on() {
     assert_eq!(round(), (Some(BTreeSet::new()), 0));
     assert_eq!(round(), (None, 0), "it is there, and not compared");
 }
+
+#[test]
+fn a_stream_that_its_author_keeps_from_a_place_is_told_from_one_of_which_a_file_is_lost() {
+    let remote = memory();
+    let (mut author, mut reader) = (Device::new(), Device::new());
+    reader.trust(author.store.log());
+    author.options.streams = Some(BTreeSet::from([stream("curation")]));
+    author.say("one");
+    author.round(&remote);
+    let place = (author.store.log(), stream("notes"));
+    let unsent = |report: &Report| {
+        let of_it = report.unsent.get(&place).map(|unsent| (unsent.objects.len(), unsent.is_new));
+        let n_missing = report.problems.iter().filter(|problem| matches!(problem, Problem::Missing(_))).count();
+        (n_missing, of_it)
+    };
+    assert_eq!(unsent(&reader.round(&remote)), (1, Some((1, true))));
+    // Once more, and with more of it.
+    reader.advance(MINUTE);
+    assert_eq!(unsent(&reader.round(&remote)), (1, Some((1, false))));
+    author.say("two");
+    author.round(&remote);
+    reader.advance(MINUTE);
+    assert_eq!(unsent(&reader.round(&remote)), (2, Some((2, false))));
+    // It is sent, and not any more.
+    author.options.streams = None;
+    author.store.look_again("r").unwrap();
+    author.round(&remote);
+    let first = paths(&remote.inner, ".seg").remove(0);
+    reader.advance(MINUTE);
+    assert_eq!(unsent(&reader.round(&remote)), (0, None));
+    author.options.streams = Some(BTreeSet::new());
+    author.say("three");
+    author.round(&remote);
+    reader.advance(MINUTE);
+    assert_eq!(unsent(&reader.round(&remote)), (1, Some((1, true))));
+    // Of a file that is gone newer ones are there.
+    let mut late = Device::new();
+    late.trust(author.store.log());
+    assert!(remote.inner.uproot(&first));
+    let report = late.round(&remote);
+    assert_eq!(unsent(&report), (2, Some((1, true))), "{report:?}");
+}

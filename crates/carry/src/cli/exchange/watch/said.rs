@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use carry_daemon::exchange::unsent::is_kept_back;
 use carry_exchange::name::StreamName;
 use carry_exchange::round::{Problem, Report};
 use carry_exchange::store::Delivered;
@@ -35,7 +36,7 @@ impl Said {
     pub(super) fn take_in(&mut self, report: &mut Report, names: &Names) -> News {
         let mut news = News::default();
         let mut now = BTreeMap::new();
-        for one in &report.problems {
+        for one in report.problems.iter().filter(|problem| !is_kept_back(report, problem)) {
             let about = about(one);
             if !self.problems.contains_key(&about) && !now.contains_key(&about) {
                 news.problems.push(one.clone());
