@@ -312,6 +312,42 @@ fn a_device_is_named_revoked_and_forgotten_here_alone() {
 }
 
 #[test]
+fn a_device_is_meant_by_the_beginning_of_its_id_where_no_other_begins_so() {
+    let folder = shared();
+    let worlds = [(); 3].map(|()| World::new());
+    let id = |world: &World| field(&world.ok(&["devices", "--json"]).raw, "id");
+    for world in &worlds {
+        // The number in an id is that of the key; the rest is what the machine was called.
+        let (own, file) = (id(world), world.root().join("carry/data/device.toml"));
+        let said = fs::read_to_string(&file).expect("a file");
+        let other = format!("studio{}", &own[own.len() - 9..]);
+        carry_kernel::disk::write_atomic(&file, said.replace(&own, &other).as_bytes()).expect("room on the disk");
+        assert_eq!(id(world), other);
+        world.roomy();
+        world.ok(&["remote", "add", "nas", &path(&folder), "--yes"]);
+        world.ok(&["exchange"]);
+    }
+    let [one, two, three] = &worlds;
+    let ran = three.carry(&["devices", "approve", "studio-", "--yes"]);
+    assert!(ran.stderr.starts_with("Error: the ids of 2 devices or logs begin with studio-: "), "{ran:?}");
+    for other in [one, two] {
+        let print = own_log(other)["fingerprint"].as_str().expect("it has one").to_owned();
+        assert!(ran.stderr.contains(&format!("(fingerprint {print})")), "{ran:?}");
+    }
+    let ran = three.carry(&["devices", "approve", "stu", "--yes"]);
+    assert!(ran.code == 1 && ran.stderr.contains("at least the first 4 characters"), "{ran:?}");
+    let begins = |world| id(world)[..12].to_owned();
+    three.ok(&["devices", "approve", &begins(two), "--yes"]);
+    let known = objects(&three.ok(&["devices", "--json"]), "device");
+    let approved: Vec<_> = known.iter().filter(|device| device["state"] == "approved").collect();
+    assert!(approved.len() == 1 && approved[0]["id"] == id(two).as_str(), "{known:?}");
+    // What is known of it at Git remotes by now is the same device.
+    let ran = three.carry(&["devices", "approve", "studio-", "--yes"]);
+    assert!(ran.stderr.starts_with("Error: the ids of 2 devices or logs begin with studio-: "), "{ran:?}");
+    three.ok(&["devices", "revoke", &begins(two)]);
+}
+
+#[test]
 fn a_stranger_who_takes_a_devices_name_is_told_apart_from_it() {
     let folder = shared();
     let (one, two) = (device(&folder), device(&folder));
@@ -414,6 +450,20 @@ fn what_is_under_way_to_a_remote_ends_when_it_is_removed() {
     let more: Vec<String> = noted.map(|line| line.expect("text")).collect();
     assert!(more.is_empty(), "the round was cancelled and did not fail: {more:?}");
     assert!(server.count("/dav/e/carry/l") == 1, "{:?}", server.requests());
+}
+
+#[test]
+fn a_remote_that_is_added_meanwhile_is_named_once() {
+    let (folder, more) = (shared(), shared());
+    let world = device(&folder);
+    let (mut child, mut said, mut noted) = watch(&world);
+    until(&mut said, "nas: put 1 head, ");
+    world.ok(&["remote", "add", "more", &path(&more), "--no-code", "--yes"]);
+    until(&mut noted, "The remote more was added; `carry exchange --watch` again exchanges with it, too.");
+    world.ok(&["remote", "remove", "nas"]);
+    let lines = until(&mut noted, "The remote nas was removed");
+    assert_eq!(lines.len(), 1, "it was said once: {lines:?}");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
 
 #[test]

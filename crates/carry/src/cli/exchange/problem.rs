@@ -80,7 +80,7 @@ pub(super) fn words(problem: &Problem, names: &Names) -> Words {
         ),
         Problem::Unreachable(object, why) => (
             format!("a file of {} could not be read or written: {object}: {}", of(object), text::line(why)),
-            "It is tried again. A file that a sync tool keeps only online must be made available on this device.".to_owned(),
+            "It is tried again. It must be yours to read and write; a file that a sync tool keeps only online must be made available on this device.".to_owned(),
         ),
         Problem::Lost(object, why) => (
             lost(object, why, names, None),
@@ -266,6 +266,18 @@ mod tests {
     use carry_exchange::name::LogId;
 
     use super::*;
+
+    #[test]
+    fn what_cannot_be_written_is_not_taken_for_what_a_sync_tool_keeps_elsewhere_alone() {
+        let log: LogId = "0123456789abcdef0123456789abcdef".parse().unwrap_or_else(|e| panic!("{e}"));
+        let object = ObjectName::head(log, 1, carry_exchange::hash::Digest::of(&[b"a head"]));
+        let words = words(&Problem::Unreachable(object, "permission denied".to_owned()), &Names::default());
+        assert!(
+            words.advice.contains("yours to read and write") && words.advice.contains("only online"),
+            "{}",
+            words.advice
+        );
+    }
 
     #[test]
     fn each_limit_is_named_as_what_it_is() {

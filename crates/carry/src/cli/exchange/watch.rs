@@ -47,6 +47,8 @@ pub(super) fn run(shell: &Shell, remotes: &[RemoteSettings], how: How) -> Result
     let mut is_first = true;
     // Remotes that are not what they were when this began: nothing more goes there.
     let mut left = BTreeSet::new();
+    // Remotes that were not there when this began, and were named.
+    let mut added = BTreeSet::new();
     let mut looking = Looking::new(shell);
     let mut interrupted = None;
     loop {
@@ -55,6 +57,16 @@ pub(super) fn run(shell: &Shell, remotes: &[RemoteSettings], how: How) -> Result
             shell.out.note("Putting what is new here …");
         }
         let settings = looking.settings();
+        for new in settings.iter().flat_map(|now| &now.remotes) {
+            // Who named one remote meant no other.
+            let is_meant = remotes.len() == ground.settings.remotes.len();
+            if is_meant && ground.settings.remote(&new.name).is_none() && added.insert(new.name.clone()) {
+                shell.out.note(format_args!(
+                    "The remote {} was added; `carry exchange --watch` again exchanges with it, too.",
+                    new.name
+                ));
+            }
+        }
         for (at, remote) in remotes.iter().enumerate() {
             let name = &remote.name;
             let Some(settings) = settings.as_ref().filter(|now| ground.settings.differ_for(name, now)) else {

@@ -87,6 +87,10 @@ pub(super) fn find(shell: &Shell, name: &str, act: Act) -> Result<Meant, Failure
                     return failure;
                 }
                 let failure = failure.hint("`carry exchange` asks the remotes of the exchange.");
+                let failure = match name.len() < PREFIX_MIN {
+                    true => failure.hint(format!("Of an id at least the first {PREFIX_MIN} characters must be given.")),
+                    false => failure,
+                };
                 match act {
                     Act::Approve => failure.hint(
                         "One that was forgotten is approved by the id of its log: `carry devices --json` shows that on the device itself.",
@@ -129,28 +133,33 @@ fn first_of_lines(mut logs: Vec<&LogStatus>) -> Vec<&LogStatus> {
     logs
 }
 
-/// The log that `name` means: by its name here, its id or the beginning of it, or by the id or label of its device. A log of
+/// The log that `name` means: by its name here, its id or the beginning of it, or by the label or id of its device or the beginning
+/// of that. A log of
 /// this device is none. Where all logs of the device are meant, any of them will do: for a revocation, and for taking one back,
 /// where a person said something of each.
 fn find_log(status: &Status, devices: &[KnownDevice], name: &str, act: Act) -> Result<Option<LogStatus>, Failure> {
     let is_labelled = |log: &LogStatus| log.label() == Some(name);
-    let ways: [&dyn Fn(&LogStatus) -> bool; 5] = [
+    let begins = |text: &str| name.len() >= PREFIX_MIN && text.starts_with(name);
+    let ways: [&dyn Fn(&LogStatus) -> bool; 6] = [
         &|log| log.row.alias == name,
         &|log| log.row.log.to_string() == name,
         &|log| log.device.as_ref().is_some_and(|device| device.as_str() == name),
         &is_labelled,
-        &|log| name.len() >= PREFIX_MIN && log.row.log.to_string().starts_with(name),
+        &|log| begins(&log.row.log.to_string()),
+        &|log| log.device.as_ref().is_some_and(|device| begins(device.as_str())),
     ];
     for (at, way) in ways.iter().enumerate() {
         let meant = first_of_lines(status.logs.iter().filter(|log| !log.is_ours() && way(log)).collect());
         let Some(first) = meant.first() else { continue };
         let is_one = |log: &&LogStatus| log.device_key().is_some() && log.device_key() == first.device_key();
         // By what anybody may call itself a device of a Git remote may be meant as well.
-        let by_name = matches!(at, 2 | 3);
+        let is_called = |known: &KnownDevice| match at {
+            2 | 3 => known.label == name || known.id == name,
+            5 => begins(&known.id),
+            _ => false,
+        };
         let other = devices.iter().find(|known| {
-            by_name
-                && (known.label == name || known.id == name)
-                && (known.key.is_none() || meant.iter().all(|log| log.device_key() != known.key))
+            is_called(known) && (known.key.is_none() || meant.iter().all(|log| log.device_key() != known.key))
         });
         let is_said = |log: &&LogStatus| log.row.state != LogState::Unapproved;
         let means_all = match act {
@@ -171,6 +180,11 @@ fn find_log(status: &Status, devices: &[KnownDevice], name: &str, act: Act) -> R
             None => text::line(&known.id),
         };
         let shown: Vec<String> = meant.iter().map(of_log).chain(other.map(of_known)).collect();
+        if at >= 4 {
+            let (n, name, shown) = (shown.len(), text::line(name), shown.join(", "));
+            return Err(Failure::failed(format!("the ids of {n} devices or logs begin with {name}: {shown}"))
+                .hint("Give the name that stands before the brackets."));
+        }
         return Err(Failure::failed(format!(
             "{} devices call themselves {}: {}",
             shown.len(),

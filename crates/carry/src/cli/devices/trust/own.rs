@@ -35,7 +35,8 @@ pub(super) fn refuse(
         && devices.iter().all(|known| known.label != name && !known.id.starts_with(name))
         && others().all(|log| {
             let names = [Some(log.row.alias.as_str()), log.label(), log.device.as_ref().map(|device| device.as_str())];
-            !names.contains(&Some(name)) && !log.row.log.to_string().starts_with(name)
+            let ids = [Some(log.row.log.to_string()), log.device.as_ref().map(ToString::to_string)];
+            !names.contains(&Some(name)) && !ids.iter().flatten().any(|id| id.starts_with(name))
         });
     if !(is_exact || is_label || is_beginning) {
         return Ok(());
