@@ -17,6 +17,11 @@ pub use push::{Blocked, Closure, Copy, Object, PushPlan, Put, Shown, Whose, plan
 /// Streams in the order in which they are wanted: what rules and what is small comes first.
 const ORDER: &[&str] = &["control", "curation", "memory", "sessions", "code"];
 
+/// Whether this version knows what a stream is for, whether or not it takes part in it.
+pub(crate) fn is_known(stream: &StreamName) -> bool {
+    ORDER.contains(&stream.as_str())
+}
+
 /// The place of a stream in that order; streams that this version does not know come last.
 pub(crate) fn rank(stream: &StreamName) -> usize {
     ORDER.iter().position(|name| *name == stream.as_str()).unwrap_or(ORDER.len())

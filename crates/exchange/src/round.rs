@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use carry_kernel::clock::{Clock, Timestamp};
 
 use crate::name::{Folder, LogId, ObjectName, StreamName};
-use crate::plan::Budget;
+use crate::plan::{Budget, is_known};
 use crate::remote::{Class, Deadline, Remote, RemoteError};
 use crate::store::{Compacted, Statement, Store, StoreError, Way, describe};
 use crate::strand::Strand;
@@ -76,7 +76,7 @@ pub fn exchange(
     deadline: &Deadline<'_>,
     tell: &mut dyn FnMut(Step),
 ) -> Result<Report, RoundError> {
-    let round = Round::new(remote, options, deadline, tell);
+    let round = Round::new(remote, options, deadline, tell).for_strands(side);
     round.run(side)
 }
 
@@ -136,7 +136,7 @@ pub fn repair(
 ) -> (Repaired, Result<(), RoundError>) {
     let mut options = options.clone();
     options.budget = Budget { bytes: u64::MAX, objects: usize::MAX, ..options.budget };
-    let mut round = Round::new(remote, &options, deadline, tell);
+    let mut round = Round::new(remote, &options, deadline, tell).for_strands(side);
     round.mend = Some(Mend::default());
     round.repair(side, wanted, is_deep)
 }
@@ -156,6 +156,8 @@ struct Round<'r> {
     options: &'r Options,
     deadline: &'r Deadline<'r>,
     tell: &'r mut dyn FnMut(Step),
+    /// The streams of this side's strands.
+    streams: BTreeSet<StreamName>,
     /// The heads that are there.
     heads: Shelf,
     /// The folders of logs that were looked at.
@@ -185,6 +187,7 @@ impl<'r> Round<'r> {
             options,
             deadline,
             tell,
+            streams: BTreeSet::new(),
             heads,
             logs,
             n_failures: 0,
@@ -197,6 +200,12 @@ impl<'r> Round<'r> {
 }
 
 impl Round<'_> {
+    /// Knows from now on which streams are folded here.
+    fn for_strands(mut self, side: &Side<'_>) -> Self {
+        self.streams = side.strands.iter().map(|strand| strand.stream().clone()).collect();
+        self
+    }
+
     fn run(mut self, side: &mut Side<'_>) -> Result<Report, RoundError> {
         let now = side.clock.now();
         let name = self.options.remote.clone();
@@ -317,9 +326,20 @@ impl Round<'_> {
         }
     }
 
-    /// Whether a stream goes to this remote and comes from it.
+    /// Whether a stream of the own log goes to this remote.
     fn takes(&self, stream: &StreamName) -> bool {
         self.options.streams.as_ref().is_none_or(|streams| streams.contains(stream))
+    }
+
+    /// Whether a stream of others goes to this remote and comes from it. What this version does not know it keeps and passes on
+    /// wherever its author lets it.
+    fn takes_of_others(&self, stream: &StreamName) -> bool {
+        self.takes(stream) || self.is_strange(stream)
+    }
+
+    /// Whether a later version added this stream.
+    fn is_strange(&self, stream: &StreamName) -> bool {
+        !is_known(stream) && !self.streams.contains(stream)
     }
 
     fn has_shelf(&self, object: &ObjectName) -> bool {

@@ -228,9 +228,9 @@ impl Settings {
         self.remote(name) != after.remote(name) || others(self) != others(after)
     }
 
-    /// Whether a stream of others is taken in at all: it comes from at least one remote.
+    /// Whether a stream of others is taken in at all: it comes from at least one remote. What a later version added is kept.
     pub fn takes(&self, stream: &StreamName) -> bool {
-        PLAIN.contains(&stream.as_str()) || self.remotes.iter().any(|remote| remote.has_code)
+        stream.as_str() != CODE || self.remotes.iter().any(|remote| remote.has_code)
     }
 
     /// How long at the most after the first change, however much goes on.

@@ -212,7 +212,7 @@ impl Round<'_> {
             let closure = Closure::of(&head, &segments, Whose::Author);
             if self.heads.has(&closure.head.name, closure.head.bytes) {
                 let grace = Duration::from_secs(head.head().grace_s);
-                add(&mut all, head.head().log(), closure.clone(), grace, self.closure(closure));
+                add(&mut all, head.head().log(), closure.clone(), grace, self.closure(closure, Whose::Author));
             }
         }
         let mut absent = BTreeSet::new();
@@ -228,7 +228,10 @@ impl Round<'_> {
             }
             let grace = ours.max(Duration::from_secs(followed.head.head().grace_s));
             let grace = if whose == Whose::Author { grace } else { grace.saturating_mul(CARRIED_TIMES) };
-            let needed = self.closure(Closure::of(&followed.head, segments, whose));
+            let mut needed = self.closure(Closure::of(&followed.head, segments, whose), whose);
+            // What of a later version never came here may never come there.
+            let lacks = self.lacks(store, &needed)?;
+            needed.objects.retain(|object| self.holds_up(&object.name) || !lacks.contains(object));
             add(&mut all, followed.log, closure, grace, needed);
         }
         // Of a forked log all newest heads must be there.

@@ -21,7 +21,7 @@ impl Round<'_> {
         let at_once = store.snapshot()?;
         let Some((signed, segments)) = store.signed_segments()? else { return Ok(()) };
         let (log, n) = (signed.head().log(), signed.head().n);
-        let closure = self.closure(Closure::of(&signed, &segments, Whose::Author));
+        let closure = self.closure(Closure::of(&signed, &segments, Whose::Author), Whose::Author);
         let remote = self.options.remote.clone();
         // Of what came back here the folder says whether it is there: that it was put once says nothing of it.
         let is_due = self.is_compare_due(store, log, now)? || store.may_have_come_back(&remote, log)?;
@@ -92,9 +92,10 @@ impl Round<'_> {
     }
 
     /// Without the streams that do not go to this remote.
-    pub(super) fn closure(&self, mut closure: Closure) -> Closure {
+    pub(super) fn closure(&self, mut closure: Closure, whose: Whose) -> Closure {
         closure.objects.retain(|object| match &object.name {
-            ObjectName::Segment { stream, .. } => self.takes(stream),
+            ObjectName::Segment { stream, .. } if whose == Whose::Author => self.takes(stream),
+            ObjectName::Segment { stream, .. } => self.takes_of_others(stream),
             ObjectName::Head { .. } | ObjectName::List { .. } => true,
         });
         closure

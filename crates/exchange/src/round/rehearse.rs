@@ -82,7 +82,7 @@ impl Round<'_> {
             }
         }
         for ((log, track), (head, mut segments)) in sources {
-            segments.retain(|stream, _| self.takes(stream));
+            segments.retain(|stream, _| self.takes_of_others(stream));
             let held = store.held(log, track)?;
             let held = held.into_iter().map(|(stream, held)| ((log, stream), held)).collect();
             let known = Known { held, ..Known::default() };
@@ -119,13 +119,14 @@ impl Round<'_> {
 
     fn rehearse_push(&mut self, store: &Store) -> Result<(), RoundError> {
         if let Some((signed, segments)) = store.signed_segments()? {
-            let closure = self.closure(Closure::of(&signed, &segments, Whose::Author));
+            let closure = self.closure(Closure::of(&signed, &segments, Whose::Author), Whose::Author);
             self.rehearse_closure(store, &closure, Whose::Author)?;
         }
         for followed in store.followed()? {
             let (Some(whose), Some(segments)) = (self.whose(followed.state), &followed.segments) else { continue };
-            let closure = self.closure(Closure::of(&followed.head, segments, whose));
-            if !self.heads.has(&closure.head.name, closure.head.bytes) && self.lacks(store, &closure)?.is_empty() {
+            let closure = self.closure(Closure::of(&followed.head, segments, whose), whose);
+            let is_there = self.heads.has(&closure.head.name, closure.head.bytes);
+            if !is_there && !self.lacks(store, &closure)?.iter().any(|object| self.holds_up(&object.name)) {
                 self.rehearse_closure(store, &closure, whose)?;
             }
         }

@@ -103,7 +103,8 @@ impl Round<'_> {
         if head.head().n <= newest_there {
             return Ok(());
         }
-        let is_held = self.lacks(store, &self.closure(Closure::of(head, segments, whose)))?.is_empty();
+        let lacks = self.lacks(store, &self.closure(Closure::of(head, segments, whose), whose))?;
+        let is_held = !lacks.iter().any(|object| self.holds_up(&object.name));
         if !is_held && store.is_carried(&remote, log)? && !is_due {
             // It was looked at before, and the files that are lacking have not come since.
             return Ok(());
@@ -149,14 +150,15 @@ impl Round<'_> {
         now: Timestamp,
     ) -> Result<bool, RoundError> {
         let log = head.head().log();
-        let closure = self.closure(Closure::of(head, segments, whose));
+        let closure = self.closure(Closure::of(head, segments, whose), whose);
         let shown = self.shown(store, log, &closure)?;
         let mut plan = plan_push(&closure, &shown, 0, whose);
         let puts = plan.before.iter().chain(&plan.after);
         let mut needs = Closure { objects: puts.map(|put| put.object.clone()).collect(), head: closure.head };
         needs.objects = self.lacks(store, &needs)?;
         let lacks: BTreeSet<ObjectName> = needs.objects.into_iter().map(|object| object.name).collect();
-        if !lacks.is_subset(&given_up(store, &lacks, now)?) {
+        let needed: BTreeSet<_> = lacks.iter().filter(|name| self.holds_up(name)).cloned().collect();
+        if !needed.is_subset(&given_up(store, &needed, now)?) {
             return Ok(false);
         }
         plan.before.retain(|put| !lacks.contains(&put.object.name));
@@ -178,7 +180,7 @@ impl Round<'_> {
         whose: Whose,
         now: Timestamp,
     ) -> Result<(), RoundError> {
-        let closure = self.closure(Closure::of(head, segments, whose));
+        let closure = self.closure(Closure::of(head, segments, whose), whose);
         let shown = self.shown(store, head.head().log(), &closure)?;
         let mut plan = plan_push(&closure, &shown, 0, whose);
         // One that is there and damaged is its author's to put again, unless it was read just now.
@@ -209,6 +211,12 @@ impl Round<'_> {
         });
         let without: BTreeSet<_> = lost.chain(lacks).collect();
         self.report.placed.entry(log).or_default().extend(without);
+    }
+
+    /// Whether a head is passed on only with this. What a later version added may not be meant for the places that this device
+    /// sees: it follows when it is here.
+    pub(super) fn holds_up(&self, object: &ObjectName) -> bool {
+        !matches!(object, ObjectName::Segment { stream, .. } if self.is_strange(stream))
     }
 
     /// What of a closure is not held here in one piece.
@@ -259,7 +267,7 @@ impl Round<'_> {
                 closures.push((Closure::of(&followed.head, segments, whose), whose));
             }
         }
-        let closures = closures.into_iter().map(|(closure, whose)| (self.closure(closure), whose));
+        let closures = closures.into_iter().map(|(closure, whose)| (self.closure(closure, whose), whose));
         Ok(closures.into_iter().find(|(closure, _)| closure.objects.iter().any(|object| object.name == *name)))
     }
 

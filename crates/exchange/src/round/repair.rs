@@ -234,7 +234,7 @@ impl Round<'_> {
         let all: Vec<Expected> = own_damaged.chain(&wanted.elsewhere).cloned().collect();
         for expected in all {
             let (name, size) = (name_of(&expected), expected.reference.bytes);
-            if !self.takes(&expected.stream) || self.has_fetched(&name) {
+            if !self.takes_of_others(&expected.stream) || self.has_fetched(&name) {
                 continue;
             }
             let fetched = self.fetch(store, &name, Some(size), now, &mut |round, store, file| {
@@ -267,7 +267,7 @@ impl Round<'_> {
     fn named(&self, store: &Store) -> Result<Vec<Named>, RoundError> {
         let mut all = Vec::new();
         let mut add = |head: &SignedHead, segments: &Segments, whose: Whose, is_own: bool| {
-            let closure = self.closure(Closure::of(head, segments, whose));
+            let closure = self.closure(Closure::of(head, segments, whose), whose);
             let is_there = is_own || self.heads.has(&closure.head.name, closure.head.bytes);
             let states = head.head().streams.iter();
             let for_all = states.filter(|(_, state)| state.relay == Relay::Any).map(|(stream, _)| stream.clone());

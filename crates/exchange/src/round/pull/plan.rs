@@ -65,7 +65,7 @@ impl Round<'_> {
         for one in followed.iter().filter(|one| carried.contains(&one.log) && is_passed_on(one.state)) {
             for (stream, segments) in one.segments.iter().flatten() {
                 let relay = one.head.head().streams.get(stream).map(|state| state.relay);
-                if !self.takes(stream) || (relay == Some(Relay::Own) && one.state != LogState::Former) {
+                if !self.takes_of_others(stream) || (relay == Some(Relay::Own) && one.state != LogState::Former) {
                     continue;
                 }
                 for reference in segments.iter().rev() {
@@ -108,7 +108,7 @@ impl Round<'_> {
             let Some(all) = &followed.segments else { continue };
             let mut all = all.clone();
             let is_full = |stream: &StreamName| progress.full.contains(&(followed.log, stream.clone()));
-            all.retain(|stream, _| self.takes(stream) && !is_full(stream));
+            all.retain(|stream, _| self.takes_of_others(stream) && !is_full(stream));
             for (stream, held) in store.held(followed.log, followed.track)? {
                 known.held.insert((followed.log, stream), held);
             }

@@ -180,3 +180,69 @@ fn what_is_let_go_of_here_is_missing_from_then_on() {
     let relayed = relay.try_round(&two, "two").unwrap().relayed;
     assert_eq!((relayed.n_heads, relayed.n_objects), (1, 1));
 }
+
+/// A fleet whose first device runs a later version: it also writes a stream that the others do not know.
+fn fleet_with_a_later_one(n: usize) -> Vec<Device> {
+    let mut devices = fleet(n);
+    let root = devices[0].root.clone();
+    devices[0].curation = Notes::open(&root, "plans");
+    devices[0].options.statement.relay.insert(stream("plans"), Relay::Any);
+    devices
+}
+
+#[test]
+fn a_stream_of_a_later_version_is_kept_and_passed_on_by_who_does_not_know_it() {
+    let (one, two) = (memory(), memory());
+    let mut devices = fleet_with_a_later_one(3);
+    let root = devices[2].root.clone();
+    devices[2].curation = Notes::open(&root, "plans");
+    // The one between takes part in what it knows, and in code nowhere.
+    devices[1].options.streams = Some(BTreeSet::from([stream("notes"), stream("curation")]));
+    devices[0].say("a note");
+    devices[0].curation.say("a plan");
+    devices[0].round(&one);
+    let report = devices[1].round(&one);
+    assert_eq!((report.pulled.n_objects, report.problems), (2, vec![]));
+    let report = devices[1].try_round(&two, "two").unwrap();
+    assert_eq!((report.relayed.n_heads, report.relayed.n_objects), (1, 2));
+    devices[2].try_round(&two, "two").unwrap();
+    assert_eq!((devices[2].shown(), devices[2].curation.shown()), (texts(&["a note"]), texts(&["a plan"])));
+    // Who is updated finds it here.
+    let root = devices[1].root.clone();
+    devices[1].curation = Notes::open(&root, "plans");
+    devices[1].round(&one);
+    assert_eq!(devices[1].curation.shown(), texts(&["a plan"]));
+}
+
+#[test]
+fn a_stream_that_nobody_here_knows_and_that_does_not_come_holds_no_head_up() {
+    let (one, two) = (memory(), memory());
+    let mut devices = fleet_with_a_later_one(2);
+    devices[0].options.streams = Some(BTreeSet::from([stream("notes")]));
+    devices[0].say("a note");
+    devices[0].curation.say("a plan");
+    devices[0].round(&one);
+    devices[1].round(&one);
+    let report = devices[1].try_round(&two, "two").unwrap();
+    assert_eq!((report.relayed.n_heads, report.relayed.n_objects), (1, 1));
+    // When it comes, it follows.
+    devices[0].options.streams = None;
+    devices[0].advance(DAY);
+    devices[0].round(&one);
+    devices[1].advance(DAY);
+    devices[1].round(&one);
+    assert_eq!(devices[1].try_round(&two, "two").unwrap().relayed.n_objects, 1);
+    assert!(paths(&two.inner, ".seg").iter().any(|path| path.contains("plans")));
+}
+
+#[test]
+fn a_later_stream_goes_no_further_than_its_author_lets_it() {
+    let (one, two) = (memory(), memory());
+    let mut devices = fleet_with_a_later_one(2);
+    devices[0].options.statement.relay.insert(stream("plans"), Relay::Sealed);
+    devices[0].curation.say("a plan");
+    devices[0].round(&one);
+    devices[1].round(&one);
+    let report = devices[1].try_round(&two, "two").unwrap();
+    assert_eq!((report.relayed.n_heads, report.relayed.n_objects), (1, 0));
+}
