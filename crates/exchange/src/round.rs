@@ -13,7 +13,6 @@ use crate::remote::{Class, Deadline, Remote, RemoteError};
 use crate::store::{Compacted, Statement, Store, StoreError, Way, describe};
 use crate::strand::Strand;
 
-mod check;
 mod collect;
 mod fetch;
 mod heads;
@@ -228,7 +227,7 @@ impl Round<'_> {
         let heard = does_pull && pulled.is_ok() && !self.report.has_more;
         let waits = self.fold(side)?;
         if heard {
-            self.tell_heard(side, now);
+            self.tell_heard(side, now)?;
         }
         self.report.has_more |= waits && !does_push;
         let has_moved = self.report.pulled != Moved::default();
@@ -267,15 +266,16 @@ impl Round<'_> {
     }
 
     /// Tells strands that what others had said when the round began is folded, unless something of it did not come.
-    fn tell_heard(&self, side: &mut Side<'_>, began: Timestamp) {
+    fn tell_heard(&self, side: &mut Side<'_>, began: Timestamp) -> Result<(), RoundError> {
         let problems = &self.report.problems;
         for strand in &mut side.strands {
             let stream = strand.stream().clone();
-            let is_folded = self.report.delivered.contains_key(&stream);
+            let is_folded = self.report.delivered.contains_key(&stream) && !side.store.awaits_upgrade(&stream)?;
             if is_folded && self.takes(&stream) && !problems.iter().any(|problem| problem.keeps_from(&stream)) {
                 strand.heard(began);
             }
         }
+        Ok(())
     }
 
     /// Says, and puts what was said, until nothing waits; then what others' logs lack there. `waits` says that a head's worth

@@ -17,12 +17,14 @@ use crate::limits::{NUMBER_MAX, SEGMENT_BYTES_MAX};
 use crate::name::{LogId, ObjectId, ObjectName, StreamName};
 
 mod block;
+mod check;
 mod header;
 mod read;
 mod skeleton;
 mod write;
 
 pub use block::BlockError;
+pub(crate) use check::{Check, check_segment};
 pub use header::{Attachment, Block, Content, SegmentHeader};
 pub use read::{Part, SegmentReader};
 pub use skeleton::{PRELUDE_BYTES, Skeleton, header_bytes};

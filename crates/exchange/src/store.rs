@@ -41,6 +41,7 @@ mod held;
 mod identity;
 mod incarnation;
 mod joint;
+mod later;
 mod let_go;
 mod logs;
 mod lost;

@@ -40,12 +40,18 @@ pub(super) enum Refusal {
     Quota(Got, Reached),
     /// What is wanted has changed meanwhile: plan again.
     Stale,
+    /// A part of it says nothing to this version: all of it must be had.
+    Whole,
+    /// Only a later version can read it. With what was got.
+    Later(Got),
     /// Its author made it so; says what is wrong. With what was got.
     Author(Got, String),
 }
 
 /// How the reason begins when an author's own doing is the matter: no other copy is asked for.
 pub(super) const AUTHOR: &str = "as its author made it: ";
+/// The reason where only a later version can read a list: no copy will be better.
+pub(super) const LATER: &str = "it needs a later version of the program";
 
 /// What came of getting an object.
 pub(super) enum Fetched<T> {
@@ -145,7 +151,7 @@ impl Round<'_> {
             let path = format!("{}/{}", object.folder(), candidate.name);
             let known = store.rejected(&self.options.remote, &path)?;
             if known.is_some_and(|known| {
-                known.stamp == candidate.stamp && known.why.starts_with(AUTHOR) && now.since(known.last) < AGAIN_AFTER
+                known.stamp == candidate.stamp && is_for_good(&known.why) && now.since(known.last) < AGAIN_AFTER
             }) {
                 return Ok(true);
             }
@@ -167,6 +173,9 @@ impl Round<'_> {
             if let Some(known) = store.rejected(&self.options.remote, &path)? {
                 if known.why.starts_with(AUTHOR) {
                     return Ok(Problem::Wrong(object.clone(), known.why));
+                }
+                if known.why == LATER {
+                    return Ok(Problem::NeedsUpgrade(object.log()));
                 }
                 if known.why == WAYS {
                     return Ok(Problem::Quota(object.log(), store.reached(None, WAYS)?));
@@ -212,6 +221,10 @@ impl Round<'_> {
                     let (stamp, why) = (stamp(got.size, &got.version), format!("{AUTHOR}{why}"));
                     store.reject(&self.options.remote, file.path(), &stamp, &why, now)?;
                     self.problem(Problem::Wrong(object.clone(), why));
+                }
+                if let Refusal::Later(got) = &refusal {
+                    store.reject(&self.options.remote, file.path(), &stamp(got.size, &got.version), LATER, now)?;
+                    self.problem(Problem::NeedsUpgrade(object.log()));
                 }
                 if let Refusal::Quota(got, Reached { why: WAYS, .. }) = &refusal {
                     // Known only once it was read: it is not read in each round.
@@ -340,10 +353,16 @@ enum Attempt<T> {
     Unread,
 }
 
+/// Whether a reason to refuse a file holds for every copy of it.
+pub(super) fn is_for_good(why: &str) -> bool {
+    why.starts_with(AUTHOR) || why == LATER
+}
+
 /// Sorts what the store says of fetched bytes: whether another copy may be better, or none can be, or the store itself failed.
 pub(super) fn sort_out<T>(error: StoreError, got: Got) -> Result<Tried<T>, RoundError> {
     let is_damage = match &error {
         StoreError::Segment(crate::segment::SegmentError::Read(_)) => return Err(error.into()),
+        StoreError::List(crate::list::ListError::Newer(_)) => return Ok(Tried::Refused(Refusal::Later(got))),
         StoreError::Segment(error) => error.is_damage(),
         StoreError::Head(error) => error.is_damage(),
         StoreError::List(error) => error.is_damage(),

@@ -229,7 +229,7 @@ impl Round<'_> {
                     }
                     self.problem(Problem::Quota(fetch.log, store.reached(reached.limit, reached.why)?));
                 }
-                Fetched::Bad | Fetched::Refused(Refusal::Author(..)) => {
+                Fetched::Bad | Fetched::Refused(Refusal::Author(..) | Refusal::Later(_) | Refusal::Whole) => {
                     progress.failed.insert(fetch.reference.digest);
                 }
             }
@@ -261,6 +261,7 @@ impl Round<'_> {
                         progress.headers.insert(fetch.reference.digest, (bytes, header));
                         Fetched::Got(n)
                     }
+                    Fetched::Refused(Refusal::Whole) => self.fetch_whole(store, fetch, expected, name, now)?,
                     Fetched::Absent => Fetched::Absent,
                     Fetched::Bad => Fetched::Bad,
                     Fetched::Refused(refusal) => Fetched::Refused(refusal),
@@ -272,17 +273,30 @@ impl Round<'_> {
                 let fetched = self.fetch(store, name, size, now, &mut |round, store, file| {
                     round.get_parts(store, file, expected, &head, &header, parts)
                 })?;
-                Ok(self.accepted(fetch, fetched))
-            }
-            _ => {
-                let fetched = self
-                    .fetch(store, name, size, now, &mut |round, store, file| round.get_whole(store, file, expected))?;
-                if let (Fetched::Got(_), Some(mend)) = (&fetched, &mut self.mend) {
-                    mend.note_whole(name);
+                match fetched {
+                    Fetched::Refused(Refusal::Whole) => self.fetch_whole(store, fetch, expected, name, now),
+                    fetched => Ok(self.accepted(fetch, fetched)),
                 }
-                Ok(self.accepted(fetch, fetched))
             }
+            _ => self.fetch_whole(store, fetch, expected, name, now),
         }
+    }
+
+    fn fetch_whole(
+        &mut self,
+        store: &mut Store,
+        fetch: &Fetch,
+        expected: &Expected,
+        name: &ObjectName,
+        now: Timestamp,
+    ) -> Result<Fetched<u64>, RoundError> {
+        let size = Some(fetch.reference.bytes);
+        let fetched =
+            self.fetch(store, name, size, now, &mut |round, store, file| round.get_whole(store, file, expected))?;
+        if let (Fetched::Got(_), Some(mend)) = (&fetched, &mut self.mend) {
+            mend.note_whole(name);
+        }
+        Ok(self.accepted(fetch, fetched))
     }
 
     /// Notes what an accepted segment brought.
@@ -296,6 +310,7 @@ impl Round<'_> {
                     }
                     Accepted::Kept { .. } => {}
                     Accepted::Forked { .. } => self.problem(Problem::Forked(fetch.log)),
+                    Accepted::Later => self.problem(Problem::NeedsUpgrade(fetch.log)),
                 }
                 Fetched::Got(bytes)
             }

@@ -6,14 +6,13 @@ use std::path::Path;
 
 use carry_kernel::clock::Timestamp;
 
-use super::check::check_segment;
 use super::shelf::stamp;
 use super::{Moved, Problem, Round, RoundError, Step};
 use crate::hash::Digest;
 use crate::name::{Entry, Folder, Form, LogId, ObjectId, ObjectName};
 use crate::plan::{PushPlan, Put, Whose};
 use crate::remote::{self, Part, RemoteError, RemoteFile, Source};
-use crate::segment::{PRELUDE_BYTES, SegmentError, header_bytes};
+use crate::segment::{PRELUDE_BYTES, SegmentError, check_segment, header_bytes};
 use crate::store::{ObjectPlace, Store, StoreError, describe, state_of};
 
 /// Numbers that replicas have.

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use carry_kernel::clock::Timestamp;
 
-use super::check::Check;
 use super::fetch::Fetched;
 use super::shelf::stamp;
 use super::{Report, Round, RoundError, Side, Step, note};
@@ -16,7 +15,7 @@ use crate::head::{Relay, Segments, SignedHead};
 use crate::name::{LogId, ObjectId, ObjectName, StreamName};
 use crate::plan::{Closure, Object, Whose};
 use crate::remote::{Class, Part, RemoteFile};
-use crate::segment::Expected;
+use crate::segment::{Check, Expected};
 use crate::store::{Store, StoreError, Way};
 
 /// What is looked for here. Handed from remote to remote, so that what one lacks is found at another.

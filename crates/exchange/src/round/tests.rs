@@ -27,7 +27,9 @@ mod crashed;
 mod forked;
 mod healed;
 mod heard;
+mod later;
 mod lost;
+mod made;
 mod mended;
 mod merged;
 mod random;
@@ -36,6 +38,7 @@ mod strange;
 mod together;
 
 use counted::Counted;
+use made::Author;
 
 /// The time at which tests begin.
 const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use carry_kernel::clock::Timestamp;
 
-use super::fetch::AUTHOR;
+use super::fetch::is_for_good;
 use crate::head::Want;
 use crate::limits::HEAD_WANTS_MAX;
 use crate::name::{Entry, LogId, ObjectName};
@@ -28,7 +28,7 @@ pub(super) fn wants(store: &Store, given: &[Want], now: Timestamp) -> Result<Vec
     }
     let needed = needed(store)?;
     // What its author made wrong is so in every copy, and what there is no room for stays out.
-    let is_hopeless = |why: &str| why.starts_with(AUTHOR) || why == WAYS;
+    let is_hopeless = |why: &str| is_for_good(why) || why == WAYS;
     let hopeless = rejected.iter().filter(|(_, rejected)| is_hopeless(&rejected.why));
     let hopeless: BTreeSet<ObjectName> = hopeless.filter_map(|(path, _)| object_of(path)).collect();
     for rejected in rejected {
@@ -77,11 +77,12 @@ fn needed(store: &Store) -> Result<Needed, StoreError> {
             partial.insert(followed.log);
             continue;
         };
-        let held = store.held(followed.log, followed.track)?;
+        let (held, later) = (store.held(followed.log, followed.track)?, store.kept_for_later(followed.log)?);
         for (stream, segments) in segments {
             let held = held.get(stream);
             for segment in segments {
-                if !held.is_some_and(|held| held.contains_all(segment.first, segment.last)) {
+                let is_held = held.is_some_and(|held| held.contains_all(segment.first, segment.last));
+                if !is_held && !later.contains(&segment.digest) {
                     objects.insert(segment.name(followed.log, stream));
                 }
             }

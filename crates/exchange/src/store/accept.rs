@@ -34,6 +34,8 @@ pub enum Accepted {
         /// A record after which the two chains differ; the first such may be earlier.
         at: u64,
     },
+    /// Only a later version can read it. It is kept whole, and none of its records is held.
+    Later,
 }
 
 /// What reading a whole file found.
@@ -62,8 +64,30 @@ impl Store {
     /// [`StoreError::UnknownLog`] that no followed head names it. Then nothing is kept.
     pub fn accept_segment(&mut self, expected: &Expected, mut incoming: Incoming) -> Result<Accepted, StoreError> {
         let (file, bytes) = incoming.rewind()?;
-        let naming = self.naming(expected)?;
+        let file = file.try_clone()?;
         self.check_room(expected.log, &expected.stream, expected.reference.bytes)?;
+        let mut incoming = Some(incoming);
+        let taken = self.take_whole(expected, bytes, file, |store, name| {
+            let incoming = incoming.take().expect("a file is kept once");
+            store.places.keep(incoming, &store.places.log_dir(expected.log), name)
+        });
+        match (taken, incoming) {
+            (Err(StoreError::Segment(error)), Some(incoming)) if error.needs_upgrade() && expected.log != self.log => {
+                self.keep_later(expected, incoming)
+            }
+            (taken, _) => taken,
+        }
+    }
+
+    /// Reads a whole segment that a followed head names, has `keep` give it the name under which it is held, and notes it.
+    pub(super) fn take_whole(
+        &mut self,
+        expected: &Expected,
+        bytes: u64,
+        file: impl Read,
+        keep: impl FnOnce(&Self, &str) -> Result<Guard, StoreError>,
+    ) -> Result<Accepted, StoreError> {
+        let naming = self.naming(expected)?;
         let probe = self.probe(&naming.lanes, expected)?;
         let mut joint = Joint::new(&probe);
         let read = read_whole(expected, bytes, file, &mut |link| joint.see(link))?;
@@ -80,7 +104,7 @@ impl Store {
         };
         let ranges = Ranges::of(expected.reference.first, expected.reference.last);
         let attached: Vec<_> = read.attachments.iter().enumerate().collect();
-        let guard = self.places.keep(incoming, &self.places.log_dir(expected.log), &piece.file)?;
+        let guard = keep(self, &piece.file)?;
         self.keep_piece(&naming, piece, &ranges, &read.marks, &attached, &at, guard)
     }
 

@@ -32,7 +32,7 @@ const ROWS_KEPT: u64 = 1024;
 /// How often a head is weighed anew because another process took in one of its log meanwhile.
 const RACES: usize = 16;
 /// This version of the program, as a head that it cannot read is noted with.
-const READER: &str = env!("CARGO_PKG_VERSION");
+pub(super) const READER: &str = env!("CARGO_PKG_VERSION");
 
 /// Why no more is taken in of a log that was forked too often.
 pub(crate) const WAYS: &str = "a forked log has 8 ways at most";

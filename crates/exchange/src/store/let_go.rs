@@ -61,6 +61,7 @@ impl Store {
         of.extend(found.0[n_found..].iter().map(|finding| finding.what.clone()).zip(names));
         lists.retain(|(log, _)| *log != self.log);
         let superseded = self.damaged_superseded(&mut found)?;
+        let later = self.damaged_later(&mut found)?;
         self.db.write(|tx| {
             pending.iter().try_for_each(|pending| pending.delete(tx))?;
             for (log, digest) in &lists {
@@ -69,8 +70,14 @@ impl Store {
             for digest in &superseded {
                 tx.execute("DELETE FROM superseded WHERE digest = ?1", [digest.as_bytes()])?;
             }
+            for (_, name) in &later {
+                let file = name.path().rsplit('/').next().unwrap_or_default().to_owned();
+                tx.execute("DELETE FROM later WHERE log = ?1 AND file = ?2", (name.log().to_string(), file))?;
+                forget_rejected_of(tx, name)?;
+            }
             Ok::<_, StoreError>(())
         })?;
+        of.extend(later);
         Ok(LetGo { findings: found.0, segments, of })
     }
 

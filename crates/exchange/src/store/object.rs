@@ -59,6 +59,8 @@ impl Store {
                 let sql = "SELECT digest, file FROM segments
                            WHERE log = ?1 AND stream = ?2 AND first = ?3 AND last = ?4 AND blocks IS NULL
                            UNION ALL SELECT digest, file FROM superseded
+                           WHERE log = ?1 AND stream = ?2 AND first = ?3 AND last = ?4
+                           UNION ALL SELECT digest, file FROM later
                            WHERE log = ?1 AND stream = ?2 AND first = ?3 AND last = ?4";
                 let place = (log.to_string(), stream.as_str(), int(*first), int(*last));
                 let mut rows = self.db.conn().prepare_cached(sql)?;
@@ -94,7 +96,8 @@ impl Store {
             return Ok(self.find_object(name)?.is_some());
         };
         let sql = "SELECT digest FROM segments WHERE log = ?1 AND stream = ?2 AND first = ?3 AND last = ?4
-                   AND blocks IS NULL";
+                   AND blocks IS NULL
+                   UNION ALL SELECT digest FROM later WHERE log = ?1 AND stream = ?2 AND first = ?3 AND last = ?4";
         let place = (log.to_string(), stream.as_str(), int(*first), int(*last));
         let mut rows = self.db.conn().prepare_cached(sql)?;
         let found = rows.query_map(place, |row| digest(row, 0))?.collect::<rusqlite::Result<Vec<_>>>()?;

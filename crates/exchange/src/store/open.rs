@@ -51,6 +51,7 @@ impl Store {
             }
         }
         store.reconsider_heads(now);
+        store.reconsider_segments();
         Ok(store)
     }
 
@@ -73,6 +74,7 @@ impl Store {
     fn sweep(&self) -> Result<Option<usize>, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM segments WHERE log = ?1 AND file = ?2)
                        OR EXISTS (SELECT 1 FROM superseded WHERE log = ?1 AND file = ?2)
+                       OR EXISTS (SELECT 1 FROM later WHERE log = ?1 AND file = ?2)
                        OR (?1 = 'pending' AND EXISTS (SELECT 1 FROM pending WHERE file = ?2))";
         let mut known = self.db.conn().prepare(sql)?;
         let known = std::cell::RefCell::new(&mut known);

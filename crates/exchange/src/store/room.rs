@@ -171,7 +171,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn log_bytes(&self, log: LogId) -> Result<u64, StoreError> {
-        let sql = "SELECT coalesce(sum(bytes), 0) FROM segments WHERE log = ?1";
+        let sql = "SELECT (SELECT coalesce(sum(bytes), 0) FROM segments WHERE log = ?1)
+                       + (SELECT coalesce(sum(bytes), 0) FROM later WHERE log = ?1)";
         Ok(self.db.conn().prepare_cached(sql)?.query_row([log.to_string()], |row| number(row, 0))?)
     }
 
@@ -243,6 +244,7 @@ impl Store {
     /// Bytes of the segments, heads and lists that are kept of a log.
     fn kept_bytes(&self, log: LogId) -> Result<u64, StoreError> {
         let sql = "SELECT (SELECT coalesce(sum(bytes), 0) FROM segments WHERE log = ?1)
+                       + (SELECT coalesce(sum(bytes), 0) FROM later WHERE log = ?1)
                        + (SELECT coalesce(sum(length(bytes)), 0) FROM heads_seen WHERE log = ?1)
                        + (SELECT coalesce(sum(length(bytes)), 0) FROM lists WHERE log = ?1)";
         Ok(self.db.conn().prepare_cached(sql)?.query_row([log.to_string()], |row| number(row, 0))?)
@@ -252,6 +254,7 @@ impl Store {
     fn unapproved_bytes(&self) -> Result<u64, StoreError> {
         let sql = "WITH strangers AS (SELECT log FROM logs WHERE state = 'unapproved')
                    SELECT (SELECT coalesce(sum(bytes), 0) FROM segments WHERE log IN strangers)
+                       + (SELECT coalesce(sum(bytes), 0) FROM later WHERE log IN strangers)
                        + (SELECT coalesce(sum(length(bytes)), 0) FROM heads_seen WHERE log IN strangers)
                        + (SELECT coalesce(sum(length(bytes)), 0) FROM lists WHERE log IN strangers)";
         Ok(self.db.conn().prepare_cached(sql)?.query_row([], |row| number(row, 0))?)

@@ -35,7 +35,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn sizes(&self) -> Result<Sizes, StoreError> {
-        let sql = "SELECT (SELECT count(*) FROM segments), (SELECT coalesce(sum(bytes), 0) FROM segments),
+        let sql = "SELECT (SELECT count(*) FROM segments) + (SELECT count(*) FROM later),
+                          (SELECT coalesce(sum(bytes), 0) FROM segments) + (SELECT coalesce(sum(bytes), 0) FROM later),
                           (SELECT count(*) FROM superseded), (SELECT coalesce(sum(bytes), 0) FROM superseded),
                           (SELECT count(*) FROM tail), (SELECT count(*) FROM pending),
                           (SELECT count(*) FROM logs), (SELECT count(*) FROM rotations)";

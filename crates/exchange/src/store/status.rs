@@ -59,7 +59,7 @@ pub struct LogStatus {
     pub n_ways: usize,
     /// Whether a head was seen that covers less than one before: its author's disk went back.
     pub has_shrunk: bool,
-    /// Whether a head was seen that needs a later version of the program.
+    /// Whether something of it needs a later version of the program.
     pub needs_upgrade: bool,
     /// Its streams.
     pub streams: BTreeMap<StreamName, StreamStatus>,
@@ -100,7 +100,7 @@ pub struct StreamStatus {
     pub missing: Ranges,
     /// Records here that wait for an attachment.
     pub n_waiting: u64,
-    /// Records here of kinds that this version does not know.
+    /// Records here of kinds that this version does not know, or in files that it cannot read.
     pub n_deferred: u64,
 }
 

@@ -156,6 +156,7 @@ impl Store {
             tx.prepare_cached(sql)?.execute([FORGOTTEN_KEPT])?;
             for table in [
                 "segments",
+                "later",
                 "ranges",
                 "marks",
                 "attached",

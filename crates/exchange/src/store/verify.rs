@@ -97,13 +97,14 @@ impl Store {
         if intact != "ok" {
             found.add("the exchange's database", intact);
         }
-        let parts: [Part; 8] = [
+        let parts: [Part; 9] = [
             Self::verify_keys,
             Self::verify_heads,
             Self::verify_lists,
             Self::verify_lanes,
             Self::verify_marks,
             Self::verify_superseded,
+            Self::verify_later,
             Self::verify_pending,
             Self::verify_appended,
         ];
@@ -141,6 +142,7 @@ impl Store {
                 }
             }
         }
+        self.verify_later(&mut found)?;
         Ok(found.0)
     }
 

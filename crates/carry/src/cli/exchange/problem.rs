@@ -96,7 +96,7 @@ pub(super) fn words(problem: &Problem, names: &Names) -> Words {
         ),
         Problem::NeedsUpgrade(log) => (
             format!("{} runs a later version of Carry", names.show(*log)),
-            "What it writes is kept and taken in after an upgrade here.".to_owned(),
+            "What this one cannot read of it is kept and passed on. Update Carry on this device, and it is taken in.".to_owned(),
         ),
         Problem::Quota(log, reached) => return quota(&names.show(*log), *reached),
         Problem::Blocked(object) => (

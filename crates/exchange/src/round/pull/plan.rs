@@ -109,6 +109,10 @@ impl Round<'_> {
             let mut all = all.clone();
             let is_full = |stream: &StreamName| progress.full.contains(&(followed.log, stream.clone()));
             all.retain(|stream, _| self.takes_of_others(stream) && !is_full(stream));
+            let later = store.kept_for_later(followed.log)?;
+            if !later.is_empty() {
+                all.values_mut().for_each(|segments| segments.retain(|segment| !later.contains(&segment.digest)));
+            }
             for (stream, held) in store.held(followed.log, followed.track)? {
                 known.held.insert((followed.log, stream), held);
             }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use crate::limits::HEADER_BYTES_MAX;
 use crate::plan::Part;
 use crate::remote::{Part as FilePart, RemoteFile};
-use crate::round::fetch::{Tried, sort_out};
+use crate::round::fetch::{Refusal, Tried, sort_out};
 use crate::round::{Round, RoundError};
 use crate::segment::{Expected, PRELUDE_BYTES, SegmentHeader, header_bytes};
 use crate::store::{Accepted, Store, StoreError};
@@ -53,6 +53,7 @@ impl Round<'_> {
         bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
         match SegmentHeader::read(&bytes, expected) {
             Ok(header) => Ok(Tried::Good((bytes, header), got)),
+            Err(error) if error.needs_upgrade() => Ok(Tried::Refused(Refusal::Whole)),
             Err(error) => sort_out(error.into(), got),
         }
     }
@@ -90,6 +91,7 @@ impl Round<'_> {
         let Some(got) = last else { return Ok(Tried::Bad(None, "nothing of it is missing".to_owned())) };
         match store.accept_parts(expected, head, &blocks) {
             Ok(accepted) => Ok(Tried::Good((accepted, total), got)),
+            Err(StoreError::Segment(error)) if error.needs_upgrade() => Ok(Tried::Refused(Refusal::Whole)),
             Err(error) => sort_out(error, got),
         }
     }

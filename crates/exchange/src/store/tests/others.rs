@@ -468,3 +468,36 @@ fn tables_that_name(store: &Store, log: LogId) -> Vec<String> {
     };
     tables.into_iter().filter(names).collect()
 }
+
+#[test]
+fn a_segment_that_another_version_could_not_read_is_looked_at_again() {
+    let mut author = Device::new();
+    author.say_all(&["one"]);
+    author.publish();
+    let mut reader = Device::new();
+    reader.trust(&author.store);
+    reader.pull_some(&author.store, 0, usize::MAX);
+    let log = author.store.log();
+    let db = reader.store.db.conn();
+    let sql = "INSERT INTO later SELECT log, stream, first, last, bytes, digest, file, ?1 FROM segments WHERE log = ?2";
+    db.execute(sql, (heads::READER, log.to_string())).unwrap();
+    for table in ["segments", "ranges", "marks"] {
+        db.execute(&format!("DELETE FROM {table} WHERE log = ?1"), [log.to_string()]).unwrap();
+    }
+    reader.reopen();
+    assert_eq!(reader.store.status().unwrap().log(log).unwrap().streams[&stream("notes")].n_deferred, 1);
+    reader.deliver();
+    assert_eq!(reader.facts.shown(), texts(&[]));
+    reader.store.db.conn().execute("UPDATE later SET reader = 'another'", []).unwrap();
+    reader.reopen();
+    assert!(!reader.store.status().unwrap().log(log).unwrap().needs_upgrade);
+    reader.deliver();
+    assert_eq!(reader.facts.shown(), texts(&["one"]));
+    reader.check();
+    // What no head names any more is let go.
+    let db = reader.store.db.conn();
+    db.execute(sql, ("another", log.to_string())).unwrap();
+    db.execute("DELETE FROM heads_seen", []).unwrap();
+    reader.reopen();
+    assert_eq!(reader.store.kept_for_later(log).unwrap().len(), 0);
+}

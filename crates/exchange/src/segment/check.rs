@@ -2,14 +2,14 @@
 
 use std::io::{self, Read, Write};
 
+use super::{BlockError, PRELUDE_BYTES, SegmentError, Skeleton, header_bytes};
 use crate::hash::{Digest, Hashing};
 use crate::limits::HEADER_BYTES_MAX;
 use crate::name::{ObjectId, ObjectName};
-use crate::segment::{BlockError, PRELUDE_BYTES, SegmentError, Skeleton, header_bytes};
 
 /// Takes a segment's bytes as any version can check them: the header against the object's name, each block against its digest.
 #[derive(Debug)]
-pub(super) struct Check<'a> {
+pub(crate) struct Check<'a> {
     object: &'a ObjectName,
     bytes: u64,
     /// Prelude and header, as far as they came.
@@ -31,7 +31,7 @@ struct Blocks {
 
 impl<'a> Check<'a> {
     /// Of the object `object`, which has `bytes`.
-    pub(super) fn new(object: &'a ObjectName, bytes: u64) -> Self {
+    pub(crate) fn new(object: &'a ObjectName, bytes: u64) -> Self {
         Self { object, bytes, head: Vec::new(), head_bytes: PRELUDE_BYTES, blocks: None, wrong: None }
     }
 
@@ -39,7 +39,7 @@ impl<'a> Check<'a> {
     ///
     /// # Errors
     /// [`SegmentError`] says what is wrong.
-    pub(super) fn finish(self) -> Result<(), SegmentError> {
+    pub(crate) fn finish(self) -> Result<(), SegmentError> {
         match (self.wrong, self.blocks) {
             (Some(wrong), _) => Err(wrong),
             (None, Some(blocks)) if blocks.at == blocks.skeleton.blocks.len() => Ok(()),
@@ -116,7 +116,7 @@ impl Write for Check<'_> {
 ///
 /// # Errors
 /// [`SegmentError`] says what is wrong.
-pub(super) fn check_segment(object: &ObjectName, bytes: u64, mut file: impl Read) -> Result<(), SegmentError> {
+pub(crate) fn check_segment(object: &ObjectName, bytes: u64, mut file: impl Read) -> Result<(), SegmentError> {
     let mut check = Check::new(object, bytes);
     io::copy(&mut file, &mut check).map_err(SegmentError::Read)?;
     check.finish()

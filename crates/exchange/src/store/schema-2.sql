@@ -1,0 +1,7 @@
+-- Segments of others that only a later version can read: whole files, checked as far as any version can. reader is the version of
+-- the program that could not read one: another one looks at it again.
+CREATE TABLE later (
+  log TEXT NOT NULL, stream TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  digest BLOB NOT NULL, file TEXT NOT NULL, reader TEXT NOT NULL,
+  PRIMARY KEY (log, file)
+) STRICT, WITHOUT ROWID;
