@@ -13,7 +13,7 @@
 use crate::chain::ChainError;
 use crate::hash::Digest;
 use crate::json::{JsonError, ShapeError};
-use crate::limits::{NUMBER_MAX, SEGMENT_BYTES_MAX};
+use crate::limits::{HEADER_BYTES_MAX, NUMBER_MAX, SEGMENT_BYTES_MAX};
 use crate::name::{LogId, ObjectId, ObjectName, StreamName};
 
 mod block;
@@ -27,7 +27,7 @@ pub use block::BlockError;
 pub(crate) use check::{Check, check_segment};
 pub use header::{Attachment, Block, Content, SegmentHeader};
 pub use read::{Part, SegmentReader};
-pub use skeleton::{PRELUDE_BYTES, Skeleton, header_bytes};
+pub use skeleton::{PRELUDE_BYTES, Skeleton, header_bytes, large_header_bytes};
 pub use write::{Finished, SegmentWriter, WriteError};
 
 /// What a head or a list says of a segment, and all that is needed to check one.
@@ -88,7 +88,10 @@ pub enum SegmentError {
         /// What there is.
         found: u64,
     },
-    /// It does not begin as a segment does, or its header is too large.
+    /// Its header is larger than [`HEADER_BYTES_MAX`], and is the one that was named.
+    #[error("the segment's header has {0} bytes, more than {HEADER_BYTES_MAX}")]
+    HeaderSize(u64),
+    /// It does not begin as a segment does.
     #[error("this does not begin like a segment")]
     Prelude,
     /// Prelude and header are not those that were named.
@@ -127,7 +130,9 @@ impl SegmentError {
             Self::Size { .. } | Self::Prelude | Self::Id => true,
             // A block whose bytes are those that were hashed is as its author made it.
             Self::Block { source, .. } => matches!(source, BlockError::Size { .. } | BlockError::Digest),
-            Self::Json(_) | Self::Shape(_) | Self::Header(_) | Self::Newer(_) | Self::Read(_) => false,
+            Self::HeaderSize(_) | Self::Json(_) | Self::Shape(_) | Self::Header(_) | Self::Newer(_) | Self::Read(_) => {
+                false
+            }
         }
     }
 
@@ -139,6 +144,7 @@ impl SegmentError {
                 matches!(source, crate::frame::FrameError::Newer(_))
             }
             Self::Size { .. }
+            | Self::HeaderSize(_)
             | Self::Prelude
             | Self::Id
             | Self::Json(_)

@@ -24,7 +24,7 @@ use crate::frame::FrameError;
 use crate::hash::Digest;
 use crate::head::HeadError;
 use crate::list::ListError;
-use crate::name::{LogId, NameError};
+use crate::name::{LogId, NameError, ObjectName};
 use crate::record::AttachmentId;
 use crate::segment::{SegmentError, WriteError};
 use crate::strand::StrandError;
@@ -82,6 +82,7 @@ pub(crate) use read::describe;
 pub use room::{
     DiskRoom, FREE_BYTES, FREE_PERCENT, Free, Limit, Room, UNAPPROVED_BYTES, UNAPPROVED_LOG_BYTES, disk_room,
 };
+pub(crate) use round::{AUTHOR, LARGE_HEAD};
 pub use round::{Put, Rejected};
 pub use rounds::{RoundRow, Way, Went, look_at_rounds};
 pub(crate) use rows::{number, parsed, track};
@@ -197,6 +198,14 @@ pub enum StoreError {
     /// A head that is not what was named, or cannot be written.
     #[error("the head is not what was named, or cannot be written")]
     Head(#[from] HeadError),
+    /// A head that its author signed and made wrong. It is not followed; its author's next one may be good.
+    #[error("{name} is as its author made it: {why}")]
+    WrongHead {
+        /// The head.
+        name: ObjectName,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A list that is not what was named, or cannot be written.
     #[error("the list is not what was named, or cannot be written")]
     List(#[from] ListError),

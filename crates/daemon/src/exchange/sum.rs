@@ -1,6 +1,7 @@
 //! Several rounds as one.
 
-use carry_exchange::round::{Moved, Report, Unsent};
+use carry_exchange::name::ObjectName;
+use carry_exchange::round::{Moved, Problem, Report, Unsent};
 
 /// What moved, over rounds and remotes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,23 +76,56 @@ pub(super) fn add(all: &mut Report, report: Report) {
             all.new_logs.push(log);
         }
     }
-    // What a later round could do after all is none any more.
-    all.problems = report.problems;
     let before = std::mem::take(&mut all.unsent);
     for (place, unsent) in report.unsent {
         let is_new = unsent.is_new || before.get(&place).is_some_and(|before| before.is_new);
         all.unsent.insert(place, Unsent { is_new, ..unsent });
     }
     all.placed = report.placed;
+    // What a later round could do after all is none any more. What is told once was found by this exchange all the same.
+    let before = std::mem::replace(&mut all.problems, report.problems);
+    for one in before {
+        match one {
+            Problem::Wrong(object, why) => {
+                let again = Problem::StillWrong(object.clone(), why.clone());
+                let found = all.problems.iter_mut().find(|problem| **problem == again);
+                match (found, &object) {
+                    (Some(found), _) => *found = Problem::Wrong(object, why),
+                    (None, ObjectName::Head { .. }) => all.problems.push(Problem::Wrong(object, why)),
+                    (None, ObjectName::List { .. } | ObjectName::Segment { .. }) => {}
+                }
+            }
+            Problem::NeedsUpgrade(_) if !all.problems.contains(&one) => all.problems.push(one),
+            _ => {}
+        }
+    }
     all.has_more = report.has_more;
 }
 
 #[cfg(test)]
 mod tests {
+    use carry_exchange::hash::Digest;
     use carry_exchange::name::LogId;
-    use carry_exchange::round::Problem;
 
     use super::*;
+
+    #[test]
+    fn what_an_exchange_found_wrong_it_says_however_many_rounds_it_has() {
+        let log = LogId::of_key(&[1; 32]);
+        let (digest, why) = (Digest::of(&[b"a file"]), "why".to_owned());
+        let (head, list) = (ObjectName::head(log, 1, digest), ObjectName::list(log, digest));
+        let round = |problems: Vec<Problem>| Report { problems, ..Report::default() };
+        let mut all = Report::default();
+        let wrong = [head.clone(), list.clone()].map(|object| Problem::Wrong(object, why.clone()));
+        add(&mut all, round([&wrong[..], &[Problem::NeedsUpgrade(log)]].concat()));
+        add(&mut all, round(vec![Problem::StillWrong(list.clone(), why.clone())]));
+        assert_eq!(all.problems, [wrong[1].clone(), wrong[0].clone(), Problem::NeedsUpgrade(log)]);
+        // What an earlier exchange found stays no news, and a list that nothing names any more is none.
+        let mut all = Report::default();
+        add(&mut all, round(vec![Problem::StillWrong(head.clone(), why.clone()), wrong[1].clone()]));
+        add(&mut all, round(vec![Problem::StillWrong(head.clone(), why.clone())]));
+        assert_eq!(all.problems, [Problem::StillWrong(head, why)]);
+    }
 
     #[test]
     fn rounds_add_up_and_the_last_one_says_what_is_wrong() {

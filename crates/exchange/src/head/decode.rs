@@ -27,41 +27,61 @@ impl SignedHead {
     /// # Errors
     /// [`HeadError`].
     pub fn read(name: &ObjectName, bytes: &[u8]) -> Result<Self, HeadError> {
-        if bytes.len() as u64 > HEAD_BYTES_MAX {
-            return Err(HeadError::TooLarge(bytes.len()));
-        }
-        let digest = Digest::of(&[bytes]);
-        let &ObjectName::Head { log: named_log, n: named_n, id } = name else {
-            return Err(HeadError::Id(name.clone()));
-        };
-        if crate::name::ObjectId::of(digest) != id {
-            return Err(HeadError::Id(name.clone()));
-        }
-        let (line, signature) = two_lines(bytes).ok_or(HeadError::Form)?;
-        let value = json::parse(line)?;
-        let members = json::object(&value, "head", usize::MAX)?;
-        let member = |name| json::member(members, name);
-        let key: [u8; 32] = json::bytes(member("key")?, "key")?;
-        let log: LogId = json::parsed(member("log")?, "log")?;
-        if log != LogId::of_key(&key) {
-            return Err(HeadError::Identity);
-        }
-        if !is_signed(&key, &[CONTEXT, line].concat(), &signature) {
-            return Err(HeadError::Signature);
-        }
-        let n = json::number(member("n")?, "n", 1, NUMBER_MAX)?;
-        if (log, n) != (named_log, named_n) {
-            return Err(HeadError::Identity);
-        }
+        let Authentic { digest, members, key } = authentic(name, bytes)?;
+        let member = |name| json::member(&members, name);
         json::number(member("v")?, "v", 1, JSON_NUMBER_MAX)?;
         let min = json::number(member("min")?, "min", 1, JSON_NUMBER_MAX)?;
+        let &ObjectName::Head { log, n, .. } = name else { return Err(HeadError::Id(name.clone())) };
         if min > VERSION {
             return Err(HeadError::Newer { log, n, min });
         }
-        let head = parse(members, key, n)?;
+        let head = parse(&members, key, n)?;
         tiling::check_tails(&head)?;
         Ok(Self(Arc::new(Signed { head, bytes: bytes.to_vec(), digest })))
     }
+
+    /// Whether these bytes are a head that the key of the log that `name` names did sign, whatever else is wrong with it.
+    pub fn is_signed(name: &ObjectName, bytes: &[u8]) -> bool {
+        authentic(name, bytes).is_ok()
+    }
+}
+
+/// A head of which only the signature was checked, and what comes before it.
+struct Authentic {
+    digest: Digest,
+    members: Map<String, Value>,
+    key: [u8; 32],
+}
+
+/// Checks all up to the signature, and that log and number are those of the name.
+fn authentic(name: &ObjectName, bytes: &[u8]) -> Result<Authentic, HeadError> {
+    if bytes.len() as u64 > HEAD_BYTES_MAX {
+        return Err(HeadError::TooLarge(bytes.len()));
+    }
+    let digest = Digest::of(&[bytes]);
+    let &ObjectName::Head { log: named_log, n: named_n, id } = name else {
+        return Err(HeadError::Id(name.clone()));
+    };
+    if crate::name::ObjectId::of(digest) != id {
+        return Err(HeadError::Id(name.clone()));
+    }
+    let (line, signature) = two_lines(bytes).ok_or(HeadError::Form)?;
+    let value = json::parse(line)?;
+    let members = json::object(&value, "head", usize::MAX)?;
+    let member = |name| json::member(members, name);
+    let key: [u8; 32] = json::bytes(member("key")?, "key")?;
+    let log: LogId = json::parsed(member("log")?, "log")?;
+    if log != LogId::of_key(&key) {
+        return Err(HeadError::Identity);
+    }
+    if !is_signed(&key, &[CONTEXT, line].concat(), &signature) {
+        return Err(HeadError::Signature);
+    }
+    let n = json::number(member("n")?, "n", 1, NUMBER_MAX)?;
+    if (log, n) != (named_log, named_n) {
+        return Err(HeadError::Identity);
+    }
+    Ok(Authentic { digest, members: members.clone(), key })
 }
 
 /// The first line without its end, and the signature. Nothing else may be there.

@@ -9,7 +9,7 @@ use super::wants::ABSENT;
 use super::{Problem, Reached, Round, RoundError};
 use crate::name::{Folder, Form, ObjectName};
 use crate::remote::{Class, Got, Part, RemoteError, RemoteFile};
-use crate::store::{Store, StoreError, WAYS, describe};
+use crate::store::{AUTHOR, Store, StoreError, WAYS, describe};
 
 /// How long a file that is short must not have changed before it is called damaged instead of arriving.
 const ARRIVING_FOR: Duration = Duration::from_secs(10 * 60);
@@ -46,10 +46,10 @@ pub(super) enum Refusal {
     Later(Got),
     /// Its author made it so; says what is wrong. With what was got.
     Author(Got, String),
+    /// Its author made the head wrong that names it; says how. That head is followed no more.
+    Head(ObjectName, String),
 }
 
-/// How the reason begins when an author's own doing is the matter: no other copy is asked for.
-pub(super) const AUTHOR: &str = "as its author made it: ";
 /// The reason where only a later version can read a list: no copy will be better.
 pub(super) const LATER: &str = "it needs a later version of the program";
 
@@ -172,7 +172,7 @@ impl Round<'_> {
             let path = format!("{}/{}", object.folder(), candidate.name);
             if let Some(known) = store.rejected(&self.options.remote, &path)? {
                 if known.why.starts_with(AUTHOR) {
-                    return Ok(Problem::Wrong(object.clone(), known.why));
+                    return Ok(Problem::StillWrong(object.clone(), known.why));
                 }
                 if known.why == LATER {
                     return Ok(Problem::NeedsUpgrade(object.log()));
@@ -219,8 +219,16 @@ impl Round<'_> {
             Ok(Tried::Refused(refusal)) => {
                 if let Refusal::Author(got, why) = &refusal {
                     let (stamp, why) = (stamp(got.size, &got.version), format!("{AUTHOR}{why}"));
+                    let known = store.rejected(&self.options.remote, file.path())?;
+                    let is_known = known.is_some_and(|known| known.stamp == stamp && known.why == why);
                     store.reject(&self.options.remote, file.path(), &stamp, &why, now)?;
-                    self.problem(Problem::Wrong(object.clone(), why));
+                    self.problem(match is_known && self.mend.is_none() {
+                        true => Problem::StillWrong(object.clone(), why),
+                        false => Problem::Wrong(object.clone(), why),
+                    });
+                }
+                if let Refusal::Head(name, why) = &refusal {
+                    self.problem(Problem::Wrong(name.clone(), format!("{AUTHOR}{why}")));
                 }
                 if let Refusal::Later(got) = &refusal {
                     store.reject(&self.options.remote, file.path(), &stamp(got.size, &got.version), LATER, now)?;
@@ -370,6 +378,9 @@ pub(super) fn sort_out<T>(error: StoreError, got: Got) -> Result<Tried<T>, Round
             return Ok(Tried::Refused(Refusal::Quota(got, Reached { limit: error.limit(), why, disk: None })));
         }
         StoreError::UnknownLog(_) => return Ok(Tried::Refused(Refusal::Stale)),
+        StoreError::WrongHead { name, why } => {
+            return Ok(Tried::Refused(Refusal::Head(name.clone(), why.clone())));
+        }
         _ => return Err(error.into()),
     };
     let why = describe(&error);

@@ -10,7 +10,7 @@ use super::{Problem, Round, RoundError, Shelf, Step};
 use crate::limits::HEAD_BYTES_MAX;
 use crate::name::{Folder, LogId, ObjectId, ObjectName};
 use crate::remote::Part;
-use crate::store::{LogState, Rejected, Seen, Store};
+use crate::store::{AUTHOR, LARGE_HEAD, LogState, Rejected, Seen, Store};
 
 /// Heads of one log that are read in one round; the next goes on.
 const HEADS_MAX: usize = 32;
@@ -59,6 +59,7 @@ impl Round<'_> {
 
     /// Reads of each log the newest head that is new and good. Says whether any was.
     pub(super) fn read_newest(&mut self, store: &mut Store, now: Timestamp) -> Result<bool, RoundError> {
+        self.name_too_large(store, now)?;
         let (mut is_news, mut n_strangers) = (false, 0);
         for (log, names) in self.unknown(store, now)? {
             for name in names.iter().take(HEADS_MAX) {
@@ -93,6 +94,28 @@ impl Round<'_> {
             }
         }
         Ok(is_news)
+    }
+
+    /// Names what lies under the name of a head and is larger than any may be, once: it is not read.
+    fn name_too_large(&mut self, store: &mut Store, now: Timestamp) -> Result<(), RoundError> {
+        let mut found = Vec::new();
+        for name in self.heads.objects() {
+            let candidates = self.heads.candidates(name);
+            let Some(first) = candidates.first().filter(|first| first.bytes > HEAD_BYTES_MAX) else { continue };
+            if candidates.iter().all(|candidate| candidate.bytes > HEAD_BYTES_MAX) && found.len() < HEADS_MAX {
+                let path = path(name, first);
+                let known = store.rejected(&self.options.remote, &path)?;
+                if known.is_none_or(|known| known.stamp != first.stamp) {
+                    found.push((name.clone(), path, first.clone()));
+                }
+            }
+        }
+        for (name, path, candidate) in found {
+            let why = format!("{AUTHOR}{LARGE_HEAD} {HEAD_BYTES_MAX} bytes, this has {}", candidate.bytes);
+            store.reject(&self.options.remote, &path, &candidate.stamp, &why, now)?;
+            self.problem(Problem::Wrong(name, why));
+        }
+        Ok(())
     }
 
     /// Whether there is room for one more head of a log.

@@ -141,9 +141,21 @@ impl Round<'_> {
 
     /// Fetches the lists that followed heads refer to. Says what is followed then.
     fn fetch_lists(&mut self, store: &mut Store, now: Timestamp) -> Result<Vec<Followed>, RoundError> {
+        // A head that its list shows to be wrong leaves the place to an older one, which may have another list.
+        for _ in 0..PLANS_MAX {
+            if !self.fetch_lists_once(store, now)? {
+                break;
+            }
+        }
+        Ok(store.followed()?)
+    }
+
+    /// Tries each list that is missing. Says whether another head is followed because of one.
+    fn fetch_lists_once(&mut self, store: &mut Store, now: Timestamp) -> Result<bool, RoundError> {
+        let mut is_another = false;
         let all = store.followed()?;
         if all.iter().all(|followed| followed.segments.is_some()) {
-            return Ok(all);
+            return Ok(false);
         }
         for followed in all {
             let (None, Some(list)) = (&followed.segments, followed.head.head().list) else { continue };
@@ -170,10 +182,11 @@ impl Round<'_> {
                     self.report.pulled.bytes += bytes;
                 }
                 Fetched::Absent => self.problem(Problem::Missing(name)),
+                Fetched::Refused(Refusal::Head(..)) => is_another = true,
                 Fetched::Bad | Fetched::Refused(_) => {}
             }
         }
-        Ok(store.followed()?)
+        Ok(is_another)
     }
 
     fn carry_out(
@@ -220,6 +233,8 @@ impl Round<'_> {
                     progress.failed.insert(fetch.reference.digest);
                     pass.has_moved = true;
                 }
+                // Another one is followed now, or none; each head is refused once.
+                Fetched::Refused(Refusal::Head(..)) => pass.has_moved = true,
                 Fetched::Refused(Refusal::Quota(_, reached)) => {
                     // Without a way for one, there may be one for another.
                     if reached.why == WAYS {

@@ -73,6 +73,8 @@ pub enum Problem {
     Missing(ObjectName),
     /// A file is as its author made it, and cannot be used; says why. No copy will be better.
     Wrong(ObjectName, String),
+    /// The same, found before: nothing new.
+    StillWrong(ObjectName, String),
     /// A file could not be read or written; says why.
     Unreachable(ObjectName, String),
     /// The copy of a file that is kept here is damaged or gone, so that it cannot be put; says how.
@@ -112,6 +114,7 @@ impl Problem {
             | Self::Damaged(object)
             | Self::Missing(object)
             | Self::Wrong(object, _)
+            | Self::StillWrong(object, _)
             | Self::Unreachable(object, _) => match object {
                 ObjectName::Segment { stream: of, .. } => of == stream,
                 ObjectName::Head { .. } | ObjectName::List { .. } => true,

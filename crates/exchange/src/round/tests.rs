@@ -36,6 +36,7 @@ mod random;
 mod relayed;
 mod strange;
 mod together;
+mod wrong;
 
 use counted::Counted;
 use made::Author;

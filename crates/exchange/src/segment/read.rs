@@ -6,6 +6,7 @@ use super::header::{Content, SegmentHeader};
 use super::skeleton::{self, PRELUDE_BYTES};
 use super::{Expected, SegmentError};
 use crate::chain::Link;
+use crate::hash::Hashing;
 
 /// Reads one segment.
 pub struct SegmentReader<R> {
@@ -43,6 +44,9 @@ impl<R: Read> SegmentReader<R> {
         let mut head = vec![0; PRELUDE_BYTES];
         fill(&mut input, &mut head, file_bytes, 0)?;
         let prelude = head.first_chunk().expect("it has that length");
+        if let Some(len) = skeleton::large_header_bytes(prelude).filter(|len| *len < file_bytes) {
+            return Err(check_large(&head, len, expected, file_bytes, &mut input));
+        }
         let len = skeleton::header_bytes(prelude)?;
         if len > file_bytes {
             return Err(SegmentError::Prelude);
@@ -100,6 +104,23 @@ impl<R: Read> SegmentReader<R> {
             };
         }
     }
+}
+
+/// What is wrong with a segment whose prelude says that its header is too large: its author wrote it so, unless prelude and header
+/// are others than those that were named.
+fn check_large(prelude: &[u8], len: u64, expected: &Expected, file_bytes: u64, input: &mut impl Read) -> SegmentError {
+    let (mut hash, mut at, mut piece) = (Hashing::default(), PRELUDE_BYTES as u64, vec![0; 64 * 1024]);
+    hash.add(prelude);
+    let end = at + len;
+    while at < end {
+        let n = usize::try_from(end - at).unwrap_or(usize::MAX).min(piece.len());
+        if let Err(error) = fill(input, &mut piece[..n], file_bytes, at) {
+            return error;
+        }
+        hash.add(&piece[..n]);
+        at += n as u64;
+    }
+    if hash.finish() == expected.reference.digest { SegmentError::HeaderSize(len) } else { SegmentError::Prelude }
 }
 
 /// Fills `to`, which lies `at` bytes into a file of `expected` bytes. A file that ends early is short, not unreadable.

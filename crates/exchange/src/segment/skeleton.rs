@@ -21,11 +21,18 @@ pub const PRELUDE_BYTES: usize = MAGIC.len() + DIGITS + 1;
 /// # Errors
 /// [`SegmentError::Prelude`] when it is none, or the header is empty or larger than [`HEADER_BYTES_MAX`].
 pub fn header_bytes(prelude: &[u8; PRELUDE_BYTES]) -> Result<u64, SegmentError> {
-    let digits = prelude.strip_prefix(MAGIC).and_then(|rest| rest.strip_suffix(b"\n"));
-    let number = digits.and_then(|digits| {
-        digits.iter().try_fold(0u64, |n, digit| digit.is_ascii_digit().then(|| n * 10 + u64::from(digit - b'0')))
-    });
-    number.filter(|n| (1..=HEADER_BYTES_MAX).contains(n)).ok_or(SegmentError::Prelude)
+    said_bytes(prelude).filter(|n| (1..=HEADER_BYTES_MAX).contains(n)).ok_or(SegmentError::Prelude)
+}
+
+/// What a prelude says, within bounds or not.
+fn said_bytes(prelude: &[u8; PRELUDE_BYTES]) -> Option<u64> {
+    let digits = prelude.strip_prefix(MAGIC).and_then(|rest| rest.strip_suffix(b"\n"))?;
+    digits.iter().try_fold(0u64, |n, digit| digit.is_ascii_digit().then(|| n * 10 + u64::from(digit - b'0')))
+}
+
+/// The bytes of a header that is larger than any may be, if this prelude says so.
+pub fn large_header_bytes(prelude: &[u8; PRELUDE_BYTES]) -> Option<u64> {
+    said_bytes(prelude).filter(|n| *n > HEADER_BYTES_MAX)
 }
 
 /// The prelude before a header of `len` bytes.

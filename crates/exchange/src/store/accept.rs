@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufReader, Read, Write as _};
 
 use super::fault::point;
-use super::heads::{Followed, followed_digests};
+use super::heads::{Ends, Followed, followed_digests};
 use super::incarnation::disk_error;
 use super::joint::{Joint, Told, split};
 use super::places::{self, Guard, Incoming};
@@ -92,6 +92,7 @@ impl Store {
         let mut joint = Joint::new(&probe);
         let read = read_whole(expected, bytes, file, &mut |link| joint.see(link))?;
         joint.see_chain(expected.reference.first - 1, read.base);
+        self.check_heads(&naming, expected, Ends { base: read.base, chain: read.chain })?;
         let at = joint.differs.clone();
         let name = file_name(expected.log, &expected.stream, &expected.reference);
         let piece = Piece {
@@ -133,6 +134,7 @@ impl Store {
         let header = SegmentHeader::read(head, expected)?;
         let bytes = blocks.values().map(|block| block.len() as u64).sum::<u64>() + head.len() as u64;
         self.check_room(expected.log, &expected.stream, bytes)?;
+        self.check_heads(&naming, expected, Ends { base: header.base, chain: header.chain })?;
         let probe = self.probe(&naming.lanes, expected)?;
         let mut joint = Joint::new(&probe);
         let (mut marks, mut ranges) = (Vec::new(), Vec::new());
@@ -241,8 +243,22 @@ impl Store {
         if lanes.is_empty() {
             return Err(StoreError::UnknownLog(expected.log));
         }
+        let heads = found.iter().map(|followed| (*followed).clone()).collect();
         let followed = followed.iter().map(|followed| (followed.track, followed.head.digest())).collect();
-        Ok(Naming { lanes, followed })
+        Ok(Naming { lanes, followed, heads })
+    }
+
+    /// Refuses a head that names this segment and contradicts it, or another one that it names: that is no fork, as one head
+    /// says both.
+    fn check_heads(&mut self, naming: &Naming, expected: &Expected, ends: Ends) -> Result<(), StoreError> {
+        for followed in &naming.heads {
+            let Some(all) = &followed.segments else { continue };
+            let (head, stream, reference) = (&followed.head, &expected.stream, &expected.reference);
+            if let Some(why) = self.contradicts(head, all, stream, reference, ends)? {
+                return Err(self.refuse_head(head, followed.track, &why)?);
+            }
+        }
+        Ok(())
     }
 
     /// The same for the own log, whose files may have to be healed.
@@ -252,7 +268,7 @@ impl Store {
         if !all.iter().any(|piece| piece.reference == expected.reference) {
             return Err(StoreError::UnknownLog(self.log));
         }
-        Ok(Naming { lanes: vec![lane], followed: Vec::new() })
+        Ok(Naming { lanes: vec![lane], followed: Vec::new(), heads: Vec::new() })
     }
 
     /// What is known here of the chain where a segment can be compared: its ends, and every mark within.
@@ -286,10 +302,11 @@ impl Store {
     }
 }
 
-/// Which followed heads name a segment, and which heads of its log were followed then.
+/// Which ways and heads that are followed name a segment, and which heads of its log were followed then.
 struct Naming {
     lanes: Vec<Lane>,
     followed: Vec<(u32, Digest)>,
+    heads: Vec<Followed>,
 }
 
 /// Reads a whole segment and checks everything in it.

@@ -18,8 +18,11 @@ use crate::limits::BRANCHES_MAX;
 use crate::list::List;
 use crate::name::{LogId, ObjectId, ObjectName, StreamName};
 
+mod contradiction;
 mod kept;
 
+pub(super) use contradiction::Ends;
+use contradiction::note_wrong;
 use kept::{HeadRow, forget_newer, is_seen, prune};
 pub(super) use kept::{add_marks, follow_newest, followed_digests, seen};
 
@@ -161,7 +164,16 @@ impl Store {
                 })?;
                 return Ok(Some(Seen::NeedsUpgrade));
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                let why = super::read::describe(&error);
+                let &ObjectName::Head { log, n, .. } = name else { return Err(error.into()) };
+                // What is not signed says nothing of the log, and a log that was never met keeps no rows.
+                if !SignedHead::is_signed(name, bytes) || self.state(log)?.is_none() {
+                    return Err(error.into());
+                }
+                self.note_refused_head(log, n, Digest::of(&[bytes]), &why, now)?;
+                return Err(StoreError::WrongHead { name: name.clone(), why });
+            }
         };
         let log = signed.head().log();
         if self.is_seen(log, signed.digest())? {
@@ -174,6 +186,10 @@ impl Store {
         }
         self.meet(log, signed.head().from.as_ref().map(crate::head::Vouch::log), now)?;
         self.check_said(log, bytes.len() as u64)?;
+        if let Some(why) = self.contradiction(&signed)? {
+            self.note_refused_head(log, signed.head().n, signed.digest(), &why, now)?;
+            return Err(StoreError::WrongHead { name: name.clone(), why });
+        }
         let followed = followed_digests(self.db.conn(), log)?;
         let (track, verdict) = self.place_head(&signed)?;
         let seen = match &verdict {
@@ -221,6 +237,24 @@ impl Store {
             tracing::warn!(%log, n = head.n, ?seen, "a head contradicts what is known");
         }
         Ok(Some(seen))
+    }
+
+    /// Notes a head that its author made wrong, so that it is known and can be named.
+    fn note_refused_head(
+        &mut self,
+        log: LogId,
+        n: u64,
+        digest: Digest,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        tracing::warn!(%log, n, why, "a head is as its author made it, and cannot be used");
+        self.db.write(|tx| {
+            forget_newer(tx, log, digest)?;
+            HeadRow { log, digest, n, track: 0, verdict: "wrong", bytes: &[], now }.insert(tx)?;
+            note_wrong(tx, log, digest, why)?;
+            prune(tx, log)
+        })
     }
 
     /// Looks again at heads that needed a later version when another version of the program saw them: this one may read them.
@@ -322,7 +356,14 @@ impl Store {
             point("exchange.list.noted")?;
             Ok::<_, StoreError>(())
         })?;
-        self.share(log)
+        self.share(log)?;
+        for followed in self.followed_of(log)? {
+            let names_it = followed.head.head().list.is_some_and(|list| list.digest == reference.digest);
+            if names_it && let Some(why) = self.contradiction(&followed.head)? {
+                return Err(self.refuse_head(&followed.head, followed.track, &why)?);
+            }
+        }
+        Ok(())
     }
 
     /// What the newest heads name, of all logs but the own one.
@@ -390,7 +431,7 @@ impl Store {
     /// [`StoreError`].
     pub fn knows_head(&self, name: &ObjectName) -> Result<bool, StoreError> {
         let &ObjectName::Head { log, n, id } = name else { return Ok(false) };
-        let sql = "SELECT digest FROM heads_seen WHERE log = ?1 AND n = ?2 AND (verdict <> 'newer' OR reader IS ?3)
+        let sql = "SELECT digest FROM heads_seen WHERE log = ?1 AND n = ?2 AND (verdict NOT IN ('newer', 'wrong') OR reader IS ?3)
                    UNION SELECT digest FROM heads_signed WHERE log = ?1 AND n = ?2";
         let mut rows = self.db.conn().prepare_cached(sql)?;
         let rows = rows.query_map((log.to_string(), int(n), READER), |row| digest(row, 0))?;
@@ -406,7 +447,7 @@ impl Store {
         last: u64,
     ) -> Result<BTreeSet<(u64, ObjectId)>, StoreError> {
         let sql = "SELECT n, digest FROM heads_seen WHERE log = ?1 AND n BETWEEN ?2 AND ?3
-                       AND (verdict <> 'newer' OR reader IS ?4)
+                       AND (verdict NOT IN ('newer', 'wrong') OR reader IS ?4)
                    UNION ALL SELECT n, digest FROM heads_signed WHERE log = ?1 AND n BETWEEN ?2 AND ?3";
         let mut rows = self.db.conn().prepare_cached(sql)?;
         let rows = rows.query_map((log.to_string(), int(first), int(last), READER), |row| {
@@ -434,7 +475,7 @@ impl Store {
         })?;
         for row in rows {
             let (digest, track, verdict) = row?;
-            if crate::name::ObjectId::of(digest) == id && verdict != "shrunk" {
+            if crate::name::ObjectId::of(digest) == id && verdict != "shrunk" && verdict != "wrong" {
                 return Ok(Some((track, verdict == "newer")));
             }
         }

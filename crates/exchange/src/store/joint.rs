@@ -83,22 +83,79 @@ pub(super) fn split(tx: &rusqlite::Connection, lane: &Lane, told: &[Told], at: u
             move_pieces(tx, &there, next, &theirs.collect(), 1)?;
         }
     }
-    // What those heads said of the way is said of another; only what is held is certain.
+    forget_unbacked(tx, lane.log, lane.track)?;
+    super::heads::follow_newest(tx, lane.log, lane.track)?;
+    Ok(next)
+}
+
+/// Forgets marks of a way that no record there backs: what heads that are not on it any more said of it. Only what is held is
+/// certain.
+pub(super) fn forget_unbacked(tx: &rusqlite::Connection, log: LogId, track: u32) -> Result<(), StoreError> {
+    let text = log.to_string();
     let sql = "SELECT DISTINCT stream FROM marks WHERE log = ?1 AND track = ?2";
     let mut streams = tx.prepare_cached(sql)?;
-    let streams = streams.query_map((&log, lane.track), |row| rows::parsed(row, 0))?;
+    let streams = streams.query_map((&text, track), |row| rows::parsed(row, 0))?;
     for stream in streams.collect::<rusqlite::Result<Vec<StreamName>>>()? {
-        let lane = Lane { stream, ..lane.clone() };
+        let lane = Lane { log, track, stream };
         let held = rows::held(tx, &lane)?;
         for (seq, _) in rows::marks(tx, &lane, 0, u64::MAX >> 1)? {
             if !held.contains(seq) && !held.contains(seq + 1) {
                 let sql = "DELETE FROM marks WHERE log = ?1 AND track = ?2 AND stream = ?3 AND seq = ?4";
-                tx.prepare_cached(sql)?.execute((&log, lane.track, lane.stream.as_str(), rows::int(seq)))?;
+                tx.prepare_cached(sql)?.execute((&text, track, lane.stream.as_str(), rows::int(seq)))?;
             }
         }
     }
-    super::heads::follow_newest(tx, lane.log, lane.track)?;
-    Ok(next)
+    Ok(())
+}
+
+/// Lets go of what only one head of a way named and none that is left there reaches. What was folded of it is taken back; a good
+/// head brings it again.
+pub(super) fn drop_named(
+    tx: &rusqlite::Connection,
+    log: LogId,
+    track: u32,
+    told: &[Told],
+    wrong: Digest,
+) -> Result<(), StoreError> {
+    let (theirs, ours) = (named(told, |head| *head == wrong), named(told, |head| *head != wrong));
+    let mut reached = BTreeMap::new();
+    for (_, digest) in super::heads::followed_digests(tx, log)?.into_iter().filter(|(on, _)| *on == track) {
+        if let Some(head) = super::heads::seen(tx, log, track, digest)? {
+            reached.extend(head.head().streams.iter().map(|(stream, state)| (stream.clone(), state.last)));
+        }
+    }
+    for (stream, theirs) in theirs {
+        let lane = Lane { log, track, stream };
+        let last = reached.get(&lane.stream).copied().unwrap_or(0);
+        let ours = ours.get(&lane.stream);
+        let goes = |piece: &Piece| {
+            let digest = piece.reference.digest;
+            let is_named_still = ours.is_some_and(|ours| ours.contains(&digest));
+            theirs.contains(&digest) && !is_named_still && piece.reference.last > last
+        };
+        let (gone, left): (Vec<_>, Vec<_>) = pieces(tx, &lane, 1, u64::MAX)?.into_iter().partition(goes);
+        let within = |piece: &Piece| Ranges::of(piece.reference.first, piece.reference.last);
+        let kept = left.iter().filter(|piece| piece.blocks.is_none()).map(within);
+        let kept = kept.fold(Ranges::new(), |all, one| all.union(&one));
+        let dropped = gone.iter().map(within).fold(Ranges::new(), |all, one| all.union(&one)).difference(&kept);
+        let held = rows::held(tx, &lane)?;
+        let Some(first) = held.intersection(&dropped).iter().next().map(|range| *range.start()) else { continue };
+        let (text, stream) = (log.to_string(), lane.stream.as_str());
+        for piece in &gone {
+            let sql = "DELETE FROM segments WHERE log = ?1 AND track = ?2 AND stream = ?3 AND file = ?4";
+            tx.prepare_cached(sql)?.execute((&text, track, stream, &piece.file))?;
+            let sql = "DELETE FROM attached WHERE log = ?1 AND file = ?2
+                       AND NOT EXISTS (SELECT 1 FROM segments WHERE log = ?1 AND file = ?2)";
+            tx.prepare_cached(sql)?.execute((&text, &piece.file))?;
+        }
+        rows::set_held(tx, &lane, &held.difference(&dropped))?;
+        let sql = "DELETE FROM forks WHERE log = ?1 AND stream = ?2";
+        tx.prepare_cached(sql)?.execute((&text, stream))?;
+        let sql = "INSERT INTO moved (log, track, stream, after) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT DO UPDATE SET after = min(after, excluded.after)";
+        tx.prepare_cached(sql)?.execute((&text, track, stream, rows::int(first - 1)))?;
+    }
+    Ok(())
 }
 
 /// The segments that some of these heads name, of each stream.

@@ -9,6 +9,12 @@ use super::rows::{digest, int, number, parsed};
 use super::{Store, StoreError, heard};
 use crate::name::{Entry, Folder, LogId, ObjectName, StreamName};
 
+/// How the reason begins when an author's own doing is the matter: no other copy is asked for.
+pub(crate) const AUTHOR: &str = "as its author made it: ";
+
+/// How what follows that begins where a head is larger than any may be.
+pub(crate) const LARGE_HEAD: &str = "a head has at most";
+
 /// Rejections that are remembered of one remote, newest first: what is forgotten is tried again.
 const REJECTS_KEPT: i64 = 10_000;
 
@@ -231,7 +237,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn refused_heads(&self) -> Result<Vec<ObjectName>, StoreError> {
-        let sql = "SELECT log, n, digest FROM heads_seen WHERE verdict IN ('shrunk', 'newer') ORDER BY log, n";
+        let sql = "SELECT log, n, digest FROM heads_seen WHERE verdict IN ('shrunk', 'newer', 'wrong') ORDER BY log, n";
         let mut rows = self.db.conn().prepare_cached(sql)?;
         let rows = rows.query_map([], |row| {
             Ok(ObjectName::head(parsed(row, 0)?, number(row, 1)?, super::rows::digest(row, 2)?))

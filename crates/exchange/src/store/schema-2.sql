@@ -5,3 +5,5 @@ CREATE TABLE later (
   digest BLOB NOT NULL, file TEXT NOT NULL, reader TEXT NOT NULL,
   PRIMARY KEY (log, file)
 ) STRICT, WITHOUT ROWID;
+-- Why a head is as its author made it and cannot be used; its verdict is wrong then, and reader the version that found it so.
+ALTER TABLE heads_seen ADD COLUMN why TEXT;

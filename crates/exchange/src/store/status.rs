@@ -15,12 +15,13 @@ use super::schema::SCHEMA;
 use super::{Forgotten, LogRow, LogState, Store, StoreError, incarnation};
 use crate::head::{Author, SignedHead};
 use crate::holds::Holds;
-use crate::name::{LogId, StreamName};
+use crate::name::{LogId, ObjectName, StreamName};
 use crate::ranges::Ranges;
 
 mod copied;
 mod read;
 mod skew;
+mod wrong;
 
 use read::read;
 
@@ -61,6 +62,8 @@ pub struct LogStatus {
     pub has_shrunk: bool,
     /// Whether something of it needs a later version of the program.
     pub needs_upgrade: bool,
+    /// What its author signed, made wrong and did not make good by a later head: objects, and what is wrong with them.
+    pub wrong: Vec<(ObjectName, String)>,
     /// Its streams.
     pub streams: BTreeMap<StreamName, StreamStatus>,
     /// What its author says it holds of others, without a gap from the first record on. Of the own log: what is folded here.

@@ -100,6 +100,10 @@ impl Store {
                     ways.branches.insert(track, points);
                     ways.goes_on.insert(track, last + 1);
                 }
+                // The head of the first one was refused: what is left of its log begins here.
+                None if tracks.first() == Some(&track) && self.is_first_way(log, track)? => {
+                    ways.goes_on.insert(track, 1);
+                }
                 None => drop(ways.unknown.insert(track)),
             }
         }
@@ -166,6 +170,11 @@ impl Store {
             }
         }
         Ok(best)
+    }
+
+    /// Whether no head on an earlier way is followed.
+    fn is_first_way(&self, log: LogId, track: u32) -> Result<bool, StoreError> {
+        Ok(super::heads::followed_digests(self.db.conn(), log)?.into_iter().all(|(other, _)| other >= track))
     }
 
     fn noted_forks(&self, lane: &Lane) -> Result<Vec<Point>, StoreError> {

@@ -30,6 +30,7 @@ fn of_log(problem: &Problem) -> Option<LogId> {
         | Problem::Damaged(object)
         | Problem::Missing(object)
         | Problem::Wrong(object, _)
+        | Problem::StillWrong(object, _)
         | Problem::Unreachable(object, _)
         | Problem::Lost(object, _)
         | Problem::Blocked(object) => Some(object.log()),

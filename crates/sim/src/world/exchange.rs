@@ -103,7 +103,7 @@ impl World {
                 Problem::Arriving(_) => Event::Arriving,
                 Problem::Damaged(_) => Event::Damaged,
                 Problem::Missing(_) => Event::Missing,
-                Problem::Wrong(..) => Event::Wrong,
+                Problem::Wrong(..) | Problem::StillWrong(..) => Event::Wrong,
                 Problem::Shrunk(_) => Event::RolledBack,
                 Problem::Forked(_) => Event::Fork,
                 Problem::NeedsUpgrade(_) => Event::LaterHead,

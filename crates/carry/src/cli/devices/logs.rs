@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use carry_code::registry::KnownDevice;
 use carry_daemon::exchange::accord;
 use carry_daemon::exchange::settings::Settings;
-use carry_exchange::name::StreamName;
+use carry_exchange::name::{ObjectName, StreamName};
 use carry_exchange::store::LogState;
 use carry_exchange::store::status::{LogStatus, Status, StreamStatus};
 use serde::Serialize;
@@ -17,6 +17,8 @@ use crate::failure::Failure;
 use crate::text;
 use crate::wire::Shell;
 
+/// Files of one device that are wrong and named one by one; `--json` lists all.
+const WRONG_SHOWN: usize = 3;
 /// Clocks that differ by less are not worth a word.
 const SKEW_SHOWN_MS: i64 = 60_000;
 
@@ -143,6 +145,12 @@ fn remarks(shell: &Shell, status: &Status, names: &Names) -> Result<(), Failure>
                 "{name} runs a later version of Carry; what it writes is kept until an upgrade here"
             ));
         }
+        for (object, why) in log.wrong.iter().take(WRONG_SHOWN) {
+            shell.out.warn(format_args!("{name} made {object} wrong, and it cannot be used: {}", text::line(why)));
+        }
+        if log.wrong.len() > WRONG_SHOWN {
+            shell.out.warn(format_args!("{name} made {} more wrong", log.wrong.len() - WRONG_SHOWN));
+        }
         if let Some(skew) = log.skew_ms.filter(|skew| skew.abs() >= SKEW_SHOWN_MS) {
             let how = if skew > 0 { "ahead of" } else { "behind" };
             shell.out.warn(format_args!("the clock of {name} is {} min {how} this one, or more", skew.abs() / 60_000));
@@ -228,8 +236,22 @@ pub(super) struct LogJson {
     ways: usize,
     shrunk: bool,
     needs_upgrade: bool,
+    wrong: Vec<WrongJson>,
     beside: Vec<String>,
     streams: BTreeMap<String, StreamJson>,
+}
+
+/// Something that its author made wrong.
+#[derive(Clone, Serialize)]
+struct WrongJson {
+    object: String,
+    reason: String,
+}
+
+impl WrongJson {
+    fn new((object, why): &(ObjectName, String)) -> Self {
+        Self { object: object.to_string(), reason: why.clone() }
+    }
 }
 
 /// One stream.
@@ -262,6 +284,7 @@ impl LogJson {
             ways: log.n_ways,
             shrunk: log.has_shrunk,
             needs_upgrade: log.needs_upgrade,
+            wrong: log.wrong.iter().map(WrongJson::new).collect(),
             beside: beside(log, status),
             streams: streams
                 .map(|(name, stream)| {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::code;
 use super::names::Names;
-use super::problem::of_disk;
+use super::problem::{WRONG_ADVICE, of_disk};
 use crate::cli::devices::{fingerprint_of, waiting};
 use crate::cli::remote::{self, Rounds, failing};
 use crate::failure::Failure;
@@ -301,6 +301,10 @@ fn of_logs(status: &Status, finding: &dyn Fn(&'static str, Severity, String, &st
         if log.needs_upgrade {
             let advice = "What it writes is kept, and taken in after an upgrade here.";
             add("exchange-upgrade", Severity::Warning, format!("{name} runs a later version of Carry."), advice);
+        }
+        if let Some((object, why)) = log.wrong.first() {
+            let problem = format!("{name} made {object} wrong, and it cannot be used: {}.", text::line(why));
+            add("exchange-wrong", Severity::Warning, problem, WRONG_ADVICE);
         }
         if let Some(skew) = log.skew_ms.filter(|skew| skew.abs() >= SKEW_MAX_MS) {
             let (minutes, how) = (skew.abs() / 60_000, if skew > 0 { "ahead of" } else { "behind" });

@@ -18,6 +18,10 @@ pub(super) const LOST_ADVICE: &str =
 const UNSENT_ADVICE: &str = "Its device may not send it there: `--code` of `carry remote add` there does. Else it may still be on its way, \
                              and nothing is to be done.";
 
+/// What to do about what a device made wrong.
+pub(super) const WRONG_ADVICE: &str =
+    "The rest went on. Its device runs a program that is broken or not Carry: update it there.";
+
 /// A problem for people.
 pub(super) struct Words {
     /// What is so.
@@ -52,6 +56,7 @@ pub(super) fn is_failure(problem: &Problem) -> bool {
         // These are how things stand, and settle or stay without anything being lost.
         Problem::Arriving(_)
         | Problem::Missing(_)
+        | Problem::StillWrong(..)
         | Problem::Shrunk(_)
         | Problem::Forked(_)
         | Problem::NeedsUpgrade(_) => false,
@@ -70,9 +75,9 @@ pub(super) fn words(problem: &Problem, names: &Names) -> Words {
             format!("a file of {} is damaged there: {object}", of(object)),
             "The rest went on. `carry exchange verify --repair --deep` on a device that has a good copy puts it again at once; exchanges there do so within a day.".to_owned(),
         ),
-        Problem::Wrong(object, why) => (
+        Problem::Wrong(object, why) | Problem::StillWrong(object, why) => (
             format!("a file of {} is as it was made, and cannot be used: {object}: {}", of(object), text::line(why)),
-            "The rest went on. Its device runs a program that is broken or not Carry: update it there.".to_owned(),
+            WRONG_ADVICE.to_owned(),
         ),
         Problem::Missing(object) => (
             format!("a file of {} is not there yet: {object}", of(object)),
@@ -174,10 +179,7 @@ fn quota(name: &str, reached: Reached) -> Words {
             format!("{name} has brought as much as one device may"),
             "What is kept stays, and nothing more of it is taken in: 50 GiB is the most that is kept of one device.",
         ),
-        Some(Limit::Segment) => (
-            format!("{name} brings a file that is larger than any may be"),
-            "The rest went on. Its device runs a program that is broken or not Carry: update it there.",
-        ),
+        Some(Limit::Segment) => (format!("{name} brings a file that is larger than any may be"), WRONG_ADVICE),
         None => (
             format!("not all of {name} is taken in: {}", reached.why),
             "The rest went on. `carry devices` shows what is known here; `carry devices forget NAME` lets go of a device.",
@@ -202,7 +204,7 @@ pub(super) fn kind(problem: &Problem) -> &'static str {
         Problem::Arriving(_) => "arriving",
         Problem::Damaged(_) => "damaged",
         Problem::Missing(_) => "missing",
-        Problem::Wrong(..) => "wrong",
+        Problem::Wrong(..) | Problem::StillWrong(..) => "wrong",
         Problem::Unreachable(..) => "unreachable",
         Problem::Lost(..) => "lost",
         Problem::Shrunk(_) => "shrunk",
@@ -240,9 +242,10 @@ fn json(problem: &Problem, names: &Names) -> ProblemJson {
         Problem::Arriving(object) | Problem::Damaged(object) | Problem::Missing(object) | Problem::Blocked(object) => {
             (Some(object), Some(object.log()), None, None)
         }
-        Problem::Unreachable(object, why) | Problem::Lost(object, why) | Problem::Wrong(object, why) => {
-            (Some(object), Some(object.log()), None, Some(why))
-        }
+        Problem::Unreachable(object, why)
+        | Problem::Lost(object, why)
+        | Problem::Wrong(object, why)
+        | Problem::StillWrong(object, why) => (Some(object), Some(object.log()), None, Some(why)),
         Problem::Shrunk(log) | Problem::Forked(log) | Problem::NeedsUpgrade(log) => (None, Some(*log), None, None),
         Problem::Quota(log, reached) => {
             reason_of_limit = reached.limit.map_or(reached.why, Limit::as_str).to_owned();
@@ -277,6 +280,15 @@ mod tests {
             "{}",
             words.advice
         );
+    }
+
+    #[test]
+    fn what_another_device_made_wrong_fails_the_exchange_that_finds_it_and_no_other() {
+        let log: LogId = "0123456789abcdef0123456789abcdef".parse().unwrap_or_else(|e| panic!("{e}"));
+        let object = ObjectName::head(log, 1, carry_exchange::hash::Digest::of(&[b"a head"]));
+        let (new, known) = (Problem::Wrong(object.clone(), String::new()), Problem::StillWrong(object, String::new()));
+        assert_eq!((is_failure(&new), is_failure(&known)), (true, false));
+        assert_eq!(kind(&new), kind(&known));
     }
 
     #[test]

@@ -88,6 +88,7 @@ fn show_missing(shell: &Shell) -> Result<bool, Failure> {
     let counts = |log: &&LogStatus| matches!(log.row.state, LogState::Own | LogState::Former | LogState::Approved);
     let mut has_lost = false;
     for log in status.logs.iter().filter(counts) {
+        show_wrong(shell, log, &names)?;
         for (stream, state) in &log.streams {
             let n = state.missing.count();
             if n == 0 || !(log.is_ours() || settings.takes(stream)) {
@@ -117,6 +118,33 @@ fn show_missing(shell: &Shell) -> Result<bool, Failure> {
         }
     }
     Ok(has_lost)
+}
+
+/// Names what a device made wrong. Nothing here is amiss with it.
+fn show_wrong(shell: &Shell, log: &LogStatus, names: &Names) -> Result<(), Failure> {
+    for (object, reason) in &log.wrong {
+        if shell.out.is_json() {
+            let (log, object) = (log.row.log.to_string(), object.to_string());
+            shell.out.json(&WrongJson { log, object, reason })?;
+            continue;
+        }
+        shell.out.line(format_args!(
+            "{} of {} is as it was made, and cannot be used: {}. Update Carry there.",
+            object,
+            names.whose(log.row.log),
+            text::line(reason)
+        ))?;
+    }
+    Ok(())
+}
+
+/// What its author made wrong, for machines.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "exchange-wrong")]
+struct WrongJson<'a> {
+    log: String,
+    object: String,
+    reason: &'a str,
 }
 
 /// Records that are missing here, for machines.

@@ -37,6 +37,7 @@ fn status(written: Written) -> LogStatus {
         n_ways: 1,
         has_shrunk: false,
         needs_upgrade: false,
+        wrong: Vec::new(),
         streams: BTreeMap::new(),
         holds: Holds::new(),
     }

@@ -8,7 +8,7 @@ use crate::plan::Part;
 use crate::remote::{Part as FilePart, RemoteFile};
 use crate::round::fetch::{Refusal, Tried, sort_out};
 use crate::round::{Round, RoundError};
-use crate::segment::{Expected, PRELUDE_BYTES, SegmentHeader, header_bytes};
+use crate::segment::{Expected, PRELUDE_BYTES, SegmentHeader, header_bytes, large_header_bytes};
 use crate::store::{Accepted, Store, StoreError};
 
 /// Bytes that are fetched to read a header; few are larger.
@@ -41,6 +41,9 @@ impl Round<'_> {
     ) -> Result<Tried<(Vec<u8>, SegmentHeader)>, RoundError> {
         let first = HEADER_BYTES_AIM.min(expected.reference.bytes);
         let (mut bytes, got) = self.read(file, FilePart::Range { from: 0, bytes: first })?;
+        if bytes.first_chunk().is_some_and(|prelude| large_header_bytes(prelude).is_some()) {
+            return Ok(Tried::Refused(Refusal::Whole));
+        }
         let Some(length) = bytes.first_chunk::<PRELUDE_BYTES>().and_then(|prelude| header_bytes(prelude).ok()) else {
             return Ok(Tried::Bad(Some(got), "it does not begin like a segment".to_owned()));
         };

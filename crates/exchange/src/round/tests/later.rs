@@ -67,7 +67,7 @@ fn a_damaged_segment_of_a_later_version_is_no_good() {
     assert_eq!(device.round(&one).problems, [Problem::NeedsUpgrade(author.log)]);
     // One that is damaged here is found, let go and fetched again.
     let file = device.root.join("data/exchange").join(author.log.to_string()).join(path.rsplit('/').next().unwrap());
-    std::fs::write(&file, &bad).unwrap();
+    carry_kernel::disk::write_atomic(&file, &bad).unwrap();
     assert_eq!(device.store.verify().unwrap().len(), 1);
     let found = device.store.let_go_damaged().unwrap();
     assert_eq!((found.findings.len(), found.of.len()), (1, 1));

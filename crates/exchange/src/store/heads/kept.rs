@@ -12,7 +12,8 @@ use crate::store::rows::{self, Lane, digest, int, number, track};
 
 /// Lets go of the row of a head that another version of the program could not read.
 pub(super) fn forget_newer(tx: &rusqlite::Connection, log: LogId, digest: Digest) -> Result<(), StoreError> {
-    let sql = "DELETE FROM heads_seen WHERE log = ?1 AND digest = ?2 AND verdict = 'newer' AND reader IS NOT ?3";
+    let sql = "DELETE FROM heads_seen WHERE log = ?1 AND digest = ?2 AND verdict IN ('newer', 'wrong')
+               AND reader IS NOT ?3";
     tx.prepare_cached(sql)?.execute((log.to_string(), digest.as_bytes(), READER))?;
     Ok(())
 }
@@ -31,7 +32,7 @@ pub(super) struct HeadRow<'a> {
 impl HeadRow<'_> {
     pub(super) fn insert(&self, tx: &rusqlite::Connection) -> Result<(), StoreError> {
         let sql = "INSERT OR IGNORE INTO heads_seen (log, digest, n, track, verdict, bytes, at_ms, reader)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, iif(?5 = 'newer', ?8, NULL))";
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, iif(?5 IN ('newer', 'wrong'), ?8, NULL))";
         tx.prepare_cached(sql)?.execute((
             self.log.to_string(),
             self.digest.as_bytes(),
@@ -108,7 +109,7 @@ pub(super) fn prune(tx: &rusqlite::Connection, log: LogId) -> Result<(), StoreEr
 pub(super) fn is_seen(db: &rusqlite::Connection, log: LogId, digest: Digest) -> Result<bool, StoreError> {
     // One that another version could not read is read again.
     let sql = "SELECT EXISTS (SELECT 1 FROM heads_seen WHERE log = ?1 AND digest = ?2
-                       AND (verdict <> 'newer' OR reader IS ?3))
+                       AND (verdict NOT IN ('newer', 'wrong') OR reader IS ?3))
                    OR EXISTS (SELECT 1 FROM heads_signed WHERE log = ?1 AND digest = ?2)";
     let row = (log.to_string(), digest.as_bytes(), READER);
     Ok(db.prepare_cached(sql)?.query_row(row, |row| row.get(0))?)

@@ -6,7 +6,7 @@ use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::{self, Connection, OptionalExtension as _};
 
 use super::skew::{OWN_HEADS, skew};
-use super::{LogStatus, NewestHead, Status};
+use super::{LogStatus, NewestHead, Status, wrong};
 use crate::head::SignedHead;
 use crate::holds::Holds;
 use crate::name::{LogId, ObjectName, StreamName};
@@ -51,6 +51,7 @@ fn log_status(db: &Connection, row: LogRow, own: LogId, own_heads: &[SignedHead]
         n_ways: 0,
         has_shrunk: verdict_seen(db, log, "shrunk")?,
         needs_upgrade: verdict_seen(db, log, "newer")?,
+        wrong: wrong::of(db, log)?,
         streams: BTreeMap::new(),
         holds: Holds::new(),
     };

@@ -204,6 +204,7 @@ fn a_copied_home_is_told_from_a_restored_one_and_from_a_moved_one() {
         n_ways: 1,
         has_shrunk: false,
         needs_upgrade: false,
+        wrong: Vec::new(),
         streams: Default::default(),
         holds: Default::default(),
     };

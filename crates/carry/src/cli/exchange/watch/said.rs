@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use carry_daemon::exchange::unsent::is_kept_back;
-use carry_exchange::name::StreamName;
+use carry_exchange::name::{ObjectName, StreamName};
 use carry_exchange::round::{Problem, Report};
 use carry_exchange::store::Delivered;
 
@@ -73,6 +73,7 @@ fn about(one: &Problem) -> About {
         | Problem::Missing(object)
         | Problem::Blocked(object)
         | Problem::Wrong(object, _)
+        | Problem::StillWrong(object, _)
         | Problem::Unreachable(object, _)
         | Problem::Lost(object, _) => object.to_string(),
         Problem::Shrunk(log) | Problem::Forked(log) | Problem::NeedsUpgrade(log) => log.to_string(),
@@ -94,11 +95,14 @@ fn is_over(said: &Problem, report: &Report) -> bool {
         }
         // Only said when it is met.
         Problem::Shrunk(_) | Problem::Forked(_) | Problem::NeedsUpgrade(_) | Problem::Cut(_) => false,
+        // A head that is wrong is not read again.
+        Problem::Wrong(ObjectName::Head { .. }, _) | Problem::StillWrong(ObjectName::Head { .. }, _) => false,
         // A round that ended early has not come to everything.
         Problem::Arriving(_)
         | Problem::Damaged(_)
         | Problem::Missing(_)
         | Problem::Wrong(..)
+        | Problem::StillWrong(..)
         | Problem::Unreachable(..)
         | Problem::Quota(..)
         | Problem::Strand(..) => !report.has_more,

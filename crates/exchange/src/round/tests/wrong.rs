@@ -1,0 +1,222 @@
+//! What its author signed and made wrong.
+
+use super::*;
+use crate::head::{Head, ListRef, StreamState};
+use crate::list::List;
+use crate::segment::SegmentRef;
+
+/// A place, an author whose files are made by hand, and a device that trusts it.
+fn three() -> (Counted<MemoryRemote>, Author, Device) {
+    let (remote, author, mut device) = (memory(), Author::new(9), Device::new());
+    device.trust(author.log);
+    (remote, author, device)
+}
+
+/// Exchanges, and expects that this head is named for this reason and nothing else, and is no news later.
+#[track_caller]
+fn refused(device: &mut Device, remote: &Counted<MemoryRemote>, head: &crate::head::SignedHead, why: &str) {
+    let report = device.round(remote);
+    let [Problem::Wrong(name, found)] = &report.problems[..] else { panic!("{:?}", report.problems) };
+    assert_eq!(*name, head.name());
+    assert!(found.contains(why), "{found}");
+    let status = device.store.status().unwrap();
+    let log = status.log(head.head().log()).unwrap();
+    assert_eq!((log.n_ways, log.has_shrunk), (1, false), "it is no copied home");
+    assert!(
+        matches!(&log.wrong[..], [(name, found)] if *name == head.name() && found.contains(why)),
+        "{:?}",
+        log.wrong
+    );
+    assert_eq!((device.round(remote).problems, device.store.verify().unwrap()), (vec![], vec![]));
+}
+
+/// Exchanges, and expects that a good head has healed all.
+#[track_caller]
+fn healed(device: &mut Device, remote: &Counted<MemoryRemote>, log: LogId, shown: &[&str]) {
+    assert_eq!(device.round(remote).problems, []);
+    assert_eq!(device.shown(), texts(shown));
+    let status = device.store.status().unwrap();
+    let status = status.log(log).unwrap();
+    assert_eq!((status.n_ways, status.n_missing(), &status.wrong[..]), (1, 0, &[][..]));
+    assert_eq!(device.store.verify().unwrap(), []);
+}
+
+fn other_chain(_: &mut Head, state: &mut StreamState) {
+    state.chain = Digest::of(&[b"another"]);
+}
+
+#[test]
+fn a_first_head_with_a_chain_that_its_segments_do_not_have_is_named_and_a_later_one_heals_it() {
+    let (remote, mut author, mut device) = three();
+    author.seal(&remote.inner, "one");
+    let wrong = author.head_as(&remote.inner, &other_chain);
+    refused(&mut device, &remote, &wrong, "do not lead to the chain");
+    assert_eq!(device.shown(), texts(&[]));
+    author.head(&remote.inner);
+    healed(&mut device, &remote, author.log, &["one"]);
+    author.seal(&remote.inner, "two");
+    author.head(&remote.inner);
+    healed(&mut device, &remote, author.log, &["one", "two"]);
+}
+
+#[test]
+fn after_a_good_head_a_wrong_one_takes_nothing_away() {
+    let (remote, mut author, mut device) = three();
+    author.seal(&remote.inner, "one");
+    author.head(&remote.inner);
+    device.round(&remote);
+    author.seal(&remote.inner, "two");
+    let wrong = author.head_as(&remote.inner, &other_chain);
+    refused(&mut device, &remote, &wrong, "do not lead to the chain");
+    // One that names nothing new is found out by what is held.
+    let wrong = author.head_as(&remote.inner, &|head, state| {
+        (head.wants, state.last) = (Vec::new(), 1);
+        state.tail.truncate(1);
+        other_chain(head, state);
+    });
+    let report = device.round(&remote);
+    assert!(matches!(&report.problems[..], [Problem::Wrong(name, _)] if *name == wrong.name()), "{report:?}");
+    assert_eq!(device.shown(), texts(&["one"]));
+    author.seal(&remote.inner, "three");
+    author.head(&remote.inner);
+    healed(&mut device, &remote, author.log, &["one", "two", "three"]);
+}
+
+#[test]
+fn segments_that_do_not_join_are_no_fork() {
+    for is_first_known in [true, false] {
+        let (remote, mut author, mut device) = three();
+        author.seal(&remote.inner, "one");
+        if is_first_known {
+            author.head(&remote.inner);
+            device.round(&remote);
+        }
+        let good = author.chain;
+        author.chain = Digest::of(&[b"another"]);
+        author.seal(&remote.inner, "two");
+        let wrong = author.head(&remote.inner);
+        refused(&mut device, &remote, &wrong, "after 1 do not join");
+        assert_eq!(device.shown().len(), usize::from(is_first_known));
+        author.tail.truncate(1);
+        (author.last, author.chain) = (1, good);
+        author.seal(&remote.inner, "two again");
+        author.head(&remote.inner);
+        healed(&mut device, &remote, author.log, &["one", "two again"]);
+    }
+}
+
+#[test]
+fn records_that_do_not_begin_where_their_log_does_are_no_fork() {
+    let (remote, mut author, mut device) = three();
+    author.chain = Digest::of(&[b"another"]);
+    author.seal(&remote.inner, "one");
+    let wrong = author.head(&remote.inner);
+    refused(&mut device, &remote, &wrong, "after 0 do not join");
+}
+
+#[test]
+fn what_was_folded_for_a_head_that_turns_out_wrong_is_taken_back() {
+    let (remote, mut author, mut device) = three();
+    let first = author.seal(&remote.inner, "one");
+    author.chain = Digest::of(&[b"another"]);
+    author.seal(&remote.inner, "two");
+    let wrong = author.head(&remote.inner);
+    // The older one is still on its way.
+    let path = author.name_of(&first).path();
+    let bytes = remote.inner.files()[&path].clone();
+    remote.inner.uproot(&path);
+    device.round(&remote);
+    assert_eq!(device.shown(), texts(&["two"]));
+    remote.inner.plant(&path, &bytes);
+    refused(&mut device, &remote, &wrong, "after 1 do not join");
+    assert_eq!(device.shown(), texts(&[]));
+}
+
+/// Puts a list of these streams.
+fn plant_list(remote: &MemoryRemote, log: LogId, streams: &[(&str, &[SegmentRef])]) -> ListRef {
+    let streams = streams.iter().map(|(name, segments)| (stream(name), segments.to_vec())).collect();
+    let list = List { log, streams, holds: BTreeMap::new() }.write().unwrap();
+    remote.plant(&list.name.path(), &list.bytes);
+    list.reference
+}
+
+#[test]
+fn a_list_and_a_tail_that_do_not_fit_are_their_heads_fault() {
+    for (listed, tail, other, why) in [
+        (0..1, 2..3, None, "do not follow"),
+        (0..2, 1..3, None, "do not follow"),
+        (0..2, 2..3, Some("plans"), "the list has it"),
+    ] {
+        let (remote, mut author, mut device) = three();
+        author.seal(&remote.inner, "one");
+        author.head(&remote.inner);
+        device.round(&remote);
+        author.seal(&remote.inner, "two");
+        author.seal(&remote.inner, "three");
+        let all = author.tail.clone();
+        let mut streams = vec![("notes", &all[listed])];
+        streams.extend(other.map(|name| (name, &all[0..1])));
+        let list = plant_list(&remote.inner, author.log, &streams);
+        author.tail = all[tail].to_vec();
+        let wrong = author.head_as(&remote.inner, &|head, _| head.list = Some(list));
+        refused(&mut device, &remote, &wrong, why);
+        assert_eq!(device.shown(), texts(&["one"]));
+        author.tail = all;
+        author.head(&remote.inner);
+        healed(&mut device, &remote, author.log, &["one", "two", "three"]);
+    }
+}
+
+#[test]
+fn a_head_that_is_too_large_is_named_once_with_the_limit_and_keeps_no_other_out() {
+    let (remote, mut author, mut device) = three();
+    author.seal(&remote.inner, "one");
+    author.head(&remote.inner);
+    device.round(&remote);
+    let name = ObjectName::head(author.log, 2, Digest::of(&[b"large"]));
+    remote.inner.plant(&name.path(), &[b'x'; 65_537]);
+    remote.take();
+    let report = device.round(&remote);
+    let why = "as its author made it: a head has at most 65536 bytes, this has 65537".to_owned();
+    assert_eq!(report.problems, [Problem::Wrong(name.clone(), why)]);
+    assert_eq!(device.round(&remote).problems, []);
+    assert_eq!(remote.take().gets, 0);
+    let wrong = |device: &Device| device.store.status().unwrap().log(author.log).unwrap().wrong.clone();
+    assert!(matches!(&wrong(&device)[..], [(found, _)] if *found == name));
+    // A copy that is no larger than it may be is read, and a good head makes it no matter.
+    author.seal(&remote.inner, "two");
+    author.head(&remote.inner);
+    healed(&mut device, &remote, author.log, &["one", "two"]);
+}
+
+#[test]
+fn a_header_that_is_too_large_is_its_authors_fault_and_a_damaged_prelude_is_not() {
+    let (remote, mut author, mut device) = three();
+    device.say("mine");
+    let filler = "x".repeat(1024 * 1024);
+    let segment = author.seal_as(&remote.inner, "one", &|header| header["filler"] = filler.as_str().into(), &[]);
+    author.head(&remote.inner);
+    let name = author.name_of(&segment);
+    let good = remote.inner.files()[&name.path()].clone();
+    let mut damaged = good.clone();
+    damaged[100] ^= 1;
+    remote.inner.plant(&name.path(), &damaged);
+    assert_eq!(device.round(&remote).problems, [Problem::Arriving(name.clone())]);
+    remote.inner.plant(&name.path(), &good);
+    let report = device.round(&remote);
+    let [Problem::Wrong(found, why)] = &report.problems[..] else { panic!("{:?}", report.problems) };
+    assert_eq!(*found, name);
+    assert!(why.contains("more than 1048576"), "{why}");
+    remote.take();
+    device.advance(MINUTE);
+    assert_eq!(device.round(&remote).problems, [Problem::StillWrong(name.clone(), why.clone())], "that is no news");
+    assert_eq!(remote.take().gets, 0, "no copy will be better");
+    for _ in 0..3 {
+        device.advance(DAY);
+        device.round(&remote);
+    }
+    let (head, _) = device.store.signed_segments().unwrap().unwrap();
+    assert_eq!(head.head().wants, []);
+    let wrong = device.store.status().unwrap().log(author.log).unwrap().wrong.clone();
+    assert!(matches!(&wrong[..], [(found, _)] if *found == name));
+}

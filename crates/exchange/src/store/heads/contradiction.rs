@@ -1,0 +1,125 @@
+//! Heads that contradict themselves: what they sign for is not what their own segments hold.
+//!
+//! Every byte of a segment lies under a hash that its head signed, so that it is the author's doing, whoever brought the files.
+//! It is no fork either: for that two heads have to differ.
+
+use carry_kernel::db::rusqlite::{self, OptionalExtension as _};
+
+use super::READER;
+use super::kept::follow_newest;
+use crate::chain::chain_start;
+use crate::hash::Digest;
+use crate::head::{Segments, SignedHead, segments};
+use crate::name::{LogId, StreamName};
+use crate::segment::SegmentRef;
+use crate::store::joint::{drop_named, forget_unbacked};
+use crate::store::read::describe;
+use crate::store::rows::{digest, int};
+use crate::store::{Store, StoreError};
+
+/// The chain before and after the records of a segment.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct Ends {
+    pub(in crate::store) base: Digest,
+    pub(in crate::store) chain: Digest,
+}
+
+impl Store {
+    /// What contradicts itself in a head whose list, if it has one, is here: its segments do not go from the first record to the
+    /// last, or those that are held do not lead to its chains.
+    pub(super) fn contradiction(&self, signed: &SignedHead) -> Result<Option<String>, StoreError> {
+        let head = signed.head();
+        let list = match &head.list {
+            None => None,
+            Some(list) => match crate::store::sign::find_list(self.db.conn(), &self.verified, head.log(), list)? {
+                None => return Ok(None),
+                found => found,
+            },
+        };
+        let all = match segments(head, list.as_deref()) {
+            Ok(all) => all,
+            Err(error) => return Ok(Some(describe(&error))),
+        };
+        for (stream, named) in &all {
+            let Some(last) = named.last() else { continue };
+            if let Some(ends) = self.ends_of(head.log(), stream, last)?
+                && let Some(why) = self.contradicts(signed, &all, stream, last, ends)?
+            {
+                return Ok(Some(why));
+            }
+        }
+        Ok(None)
+    }
+
+    /// How a segment that a head names contradicts that head, or another segment that it names and that is held.
+    pub(in crate::store) fn contradicts(
+        &self,
+        signed: &SignedHead,
+        all: &Segments,
+        stream: &StreamName,
+        reference: &SegmentRef,
+        ends: Ends,
+    ) -> Result<Option<String>, StoreError> {
+        let head = signed.head();
+        let (Some(named), Some(state)) = (all.get(stream), head.streams.get(stream)) else { return Ok(None) };
+        let at = named.partition_point(|segment| segment.first < reference.first);
+        let seq = reference.first - 1;
+        let before = match at.checked_sub(1).and_then(|at| named.get(at)) {
+            Some(before) => self.ends_of(head.log(), stream, before)?.map(|before| before.chain),
+            None => Some(chain_start(head.log(), stream)),
+        };
+        if before.is_some_and(|before| before != ends.base) {
+            return Ok(Some(format!("its records of {stream} after {seq} do not join those before")));
+        }
+        let after = match named.get(at + 1) {
+            Some(after) => self.ends_of(head.log(), stream, after)?.map(|after| after.base),
+            None if reference.last == state.last && state.chain != ends.chain => {
+                return Ok(Some(format!("its records of {stream} do not lead to the chain that it signs for")));
+            }
+            None => None,
+        };
+        let is_joined = after.is_none_or(|after| after == ends.chain);
+        Ok((!is_joined).then(|| format!("its records of {stream} after {} do not join those before", reference.last)))
+    }
+
+    /// The ends of a segment of which anything is held.
+    fn ends_of(&self, log: LogId, stream: &StreamName, reference: &SegmentRef) -> Result<Option<Ends>, StoreError> {
+        let sql = "SELECT base, chain FROM segments
+                   WHERE digest = ?1 AND log = ?2 AND stream = ?3 AND first = ?4 AND last = ?5 LIMIT 1";
+        let (first, last) = (int(reference.first), int(reference.last));
+        let key = (reference.digest.as_bytes(), log.to_string(), stream.as_str(), first, last);
+        let row = self
+            .db
+            .conn()
+            .prepare_cached(sql)?
+            .query_row(key, |row| Ok(Ends { base: digest(row, 0)?, chain: digest(row, 1)? }));
+        Ok(row.optional()?)
+    }
+
+    /// Refuses a head that was followed: the newest of its way that is left is followed, and what only this one named goes.
+    pub(in crate::store) fn refuse_head(
+        &mut self,
+        signed: &SignedHead,
+        track: u32,
+        why: &str,
+    ) -> Result<StoreError, StoreError> {
+        let log = signed.head().log();
+        let told = self.told(log, track)?;
+        self.db.write(|tx| {
+            note_wrong(tx, log, signed.digest(), why)?;
+            follow_newest(tx, log, track)?;
+            drop_named(tx, log, track, &told, signed.digest())?;
+            forget_unbacked(tx, log, track)
+        })?;
+        tracing::warn!(%log, n = signed.head().n, why, "a head contradicts itself");
+        Ok(StoreError::WrongHead { name: signed.name(), why: why.to_owned() })
+    }
+}
+
+/// Notes that a head is as its author made it, and is not followed.
+pub(super) fn note_wrong(tx: &rusqlite::Connection, log: LogId, digest: Digest, why: &str) -> Result<(), StoreError> {
+    let sql = "UPDATE heads_seen SET verdict = 'wrong', bytes = NULL, reader = ?3, why = ?4
+               WHERE log = ?1 AND digest = ?2";
+    tx.prepare_cached(sql)?.execute((log.to_string(), digest.as_bytes(), READER, why))?;
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! What authors signed and made wrong, as far as it matters still.
+
+use std::collections::BTreeSet;
+
+use carry_kernel::db::rusqlite::{self, Connection};
+
+use super::read::followed;
+use crate::head::segments;
+use crate::name::{Entry, Folder, LogId, ObjectName};
+use crate::store::StoreError;
+use crate::store::round::{AUTHOR, LARGE_HEAD};
+use crate::store::rows::{digest, int, number};
+use crate::store::sign::find_list;
+use crate::store::verified::Verified;
+
+/// Objects of one log that are named at most.
+const NAMED_MAX: usize = 16;
+
+/// What of a log is as its author made it and cannot be used: heads, unless a later one is followed, and what followed heads name.
+pub(super) fn of(db: &Connection, log: LogId) -> Result<Vec<(ObjectName, String)>, StoreError> {
+    let sql = "SELECT n, digest, why FROM heads_seen h WHERE log = ?1 AND verdict = 'wrong' AND n > (
+                   SELECT coalesce(max(n), 0) FROM heads_seen WHERE log = ?1 AND verdict = 'followed')
+               ORDER BY n DESC LIMIT ?2";
+    let mut rows = db.prepare_cached(sql)?;
+    let rows = rows.query_map((log.to_string(), int(NAMED_MAX as u64)), |row| {
+        let why: Option<String> = row.get(2)?;
+        Ok((ObjectName::head(log, number(row, 0)?, digest(row, 1)?), why.unwrap_or_default()))
+    })?;
+    let mut wrong = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    wrong.extend(too_large(db, log)?);
+    let refused = refused(db, Folder::Log(log))?;
+    if refused.is_empty() {
+        return Ok(wrong);
+    }
+    let named = named(db, log)?;
+    let mut seen = BTreeSet::new();
+    for (object, why) in refused {
+        if named.contains(&object) && seen.insert(object.clone()) && wrong.len() < NAMED_MAX {
+            wrong.push((object, why));
+        }
+    }
+    Ok(wrong)
+}
+
+/// Heads after the followed one that are larger than any may be. Who wrote them nobody can tell; of others only what is signed
+/// counts.
+fn too_large(db: &Connection, log: LogId) -> Result<Vec<(ObjectName, String)>, StoreError> {
+    let sql = "SELECT coalesce(max(n), 0) FROM heads_seen WHERE log = ?1 AND verdict = 'followed'";
+    let newest: u64 = db.prepare_cached(sql)?.query_row([log.to_string()], |row| number(row, 0))?;
+    let is_it =
+        |object: &ObjectName| matches!(object, ObjectName::Head { log: of, n, .. } if *of == log && *n > newest);
+    let mut found = refused(db, Folder::Heads)?;
+    found.retain(|(object, why)| is_it(object) && why.starts_with(LARGE_HEAD));
+    found.truncate(NAMED_MAX);
+    Ok(found)
+}
+
+/// What some remote has in a folder as its author made it.
+fn refused(db: &Connection, folder: Folder) -> Result<Vec<(ObjectName, String)>, StoreError> {
+    let sql = "SELECT name, why FROM rejects WHERE name > ?1 AND name < ?2 ORDER BY name, remote";
+    let mut rows = db.prepare(sql)?;
+    let rows = rows.query_map((format!("{folder}/"), format!("{folder}0")), |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+    })?;
+    let mut refused = Vec::new();
+    for row in rows {
+        let (path, why) = row?;
+        let name = path.rsplit_once('/').map_or("", |(_, name)| name);
+        if let (Some(why), Entry::Object(object, _)) = (why.strip_prefix(AUTHOR), Entry::read(folder, name)) {
+            refused.push((object, why.to_owned()));
+        }
+    }
+    Ok(refused)
+}
+
+/// What the followed heads of a log name and is not held.
+fn named(db: &Connection, log: LogId) -> Result<BTreeSet<ObjectName>, StoreError> {
+    let mut named = BTreeSet::new();
+    for (_, head, _) in followed(db, log)? {
+        let list = match &head.head().list {
+            None => None,
+            Some(list) => match find_list(db, &Verified::default(), log, list) {
+                Ok(Some(found)) => Some(found),
+                Ok(None) | Err(StoreError::Damaged { .. }) => {
+                    named.insert(ObjectName::list(log, list.digest));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        for (stream, segments) in segments(head.head(), list.as_deref()).unwrap_or_default() {
+            named.extend(segments.iter().map(|segment| segment.name(log, &stream)));
+        }
+    }
+    let mut held = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM segments WHERE log = ?1 AND file = ?2)")?;
+    let mut missing = BTreeSet::new();
+    for object in named {
+        let file = object.path().rsplit('/').next().unwrap_or_default().to_owned();
+        if !held.query_row((log.to_string(), file), |row| row.get::<_, bool>(0))? {
+            missing.insert(object);
+        }
+    }
+    Ok(missing)
+}
