@@ -8,7 +8,7 @@ use carry_exchange::strand::{Batch, outbox};
 use carry_kernel::db::rusqlite::{self, Connection, OptionalExtension as _};
 use carry_kernel::hlc::Hlc;
 
-use super::payload::{self, Body, Generation, MESSAGES, Payload, Piece};
+use super::payload::{self, Body, Generation, MESSAGES, Payload, PayloadError, Piece};
 use super::said::{self, Word};
 use super::show::show;
 use super::{ContentError, ContentStrand};
@@ -260,14 +260,14 @@ impl Touched {
     }
 
     fn put_message(&mut self, conn: &Connection, generation: i64, word: Word, json: &str) -> rusqlite::Result<()> {
-        let read = match self.keeps {
-            true => payload::decode_message(json).map(|message| (message.message.ordinal, Some(message))),
+        let told = match self.keeps {
+            true => read(&self.id, word, json).map(|message| (message.message.ordinal, Some(message))),
             false => payload::ordinal_of(json).map(|ordinal| (ordinal, None)),
         };
-        let (ordinal, message) = match read {
-            Ok(read) => read,
+        let (ordinal, message) = match told {
+            Ok(told) => told,
             Err(error) => {
-                tracing::warn!(session = %self.id, seq = word.seq, %error, "a message cannot be read");
+                tracing::warn!(session = %self.id, seq = word.seq, %error, "a message has no number");
                 return Ok(());
             }
         };
@@ -370,6 +370,14 @@ impl Touched {
             _ => Ok(()),
         }
     }
+}
+
+/// The message that `json` says; or what is shown in its place.
+fn read(session: &SessionId, word: Word, json: &str) -> Result<StoredMessage, PayloadError> {
+    payload::decode_message(json).or_else(|error| {
+        tracing::warn!(%session, seq = word.seq, %error, "a message cannot be read");
+        payload::unreadable_message(json)
+    })
 }
 
 fn wall_ms(at: Hlc) -> i64 {

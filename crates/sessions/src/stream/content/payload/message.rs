@@ -2,6 +2,7 @@
 
 use carry_kernel::clock::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::number::{heard, heard_stamp, say, say_time};
 use super::{PayloadError, UnsayableError};
@@ -10,8 +11,17 @@ use crate::model::{
     Block, CallRef, Category, Image, Message, NativeId, ProviderId, ResultEvent, ResultStatus, Role, ToolCall, Usage,
 };
 
+/// What a part of a message is called that this version cannot read.
+const LATER_PART: &str = "a part that needs a later version";
+/// The same of a whole message.
+const LATER_MESSAGE: &str = "a message that needs a later version";
+/// What such a message is.
+const UNREADABLE: &str = "unreadable";
+
+/// Blocks are written as they are, and read one by one: one that cannot be read takes no other with it.
 #[derive(Serialize, Deserialize)]
-struct WireMessage {
+#[serde(bound(serialize = "B: Serialize", deserialize = "B: Deserialize<'de>"))]
+struct WireMessage<B> {
     ordinal: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
@@ -33,7 +43,7 @@ struct WireMessage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     usage: Option<WireUsage>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    blocks: Vec<WireBlock>,
+    blocks: Vec<B>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     results: Vec<WireResult>,
 }
@@ -164,7 +174,7 @@ pub(in crate::stream::content) fn encode_message(stored: &StoredMessage) -> Resu
 
 /// The message that `json` says.
 pub(in crate::stream::content) fn decode_message(json: &str) -> Result<StoredMessage, PayloadError> {
-    let wire: WireMessage = serde_json::from_str(json)?;
+    let wire: WireMessage<Box<RawValue>> = serde_json::from_str(json)?;
     let ordinal = wire.ordinal;
     let message = Message {
         ordinal,
@@ -181,7 +191,7 @@ pub(in crate::stream::content) fn decode_message(json: &str) -> Result<StoredMes
         effort: wire.effort,
         provider_id: wire.provider.map(|id| ProviderId { message: id.message, request: id.request }),
         usage: wire.usage.map(WireUsage::heard).transpose()?,
-        blocks: wire.blocks.into_iter().map(WireBlock::heard).collect::<Result<_, _>>()?,
+        blocks: wire.blocks.iter().map(|raw| block(raw.get())).collect(),
     };
     let mut results = Vec::with_capacity(wire.results.len());
     for result in wire.results {
@@ -193,6 +203,31 @@ pub(in crate::stream::content) fn decode_message(json: &str) -> Result<StoredMes
         (0..).zip(events).for_each(|(event, result)| result.event = event);
     }
     Ok(StoredMessage { n: 0, message, results })
+}
+
+/// The block that `json` says. One that cannot be read is kept as it came, and shown as such.
+fn block(json: &str) -> Block {
+    let read = serde_json::from_str::<WireBlock>(json).map_err(PayloadError::from).and_then(WireBlock::heard);
+    read.unwrap_or_else(|_| Block::Other { kind: LATER_PART.to_owned(), json: json.to_owned() })
+}
+
+/// What stands in the place of a message of which only the number can be read.
+pub(in crate::stream::content) fn unreadable_message(json: &str) -> Result<StoredMessage, PayloadError> {
+    let message = Message {
+        ordinal: ordinal_of(json)?,
+        key: None,
+        role: Role::Assistant,
+        subtype: Some(UNREADABLE.to_owned()),
+        is_system: false,
+        is_abandoned: false,
+        at: None,
+        model: None,
+        effort: None,
+        provider_id: None,
+        usage: None,
+        blocks: vec![Block::Other { kind: LATER_MESSAGE.to_owned(), json: json.to_owned() }],
+    };
+    Ok(StoredMessage { n: 0, message, results: Vec::new() })
 }
 
 /// Which message `json` says, without reading the rest.

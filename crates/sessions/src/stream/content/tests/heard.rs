@@ -6,7 +6,7 @@ use super::super::payload::{Body, Generation, MESSAGES, Name, Payload, Piece, SE
 use super::device::{Device, Recorder, cwd};
 use crate::list::Filter;
 use crate::mask::pieces::fixture::{answer, ops, prompt, put_ops, run};
-use crate::model::{Agent, NativeId, Relation, RelationKind, SessionId};
+use crate::model::{Agent, Block, NativeId, Relation, RelationKind, SessionId};
 use crate::search::Query;
 use carry_exchange::record::{Flags, Record};
 
@@ -179,7 +179,11 @@ fn records_that_mean_nothing_are_passed_over() {
     let records: Vec<Record> =
         payloads.into_iter().zip(1..).map(|((kind, payload), seq)| record(seq, &id, kind, payload)).collect();
     b.fold(&records);
-    assert_eq!(b.messages("n").len(), 1);
+    // What has no number has no place. Of the others what cannot be read is shown as such.
+    let messages = b.messages("n");
+    assert_eq!(messages.iter().map(|one| one.message.ordinal).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert_eq!(messages[0].message.subtype, None);
+    assert!(messages[1..3].iter().all(|one| one.message.subtype.as_deref() == Some("unreadable")), "{messages:?}");
     // A key that is no session's.
     let mut odd = record(9, &id, MESSAGES, good.encode().unwrap());
     odd.key = b"\xff".to_vec();
@@ -195,6 +199,48 @@ fn records_that_mean_nothing_are_passed_over() {
     b.fold(&[record(10, &other, MESSAGES, claim.encode().unwrap())]);
     assert!(b.text("n").contains("hello"));
     assert_eq!(b.strand.archive().total().unwrap(), 1);
+    b.check();
+}
+
+#[test]
+fn a_block_that_cannot_be_read_takes_no_other_with_it() {
+    let mut b = Device::new("desk-11111111");
+    let id = SessionId::new("x", Agent::Claude, &NativeId("n".into()));
+    let odd = [
+        r#"{"hologram":{"a":1}}"#,
+        r#"{"text":"hi","more":2}"#,
+        r#"{"text":"a","thinking":"b"}"#,
+        r#"{"call":{"name":"Read","category":"Read","input":{"a":1}}}"#,
+        r#"{"image":{"media":"image/png","bytes":9007199254740993,"hash":"00"}}"#,
+        "7",
+        "{}",
+    ];
+    let blocks = odd.map(|block| format!("{block},")).concat();
+    let message = format!(r#"{{"ordinal":0,"role":"user","blocks":[{{"text":"before"}},{blocks}{{"text":"after"}}]}}"#);
+    let payload = Payload {
+        of: Name { origin: "x".into(), agent: "claude".into(), native: "n".into() },
+        generation: Generation([1; 16]),
+        replaces: Vec::new(),
+        body: Body::Messages(vec![message]),
+    };
+    b.fold(&[record(1, &id, MESSAGES, payload.encode().unwrap())]);
+    let blocks = b.messages("n").remove(0).message.blocks;
+    let part = |json: &str| Block::Other { kind: "a part that needs a later version".into(), json: json.into() };
+    let expected: Vec<Block> = odd.iter().map(|json| part(json)).collect();
+    assert_eq!(blocks[1..blocks.len() - 1], expected);
+    assert_eq!((&blocks[0], blocks.last()), (&Block::Text("before".into()), Some(&Block::Text("after".into()))));
+    // It is the same when it was put aside meanwhile.
+    let longer = Payload {
+        of: Name { origin: "x".into(), agent: "claude".into(), native: "n".into() },
+        generation: Generation([2; 16]),
+        replaces: Vec::new(),
+        body: Body::Messages((0..2).map(|n| format!(r#"{{"ordinal":{n},"role":"user"}}"#)).collect()),
+    };
+    b.fold(&[record(2, &id, MESSAGES, longer.clone().encode().unwrap())]);
+    assert_eq!(b.messages("n").len(), 2);
+    let gone = Payload { body: Body::Withdrawn, ..longer };
+    b.fold(&[record(3, &id, SESSION, gone.encode().unwrap())]);
+    assert_eq!(b.messages("n").remove(0).message.blocks, blocks);
     b.check();
 }
 
