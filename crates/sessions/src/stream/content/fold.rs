@@ -83,21 +83,22 @@ impl<'t> Folding<'t> {
         Ok(Self { conn, alias, is_own, origin, lineages: HashMap::new(), touched: BTreeMap::new() })
     }
 
-    /// Takes a record in. One that means nothing is passed over: every device does.
+    /// Takes a record in. What says nothing is passed over: every device does. With the flag it makes void all the same what its
+    /// log said before under this key, as a merge does.
     pub(super) fn take(&mut self, record: &Record, of: Lineage) -> rusqlite::Result<()> {
-        let id = std::str::from_utf8(&record.key).ok().and_then(SessionId::parse);
-        let payload = Payload::decode(record.kind, &record.payload);
-        let (id, payload) = match (id, payload) {
-            (Some(id), Ok(payload)) => (id, payload),
-            (_, Err(error)) => {
-                tracing::warn!(log = %of.log, seq = record.seq, %error, "a record of a session cannot be read");
-                return Ok(());
-            }
-            (None, Ok(_)) => {
-                tracing::warn!(log = %of.log, seq = record.seq, "a record names no session");
-                return Ok(());
-            }
+        let Some(id) = std::str::from_utf8(&record.key).ok().and_then(SessionId::parse) else {
+            tracing::warn!(log = %of.log, seq = record.seq, "a record names no session");
+            return Ok(());
         };
+        let payload = Payload::decode(record.kind, &record.payload);
+        if let Err(error) = &payload {
+            tracing::warn!(log = %of.log, seq = record.seq, %error, "a record of a session cannot be read");
+        }
+        let replaces = record.flags.has(Flags::REPLACES);
+        let payload = payload.ok();
+        if payload.is_none() && !replaces {
+            return Ok(());
+        }
         let lineage = self.lineage(of)?;
         let conn = self.conn;
         let word = Word { lineage, seq: i64::try_from(record.seq).unwrap_or(i64::MAX), at: record.at };
@@ -107,19 +108,21 @@ impl<'t> Folding<'t> {
         };
         touched.at_ms = touched.at_ms.max(i64::try_from(record.at.wall_ms).unwrap_or(0));
         said::note_record(conn, self.origin, word.seq, touched.session)?;
-        if self.is_own {
+        if self.is_own && payload.is_some() {
             let sql = "UPDATE said_sessions SET is_withdrawn = 0 WHERE n = ?1 AND is_withdrawn";
             conn.prepare_cached(sql)?.execute([touched.session])?;
         }
         let counts = said::floor(conn, touched.session, lineage)? <= word.seq;
-        if counts && record.flags.has(Flags::REPLACES) && said::raise_floor(conn, touched.session, word)? {
+        if counts && replaces && said::raise_floor(conn, touched.session, word)? {
             touched.is_cut = true;
             // Lengths were counted anew.
             touched.longer.clear();
             touched.fresh.clear();
             touched.pending.values_mut().for_each(|messages| drop(messages.remove(&lineage)));
         }
-        self.say(&mut touched, word, record.kind, payload, counts)?;
+        if let Some(payload) = payload {
+            self.say(&mut touched, word, record.kind, payload, counts)?;
+        }
         self.touched.insert(id, touched);
         Ok(())
     }

@@ -185,9 +185,11 @@ fn records_that_mean_nothing_are_passed_over() {
     assert_eq!(messages[0].message.subtype, None);
     assert!(messages[1..3].iter().all(|one| one.message.subtype.as_deref() == Some("unreadable")), "{messages:?}");
     // A key that is no session's.
-    let mut odd = record(9, &id, MESSAGES, good.encode().unwrap());
-    odd.key = b"\xff".to_vec();
-    b.fold(&[odd]);
+    for (key, flags) in [(b"".to_vec(), Flags::default()), (b"\xff".to_vec(), Flags::REPLACES)] {
+        let mut odd = record(9, &id, MESSAGES, good.clone().encode().unwrap());
+        (odd.key, odd.flags) = (key, flags);
+        b.fold(&[odd]);
+    }
     // Another session that claims the same name is not shown in its place.
     let other = SessionId::parse("0123456789abcdef").unwrap();
     let claim = Payload {
@@ -200,6 +202,31 @@ fn records_that_mean_nothing_are_passed_over() {
     assert!(b.text("n").contains("hello"));
     assert_eq!(b.strand.archive().total().unwrap(), 1);
     b.check();
+}
+
+#[test]
+fn what_cannot_be_read_makes_void_what_was_said_before_all_the_same() {
+    let id = SessionId::new("x", Agent::Claude, &NativeId("n".into()));
+    let said = Payload {
+        of: Name { origin: "x".into(), agent: "claude".into(), native: "n".into() },
+        generation: Generation([1; 16]),
+        replaces: Vec::new(),
+        body: Body::Messages(vec![r#"{"ordinal":0,"role":"user","blocks":[{"text":"hello"}]}"#.into()]),
+    };
+    let said = |seq| record(seq, &id, MESSAGES, said.clone().encode().unwrap());
+    let mut odd = record(2, &id, SESSION, b"junk".to_vec());
+    // A merge drops what stands before it, whatever its payload says: so does a fold, in any order.
+    for (flags, n_left) in [(Flags::default(), 1), (Flags::REPLACES, 0)] {
+        odd.flags = flags;
+        for records in [[said(1), odd.clone()], [odd.clone(), said(1)]] {
+            let mut b = Device::new("desk-11111111");
+            records.iter().for_each(|record| b.fold(std::slice::from_ref(record)));
+            assert_eq!(b.messages("n").len(), n_left);
+            b.fold(&[said(3)]);
+            assert_eq!(b.messages("n").len(), 1);
+            b.check();
+        }
+    }
 }
 
 #[test]

@@ -28,7 +28,9 @@ fn burst(seq: u64, ordinals: &[u32]) -> Record {
 
 fn piece(seq: u64, ordinal: u32, set: u8, index: u32, count: u32) -> Record {
     let set = Generation([set; 16]);
-    record(seq, 1, Body::Piece(Piece { ordinal: Some(ordinal), set, index, count, text: "x".into() }))
+    // The first is the message, the others are white space.
+    let text = if index == 0 { format!(r#"{{"ordinal":{ordinal},"role":"user"}}"#) } else { " ".into() };
+    record(seq, 1, Body::Piece(Piece { ordinal: Some(ordinal), set, index, count, text }))
 }
 
 #[track_caller]
@@ -66,6 +68,20 @@ fn what_cannot_be_read_or_must_be_kept_stays() {
     let mut kept = burst(1, &[0]);
     kept.flags = Flags::KEEPS;
     check(&[kept, burst(2, &[0])], &[]);
+}
+
+#[test]
+fn a_text_in_pieces_that_says_another_message_takes_no_ones_place() {
+    let text = r#"{"ordinal":6,"role":"user"}"#;
+    let piece = |seq, ordinal, index, text: &str| {
+        let set = Generation([1; 16]);
+        record(seq, 1, Body::Piece(Piece { ordinal: Some(ordinal), set, index, count: 2, text: text.into() }))
+    };
+    let of = |ordinal| [burst(1, &[ordinal]), piece(2, ordinal, 0, &text[..9]), piece(3, ordinal, 1, &text[9..])];
+    check(&of(6), &[1]);
+    check(&of(5), &[]);
+    // Of a piece that stands there twice nobody knows which counts.
+    check(&[of(6).to_vec(), vec![piece(4, 6, 1, "no")]].concat(), &[]);
 }
 
 #[test]
