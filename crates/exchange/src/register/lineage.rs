@@ -87,6 +87,15 @@ impl Forks {
         }
     }
 
+    /// Whether the record `seq` of `lineage` stands before `later`, which knows of it: on the same lineage, or on one that the
+    /// later one's comes from.
+    pub fn is_before(&self, (lineage, seq): (Lineage, u64), later: (Lineage, u64)) -> bool {
+        match lineage == later.0 {
+            true => seq < later.1,
+            false => self.comes_from(later.0).into_iter().any(|(past, last)| past == lineage && seq <= last),
+        }
+    }
+
     /// The lineages that this one comes from, each with the last record in common: who stands on a branch has seen the trunk
     /// before it.
     pub(super) fn comes_from(&self, lineage: Lineage) -> Vec<(Lineage, u64)> {

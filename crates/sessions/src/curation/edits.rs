@@ -156,6 +156,29 @@ pub(crate) fn put(
     Ok(())
 }
 
+/// Notes that a record which is no edit makes void what its log said before under `key`. It is kept as an edit of a register
+/// that no session has, whose name this gives.
+pub(crate) fn put_void(conn: &Connection, key: &[u8], place: Place) -> rusqlite::Result<RegisterName> {
+    let name = void_name(key);
+    put(conn, &name, place, Hlc::default(), &Value::Null, &Seen::default())?;
+    Ok(name)
+}
+
+fn void_name(key: &[u8]) -> RegisterName {
+    let hex = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    RegisterName { session: super::SessionId::stored(String::new()), field: String::new(), item: hex }
+}
+
+/// Those of `touched` that can be shown: in the place of names that [`put_void`] gave stand the registers with their keys.
+pub(crate) fn to_show(conn: &Connection, touched: BTreeSet<RegisterName>) -> rusqlite::Result<BTreeSet<RegisterName>> {
+    let (voids, mut touched): (BTreeSet<_>, BTreeSet<_>) =
+        touched.into_iter().partition(|name| name.session.as_str().is_empty());
+    if !voids.is_empty() {
+        touched.extend(names(conn)?.into_iter().filter(|name| voids.contains(&void_name(name.key().as_bytes()))));
+    }
+    Ok(touched)
+}
+
 /// Removes a log's edits after a record, and says of which registers.
 pub(crate) fn take_back(
     conn: &Connection,
@@ -252,12 +275,25 @@ pub(crate) fn show(conn: &Connection, name: &RegisterName) -> rusqlite::Result<(
 
 /// The fold over the edits that have a place.
 fn fold(conn: &Connection, name: &RegisterName) -> rusqlite::Result<(register::Register<Value>, Forks)> {
+    let mut forks = forks(conn)?;
+    let mut edits = edits(conn, name, &mut forks)?;
+    let voids = self::edits(conn, &void_name(name.key().as_bytes()), &mut forks)?;
+    let place = |edit: &Edit| (forks.lineage(edit.log, edit.seq, edit.r4), edit.seq);
+    edits.retain(|edit| !voids.iter().any(|void| forks.is_before(place(edit), place(void))));
+    let mut register = register::Register::default();
+    for edit in edits {
+        register.apply(edit, &forks);
+    }
+    Ok((register, forks))
+}
+
+/// The edits of a register. On which branches they stand is added to `forks`.
+fn edits(conn: &Connection, name: &RegisterName, forks: &mut Forks) -> rusqlite::Result<Vec<Edit>> {
     // Not by track: how those are numbered is not the same everywhere, and of two edits with one name the first counts.
     let sql = "SELECT log, seq, r, branch_first, branch_r4, at, value, seen FROM curation_edits
                WHERE session = ?1 AND field = ?2 AND item = ?3 ORDER BY log, seq, r";
     let mut rows = conn.prepare_cached(sql)?;
     let mut rows = rows.query(name.columns())?;
-    let mut forks = forks(conn)?;
     let mut edits = Vec::new();
     while let Some(row) = rows.next()? {
         let (edit, branch) = edit_of(row)?;
@@ -266,11 +302,7 @@ fn fold(conn: &Connection, name: &RegisterName) -> rusqlite::Result<(register::R
         }
         edits.push(edit);
     }
-    let mut register = register::Register::default();
-    for edit in edits {
-        register.apply(edit, &forks);
-    }
-    Ok((register, forks))
+    Ok(edits)
 }
 
 fn forks(conn: &Connection) -> rusqlite::Result<Forks> {

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 
-use carry_exchange::hash::Digest;
 use carry_exchange::name::{LogId, StreamName};
 use carry_exchange::ranges::Ranges;
 use carry_exchange::record::Flags;
@@ -151,25 +150,30 @@ impl CurationStrand {
         author: &Author<'_>,
         touched: &mut BTreeSet<RegisterName>,
     ) -> rusqlite::Result<()> {
-        match record.kind {
-            EDIT => match Edit::read(record.payload) {
-                Ok(edit) if deletion::is_deleted(tx, &edit.name.session)? => {}
+        let unread = match record.kind {
+            EDIT => match Edit::under(record.key, record.payload) {
+                Ok(edit) if deletion::is_deleted(tx, &edit.name.session)? => return Ok(()),
                 Ok(edit) => {
                     let at = edit.at.unwrap_or(record.at);
                     edits::put(tx, &edit.name, place, at, &edit.value, &edit.seen)?;
                     touched.insert(edit.name);
+                    return Ok(());
                 }
-                Err(error) => tracing::warn!(log = %place.log, seq = place.seq, %error, "an edit cannot be read"),
+                Err(error) => error,
             },
-            DELETION => match Deletion::read(record.payload) {
+            _ => match Deletion::under(record.key, record.flags, record.payload) {
                 Ok(said) => {
                     let at = said.at.unwrap_or(record.at);
                     let step = Step { op: said.op, id: said.id, session: said.session, at, due_ms: said.due_ms };
-                    deletion::take_in(tx, &step, place, author.is_own, author.device)?;
+                    return deletion::take_in(tx, &step, place, author.is_own, author.device);
                 }
-                Err(error) => tracing::warn!(log = %place.log, seq = place.seq, %error, "a deletion cannot be read"),
+                Err(error) => error,
             },
-            kind => tracing::warn!(kind, "a record of a kind that is not known"),
+        };
+        tracing::warn!(log = %place.log, seq = place.seq, error = %unread, "what was said of a session cannot be read");
+        // A merge drops what stands before it under its key, whatever it says.
+        if record.flags.has(Flags::REPLACES) {
+            touched.insert(edits::put_void(tx, record.key, place)?);
         }
         Ok(())
     }
@@ -178,6 +182,8 @@ impl CurationStrand {
 /// What a record says, with a place or about to get one.
 struct Told<'a> {
     kind: u16,
+    flags: Flags,
+    key: &'a [u8],
     at: carry_kernel::hlc::Hlc,
     payload: &'a [u8],
 }
@@ -205,7 +211,7 @@ impl Strand for CurationStrand {
         let device = &self.device;
         let mut placed = |tx: &Transaction<'_>, new: &NewRecord, at: &Appended| {
             let place = Place { log: at.log, track: 0, seq: at.seq, r: at.r, branch: None };
-            let told = Told { kind: new.kind, at: at.at, payload: &new.payload };
+            let told = Told { kind: new.kind, flags: new.flags, key: &new.key, at: at.at, payload: &new.payload };
             let mut touched = BTreeSet::new();
             Self::take(tx, place, &told, &Author { is_own: true, device }, &mut touched)?;
             let sql = "DELETE FROM curation_pending WHERE outbox = ?1";
@@ -250,10 +256,16 @@ impl Strand for CurationStrand {
             for folded in batch.records {
                 let (record, branch) = (&folded.record, folded.lineage.branch);
                 let place = Place { log, track, seq: record.seq, r: folded.r, branch };
-                let told = Told { kind: record.kind, at: record.at, payload: &record.payload };
+                let told = Told {
+                    kind: record.kind,
+                    flags: record.flags,
+                    key: &record.key,
+                    at: record.at,
+                    payload: &record.payload,
+                };
                 Self::take(tx, place, &told, &author, &mut touched)?;
             }
-            for name in touched {
+            for name in edits::to_show(tx, touched)? {
                 edits::show(tx, &name)?;
             }
             Ok::<_, StoreError>(outbox::cover(tx, batch.origin, batch.covers)?)
@@ -264,7 +276,8 @@ impl Strand for CurationStrand {
     fn retract(&mut self, origin: &Origin, after: u64) -> Result<(), StrandError> {
         let stream = &self.stream;
         self.archive.db.write(|tx| {
-            for name in edits::take_back(tx, origin.log, origin.track, after)? {
+            let touched = edits::take_back(tx, origin.log, origin.track, after)?;
+            for name in edits::to_show(tx, touched)? {
                 edits::show(tx, &name)?;
             }
             match deletion::take_back(tx, origin.log, origin.track, after)? {
@@ -361,7 +374,7 @@ fn deletion_record(step: &Step) -> Result<Outgoing, StoreError> {
         due_ms: step.due_ms,
     };
     let payload = said.to_bytes().map_err(|error| StoreError::Strand(Box::new(error)))?;
-    let key = Digest::of(&[b"carry curation deletion 1\n", step.op.as_str().as_bytes(), b"\n", step.id.as_bytes()]);
+    let key = said.key();
     Ok(Outgoing {
         flags: Flags::KEEPS,
         key: key.as_bytes().to_vec(),

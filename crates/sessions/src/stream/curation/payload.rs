@@ -1,6 +1,8 @@
 //! The payloads of the stream, see `docs/formats/exchange-curation.md`.
 
+use carry_exchange::hash::Digest;
 use carry_exchange::json::check_payload;
+use carry_exchange::record::Flags;
 use carry_exchange::register::{EditError, EditPayload, Seen};
 use carry_kernel::hlc::{Hlc, WALL_MS_MAX};
 use serde_json::{Map, Value, json};
@@ -56,12 +58,21 @@ pub(super) enum PayloadError {
     /// It is no JSON of ours.
     #[error(transparent)]
     Json(#[from] carry_exchange::json::JsonError),
+    /// It does not stand under its key, or lacks a flag.
+    #[error("its key or its flags are not those of what it says")]
+    Frame,
     /// A member is missing or wrong.
     #[error("`{0}` is missing, too long, or not what it should be")]
     Member(&'static str),
 }
 
 impl Edit {
+    /// Reads an edit that stands under `key`.
+    pub(super) fn under(key: &[u8], bytes: &[u8]) -> Result<Self, PayloadError> {
+        let edit = Self::read(bytes)?;
+        if edit.name.key().as_bytes() == key { Ok(edit) } else { Err(PayloadError::Frame) }
+    }
+
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>, PayloadError> {
         let (session, field, item) = self.name.columns();
         let mut payload = json!({ "t": session, "f": field, "i": item, "v": self.value, "seen": self.seen.to_json() });
@@ -88,6 +99,18 @@ impl Edit {
 }
 
 impl Deletion {
+    /// Reads a step that stands under `key` with `flags`. One that a merge may drop is none.
+    pub(super) fn under(key: &[u8], flags: Flags, bytes: &[u8]) -> Result<Self, PayloadError> {
+        let step = Self::read(bytes)?;
+        let fits = step.key().as_bytes() == key && flags.has(Flags::KEEPS);
+        if fits { Ok(step) } else { Err(PayloadError::Frame) }
+    }
+
+    /// The key of its record.
+    pub(super) fn key(&self) -> Digest {
+        Digest::of(&[b"carry curation deletion 1\n", self.op.as_str().as_bytes(), b"\n", self.id.as_bytes()])
+    }
+
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>, PayloadError> {
         let mut payload = json!({ "t": self.session.as_str(), "op": self.op.as_str(), "d": self.id });
         put_stamp(&mut payload, self.at);

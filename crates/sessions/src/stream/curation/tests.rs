@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use carry_exchange::hash::Digest;
 use carry_exchange::head::Relay;
 use carry_exchange::name::ObjectName;
 use carry_exchange::segment::Expected;

@@ -1,12 +1,23 @@
 //! Records that nobody of ours wrote, and stamps that lie.
 
 use super::*;
+use crate::curation::deletion::Op;
 
 /// Puts a record as it is into the outbox of a device, past all that checks it.
-fn forge(device: &mut Device, kind: u16, version: u16, key: &str, payload: &str) {
+fn forge(device: &mut Device, kind: u16, version: u16, payload: &str) {
+    let (key, flags) = match kind {
+        EDIT => (Edit::read(payload.as_bytes()).map(|edit| edit.name.key()).ok(), Flags::default()),
+        _ => (Deletion::read(payload.as_bytes()).map(|step| step.key()).ok(), Flags::KEEPS),
+    };
+    let key = key.map_or(b"k".to_vec(), |key| key.as_bytes().to_vec());
+    forge_under(device, (kind, version), flags, &key, payload);
+}
+
+/// The same under any key.
+fn forge_under(device: &mut Device, (kind, version): (u16, u16), flags: Flags, key: &[u8], payload: &str) {
     let out = Outgoing {
-        flags: Flags::default(),
-        key: key.as_bytes().to_vec(),
+        flags,
+        key: key.to_vec(),
         kind,
         kind_version: version,
         wants: Vec::new(),
@@ -45,7 +56,7 @@ fn live_anew(device: &mut Device) -> BTreeSet<String> {
 #[test]
 fn a_claim_of_places_to_come_silences_nobody() {
     let (mut a, mut liar) = (Device::new("a"), Device::new("liar"));
-    forge(&mut liar, EDIT, 1, "k", &claim_of_the_future(a.store.log()));
+    forge(&mut liar, EDIT, 1, &claim_of_the_future(a.store.log()));
     liar.publish(1);
     let values = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<BTreeSet<_>>();
     // Who edits knows nothing of it, and edits again.
@@ -113,7 +124,7 @@ fn of_two_edits_with_one_name_the_same_counts_everywhere() {
 fn a_stamp_from_the_far_future_wins_over_no_edit_that_saw_it_and_does_not_spread() {
     for stamp in ["[253402300799000,0]", "[9999999999999,65535]", "[-1,0]"] {
         let (mut a, mut b) = (Device::new("a"), Device::new("b"));
-        forge(&mut b, EDIT, 1, "k", &edit_of("name", "\"forged\"", stamp));
+        forge(&mut b, EDIT, 1, &edit_of("name", "\"forged\"", stamp));
         b.publish(1);
         a.pull(&b);
         assert_eq!(a.shown(&name(1)).as_deref(), Some("forged"));
@@ -135,11 +146,11 @@ fn a_stamp_from_the_far_future_wins_over_no_edit_that_saw_it_and_does_not_spread
 fn what_cannot_be_read_holds_up_nothing() {
     let (mut a, mut b) = (Device::new("a"), Device::new("b"));
     for payload in ["{}", r#"{"t":7}"#, r#"{"t":"x","f":"name","i":"","v":"1","seen":[["no log",1,"00000000"]]}"#] {
-        forge(&mut b, EDIT, 1, "k", payload);
-        forge(&mut b, DELETION, 1, "k", payload);
+        forge(&mut b, EDIT, 1, payload);
+        forge(&mut b, DELETION, 1, payload);
     }
-    forge(&mut b, EDIT, 1, "odd", &edit_of("name", "[1,{\"a\":2}]", "[1,1]"));
-    forge(&mut b, EDIT, 1, "odd", &edit_of("star", "true", "[1,1]"));
+    forge(&mut b, EDIT, 1, &edit_of("name", "[1,{\"a\":2}]", "[1,1]"));
+    forge(&mut b, EDIT, 1, &edit_of("star", "true", "[1,1]"));
     b.rename(2, "good", 1);
     b.publish(2);
     a.pull(&b);
@@ -151,13 +162,80 @@ fn what_cannot_be_read_holds_up_nothing() {
 }
 
 #[test]
+fn an_edit_counts_under_the_key_of_its_register_alone() {
+    let key = |name: &RegisterName| name.key().as_bytes().to_vec();
+    let (mut a, mut b) = (Device::new("a"), Device::new("b"));
+    let edit = edit_of("name", "\"forged\"", "[5,0]");
+    forge_under(&mut b, (EDIT, 1), Flags::default(), &key(&name(2)), &edit);
+    forge_under(&mut b, (EDIT, 1), Flags::default(), b"", &edit);
+    b.publish(1);
+    a.pull(&b);
+    assert_eq!(a.shown(&name(1)), None);
+    // With the flag it makes void what was said under that key before, as a merge does, and nothing else.
+    for (nth, payload) in (0..).zip([edit.as_str(), "{}"]) {
+        let ms = 10 * (nth + 1);
+        b.rename(1, "one", ms);
+        b.rename(2, "two", ms);
+        b.publish(ms + 1);
+        forge_under(&mut b, (EDIT, 1), Flags::REPLACES, &key(&name(1)), payload.replace("name", "star").as_str());
+        b.publish(ms + 2);
+        a.pull(&b);
+        let (mut c, mut d) = (Device::new("c"), Device::new("d"));
+        c.pull(&b);
+        // One record after the other, the newest first.
+        for _ in 0..30 {
+            d.fetch(&b.store, ms.unsigned_abs(), 1);
+            d.deliver();
+        }
+        for reader in [&mut a, &mut c, &mut d] {
+            assert_eq!(reader.shown(&name(2)).as_deref(), Some("two"));
+            assert_eq!((reader.shown(&name(1)), live_anew(reader)), (None, BTreeSet::new()));
+        }
+        // Taken back, it makes nothing void any more.
+        let origin = Origin { log: b.store.log(), track: 0, stream: a.strand.stream.clone() };
+        let last = *b.store.held(origin.log, 0).unwrap()[&origin.stream].iter().next_back().unwrap().end();
+        a.strand.retract(&origin, last - 1).unwrap();
+        assert_eq!(a.shown(&name(1)).as_deref(), Some("one"));
+        a.deliver();
+        assert_eq!(a.shown(&name(1)), None);
+        // What is said after it counts.
+        b.rename(1, "again", ms + 3);
+        b.publish(ms + 4);
+        a.pull(&b);
+        assert_eq!(a.shown(&name(1)).as_deref(), Some("again"));
+    }
+}
+
+#[test]
+fn a_deletion_counts_under_its_key_and_where_no_merge_may_drop_it() {
+    let session = session(1);
+    let step = Deletion { session: session.clone(), op: Op::Final, id: "d".into(), at: None, due_ms: None };
+    let (payload, key) = (String::from_utf8(step.to_bytes().unwrap()).unwrap(), step.key());
+    let nowhere = b"k".as_slice();
+    for (flags, key, counts) in [
+        (Flags::KEEPS, nowhere, false),
+        (Flags::default(), key.as_bytes().as_slice(), false),
+        (Flags::REPLACES, key.as_bytes().as_slice(), false),
+        (Flags::KEEPS, key.as_bytes().as_slice(), true),
+    ] {
+        let (mut a, mut b) = (Device::new("a"), Device::new("b"));
+        a.rename(1, "kept", 1);
+        forge_under(&mut b, (DELETION, 1), flags, key, &payload);
+        b.publish(2);
+        a.pull(&b);
+        assert_eq!(a.strand.archive.deleted().unwrap().len(), usize::from(counts));
+        assert_eq!(a.shown(&name(1)).is_none(), counts);
+    }
+}
+
+#[test]
 fn fields_and_kinds_of_later_versions_are_kept_and_shown_nowhere() {
     let (mut a, mut b) = (Device::new("a"), Device::new("b"));
     for field in ["colour", "deleted", "deleting"] {
-        forge(&mut b, EDIT, 1, field, &edit_of(field, "\"1\"", "[5,0]"));
+        forge(&mut b, EDIT, 1, &edit_of(field, "\"1\"", "[5,0]"));
     }
-    forge(&mut b, EDIT, 2, "later", r#"{"anything":1}"#);
-    forge(&mut b, 77, 1, "later", r#"{"anything":1}"#);
+    forge(&mut b, EDIT, 2, r#"{"anything":1}"#);
+    forge(&mut b, 77, 1, r#"{"anything":1}"#);
     b.publish(1);
     a.fetch(&b.store, 0, usize::MAX);
     let done = a.store.deliver(&mut a.strand).unwrap();
