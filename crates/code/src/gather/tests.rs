@@ -1,4 +1,4 @@
-use carry_kernel::clock::Timestamp;
+use carry_kernel::clock::{Clock as _, Timestamp};
 use carry_kernel::device::Device;
 use carry_kernel::home::Home;
 use carry_kernel::id::TreeId;

@@ -140,6 +140,9 @@ pub(super) fn line(gix: &gix::Repository, name: &LineName, value: ObjectId) -> R
     if tip.meta.branch != seal.branch || tip.meta.branch.component() != name.component {
         return Err("its newest snapshot is of another branch".to_owned());
     }
+    if own_count(name, &tip) == 0 {
+        return Err("its newest snapshot does not count itself (Carry-Seen), and so is newer than nothing".to_owned());
+    }
     // What somebody sees who looks at the ref with Git alone.
     if commit_tree(gix, value)? != tip.tree {
         return Err("its seal shows another tree than its newest snapshot".to_owned());

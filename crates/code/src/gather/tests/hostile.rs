@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::git::fixture::write;
+use crate::keeper::keeper_bytes;
 
 /// A device of nobody's, and a tree of it.
 struct Stranger {
@@ -86,6 +87,37 @@ fn bad_lines_do_not_stop_good_ones() {
     assert_eq!(report.new_devices, [a.ctx.device.id().as_str()]);
     let lines = refs::list(&b.repo(), "refs/carry/").unwrap();
     assert_eq!(lines.len(), 1, "{lines:?}");
+    b.check();
+}
+
+/// Pushes a line of the stranger's whose only snapshot has a message that was changed before it was signed for.
+fn put_changed(m: &Machine, stranger: &Stranger, change: impl FnOnce(&str) -> String) {
+    let (repo, tip) = (m.repo(), m.work(&format!("of m at {:?}", m.clock.now())));
+    let raw = m.git(&["cat-file", "commit", &tip.commit.to_string()]);
+    let raw = raw.replace(m.ctx.device.id().as_str(), stranger.device.id().as_str());
+    let raw = change(&raw.replace(m.tree.id.as_str(), stranger.tree.as_str())) + "\n";
+    let mut batch = Batch::new(repo.hash());
+    let snapshot = batch.add(Kind::Commit, raw.as_bytes());
+    let keeper = batch.add(Kind::Commit, &keeper_bytes(snapshot, tip.tree, None, tip.time));
+    batch.write(&repo.objects_dir()).unwrap();
+    put(m, &stranger.seal(m, keeper, |_| {}), &stranger.line().ref_name());
+}
+
+#[test]
+fn a_snapshot_that_does_not_count_itself_is_refused() {
+    let fleet = Fleet::new();
+    let (b, m, stranger) = (fleet.machine("b"), fleet.machine("m"), Stranger::new());
+    let own = format!("{}/{}=", stranger.device.id(), stranger.tree);
+    for change in ["Carry-Seen: ", "Carry-Unseen: "] {
+        put_changed(&m, &stranger, |raw| raw.replace("Carry-Seen: ", change));
+        let report = b.fetch();
+        match change {
+            "Carry-Seen: " => assert_eq!(report.moved, [stranger.line().ref_name()], "{:?}", report.refused),
+            _ => assert!(report.refused[0].1.contains("does not count itself"), "{report:?}"),
+        }
+    }
+    put_changed(&m, &stranger, |raw| raw.replace(&own, &own.replace(stranger.tree.as_str(), "0000000000ff")));
+    assert!(b.fetch().refused[0].1.contains("does not count itself"));
     b.check();
 }
 
