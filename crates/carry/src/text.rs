@@ -9,6 +9,7 @@ use std::path::Path;
 
 use carry_code::git::{BStr, BString, ByteSlice as _, ObjectId};
 use carry_code::snapshot::SkipReason;
+use carry_code::time;
 use carry_kernel::clock::Timestamp;
 
 /// Hex digits of an id shown to people.
@@ -148,8 +149,10 @@ pub(crate) fn reason_name(name: &str) -> String {
 /// A point in time in the zone of this machine.
 pub(crate) fn local_time(at: Timestamp) -> String {
     match jiff::Timestamp::from_millisecond(at.as_millis()) {
-        Ok(at) => at.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string(),
-        Err(_) => at.to_rfc3339(),
+        Ok(zoned) if time::is_date(at) => {
+            zoned.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+        }
+        Ok(_) | Err(_) => time::NO_DATE.to_owned(),
     }
 }
 
@@ -161,6 +164,14 @@ pub(crate) fn len<T>(items: &[T]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_that_cannot_be_meant_is_none() {
+        for none in [-(1 << 53), -1, 1 << 53, i64::MAX] {
+            assert_eq!(local_time(Timestamp::from_millis(none)), "no date");
+        }
+        assert!(local_time(Timestamp::from_secs(1_790_000_000)).starts_with("2026-"));
+    }
 
     #[test]
     fn a_path_in_json_gives_every_byte_back() {

@@ -14,6 +14,7 @@
 //! `m` and `min` are minutes; months are spelled out. Case does not matter.
 
 use carry_kernel::clock::Timestamp;
+use carry_kernel::hlc::WALL_MS_MAX;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Span, ToSpan as _, Zoned};
@@ -21,6 +22,8 @@ use jiff::{Span, ToSpan as _, Zoned};
 #[cfg(test)]
 mod tests;
 
+/// What stands in the place of a time that cannot be meant.
+pub const NO_DATE: &str = "no date";
 /// Longest text that is looked at, in bytes.
 const TEXT_BYTES_MAX: usize = 100;
 /// Younger than this is `just now`, in seconds.
@@ -58,8 +61,11 @@ pub fn parse(text: &str, now: Timestamp, tz: &TimeZone) -> Option<Timestamp> {
 }
 
 /// `3 min ago`, `2 h ago`, `yesterday`-like short ages: `just now`, `12 s ago`, `5 min ago`, `3 h ago`, `2 d ago`.
-/// Of a time that is still to come: `in 5 min`.
+/// Of a time that is still to come: `in 5 min`. Of one that is [none](is_date): `no date`.
 pub fn age(at: Timestamp, now: Timestamp) -> String {
+    if !is_date(at) {
+        return NO_DATE.to_owned();
+    }
     let (distance, is_past) = if at > now { (at.since(now), false) } else { (now.since(at), true) };
     let (n, unit) = match distance.as_secs() {
         ..JUST_NOW_SECS => return "just now".to_owned(),
@@ -69,6 +75,11 @@ pub fn age(at: Timestamp, now: Timestamp) -> String {
         secs => (secs / 86_400, "d"),
     };
     if is_past { format!("{n} {unit} ago") } else { format!("in {n} {unit}") }
+}
+
+/// Whether a time can be meant: from 1970 to the year 2255. Others come from broken clocks and from programs that say anything.
+pub fn is_date(at: Timestamp) -> bool {
+    u64::try_from(at.as_millis()).is_ok_and(|ms| ms <= WALL_MS_MAX)
 }
 
 /// A date, with or without a time of day, with or without a zone.

@@ -2,6 +2,7 @@
 
 use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::{self, params_from_iter};
+use carry_kernel::hlc::WALL_MS_MAX;
 
 use crate::archive::row::{COLUMNS, TABLES, session_row};
 use crate::archive::{Archive, ArchiveError, SessionRow};
@@ -48,7 +49,7 @@ pub struct Filter {
     pub limit: Option<usize>,
 }
 
-/// Sessions, newest end first, and how many more there are but for what `all` would show.
+/// Sessions, newest end first, those without a time that can be meant last, and how many more there are but for what `all` would show.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Listed {
     /// The sessions.
@@ -57,6 +58,11 @@ pub struct Listed {
     pub more: u64,
     /// Hidden subagents, forks and automated ones.
     pub hidden: u64,
+}
+
+/// The order of lists of sessions `s`.
+pub(crate) fn newest_first() -> String {
+    format!("coalesce(s.ended_ms NOT BETWEEN 0 AND {WALL_MS_MAX}, 1), s.ended_ms DESC, s.n DESC")
 }
 
 impl Archive {
@@ -72,7 +78,8 @@ impl Archive {
             let limit = filter.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
             let sql = format!(
                 "SELECT {COLUMNS} FROM {TABLES} WHERE {shown} \
-                 ORDER BY s.ended_ms IS NULL, s.ended_ms DESC, s.n DESC LIMIT {limit}"
+                 ORDER BY {} LIMIT {limit}",
+                newest_first()
             );
             let conn = self.db.conn();
             let mut statement = conn.prepare_cached(&sql)?;

@@ -19,6 +19,11 @@ fn the_newest_end_comes_first_and_sessions_without_times_last() {
     fixture.set(2, "ended_ms", "NULL");
     fixture.set(1, "ended_ms", "99000");
     assert_eq!(ids(&fixture, &Filter::default()), ["aa", "cc", "bb"]);
+    // Times that cannot be meant are as good as none.
+    for time in ["9007199254740992", "-9007199254740992", "9000000000001", "-1"] {
+        fixture.set(2, "ended_ms", time);
+        assert_eq!(ids(&fixture, &Filter::default()), ["aa", "cc", "bb"], "{time}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::Query;
 use super::query::Meaning;
 use crate::archive::Archive;
 use crate::archive::row::TABLES;
-use crate::list::Conditions;
+use crate::list::{Conditions, newest_first};
 use crate::model::Role;
 
 /// Pages of the index that are looked at to find those of the filter's sessions.
@@ -122,7 +122,7 @@ fn indexed(
 
 fn scanned(archive: &Archive, query: &Query, conditions: &Conditions, take: &mut Take<'_>) -> rusqlite::Result<bool> {
     let conn = archive.db.conn();
-    let sql = format!("SELECT s.n FROM {TABLES} WHERE {} ORDER BY s.ended_ms DESC, s.n DESC", conditions.shown());
+    let sql = format!("SELECT s.n FROM {TABLES} WHERE {} ORDER BY {}", conditions.shown(), newest_first());
     let mut sessions = conn.prepare_cached(&sql)?;
     let mut sessions = sessions.query(params_from_iter(conditions.values()))?;
     let mut messages =
