@@ -3,6 +3,7 @@
 //! Heads, lists and headers are parsed with this, and strands check the payloads of records with it, so that two readers
 //! never understand the same bytes differently.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -23,7 +24,7 @@ pub struct ShapeError {
     /// The member's name.
     pub member: String,
     /// What it should be.
-    pub expected: &'static str,
+    pub expected: Cow<'static, str>,
 }
 
 /// Checks that `bytes` may be a record's payload: UTF-8, one JSON object, no member twice, nested at most
@@ -136,8 +137,8 @@ impl<'de> Visitor<'de> for Strict {
     }
 }
 
-fn wrong(member: &str, expected: &'static str) -> ShapeError {
-    ShapeError { member: member.to_owned(), expected }
+fn wrong(member: &str, expected: impl Into<Cow<'static, str>>) -> ShapeError {
+    ShapeError { member: member.to_owned(), expected: expected.into() }
 }
 
 /// The member `name`, which may not be absent.
@@ -147,7 +148,8 @@ pub(crate) fn member<'a>(members: &'a Map<String, Value>, name: &str) -> Result<
 
 /// A whole number in `min..=max`.
 pub(crate) fn number(value: &Value, name: &str, min: u64, max: u64) -> Result<u64, ShapeError> {
-    value.as_u64().filter(|n| (min..=max).contains(n)).ok_or_else(|| wrong(name, "a whole number within its bounds"))
+    let number = value.as_u64().filter(|n| (min..=max).contains(n));
+    number.ok_or_else(|| wrong(name, format!("a whole number from {min} to {max}")))
 }
 
 /// A text.
@@ -173,7 +175,10 @@ pub(crate) fn bytes<const N: usize>(value: &Value, name: &str) -> Result<[u8; N]
 /// An array of at most `max` elements.
 pub(crate) fn array<'a>(value: &'a Value, name: &str, max: usize) -> Result<&'a [Value], ShapeError> {
     let values = value.as_array().ok_or_else(|| wrong(name, "an array"))?;
-    if values.len() > max { Err(wrong(name, "an array of allowed length")) } else { Ok(values) }
+    match values.len() > max {
+        true => Err(wrong(name, format!("an array of at most {max} elements"))),
+        false => Ok(values),
+    }
 }
 
 /// An array that begins with `N` elements. More may follow: later versions add.
@@ -185,7 +190,10 @@ pub(crate) fn row<'a, const N: usize>(value: &'a Value, name: &str) -> Result<&'
 /// An object of at most `max` members.
 pub(crate) fn object<'a>(value: &'a Value, name: &str, max: usize) -> Result<&'a Map<String, Value>, ShapeError> {
     let members = value.as_object().ok_or_else(|| wrong(name, "an object"))?;
-    if members.len() > max { Err(wrong(name, "an object of allowed size")) } else { Ok(members) }
+    match members.len() > max {
+        true => Err(wrong(name, format!("an object of at most {max} members"))),
+        false => Ok(members),
+    }
 }
 
 #[cfg(test)]

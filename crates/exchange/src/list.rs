@@ -159,7 +159,8 @@ impl List {
             return Err(ListError::Segments(n_segments));
         }
         if self.streams.len() > STREAMS_MAX {
-            return Err(ShapeError { member: "streams".to_owned(), expected: "an object of allowed size" }.into());
+            let expected = format!("an object of at most {STREAMS_MAX} members").into();
+            return Err(ShapeError { member: "streams".to_owned(), expected }.into());
         }
         for (stream, segments) in &self.streams {
             if runs_on(stream, segments)?.0 != 1 {

@@ -100,7 +100,9 @@ fn parse(members: &Map<String, Value>, key: [u8; 32], n: u64) -> Result<Head, He
     };
     let prev = digest_or_none("prev")?;
     if prev.is_none() != (n == 1) {
-        return Err(ShapeError { member: "prev".to_owned(), expected: "the head before, or null in the first" }.into());
+        return Err(
+            ShapeError { member: "prev".to_owned(), expected: "the head before, or null in the first".into() }.into()
+        );
     }
     let from = match member("from")? {
         Value::Null => None,
@@ -179,7 +181,8 @@ fn parse_state(value: &Value) -> Result<StreamState, HeadError> {
 fn parse_wants(value: &Value) -> Result<Vec<Want>, ShapeError> {
     let texts = json::array(value, "wants", HEAD_WANTS_MAX)?.iter().map(|want| match json::text(want, "wants")? {
         long if long.len() > WANT_BYTES_MAX => {
-            Err(ShapeError { member: "wants".to_owned(), expected: "a text of allowed length" })
+            let expected = format!("a text of at most {WANT_BYTES_MAX} bytes").into();
+            Err(ShapeError { member: "wants".to_owned(), expected })
         }
         text => Ok(text.parse().ok()),
     });

@@ -57,3 +57,14 @@ fn a_payload_is_an_object() {
     assert!(check_payload(b"{}").is_ok());
     assert!(check_payload(b"[]").is_err());
 }
+
+#[test]
+fn what_is_over_a_limit_is_refused_with_the_limit() {
+    let says = |result: Result<(), ShapeError>| result.unwrap_err().to_string();
+    let number = number(&Value::from(5_242_880), "plain_bytes", 1, 4_194_304).map(drop);
+    assert_eq!(says(number), "`plain_bytes` is not a whole number from 1 to 4194304");
+    let three = serde_json::json!([1, 2, 3]);
+    assert_eq!(says(array(&three, "tail", 2).map(drop)), "`tail` is not an array of at most 2 elements");
+    let two = serde_json::json!({ "a": 1, "b": 2 });
+    assert_eq!(says(object(&two, "streams", 1).map(drop)), "`streams` is not an object of at most 1 members");
+}

@@ -38,7 +38,7 @@ impl Seen {
     /// # Errors
     /// [`ShapeError`] when it is something else, or there are more than [`SEEN_MAX`] places, or they do not ascend.
     pub fn from_json(value: &Value) -> Result<Self, ShapeError> {
-        let wrong = |expected| ShapeError { member: "seen".to_owned(), expected };
+        let wrong = |expected: &'static str| ShapeError { member: "seen".to_owned(), expected: expected.into() };
         let places = json::array(value, "seen", SEEN_MAX)?.iter().map(|place| {
             let [log, seq, r4] = json::row(place, "seen")?;
             let r4 = hash::decode_hex(json::text(r4, "seen")?).ok_or_else(|| wrong("eight hex digits"))?;

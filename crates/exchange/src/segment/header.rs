@@ -182,7 +182,7 @@ impl SegmentHeader {
             }
             let bytes: u64 = self.blocks[attachment.blocks.clone()].iter().map(|block| block.bytes).sum();
             if bytes > ATTACHMENT_BYTES_MAX {
-                return Err(SegmentError::Header("an attachment is too large"));
+                return Err(SegmentError::Header("an attachment has more than 1 GiB"));
             }
         }
         match parts.next() {
@@ -229,7 +229,7 @@ fn parse_content(row: &Value) -> Result<Content, SegmentError> {
         ATTACHMENT => Ok(Content::Attachment),
         RECORDS => {
             let [_, _, _, plain, first, last, before] = json::row(row, "blocks")?;
-            let plain = json::number(plain, "blocks", 1, RECORD_BLOCK_BYTES_MAX as u64)?;
+            let plain = json::number(plain, "plain_bytes", 1, RECORD_BLOCK_BYTES_MAX as u64)?;
             let first = json::number(first, "blocks", 1, NUMBER_MAX)?;
             Ok(Content::Records {
                 plain_bytes: usize::try_from(plain).expect("bounded by a usize"),
@@ -254,7 +254,7 @@ fn parse_attachment(value: &Value, n_blocks: usize) -> Result<Attachment, ShapeE
     };
     let (start, len) = (number("block", 0)?, number("blocks", 1)?);
     if len > n_blocks - start {
-        return Err(ShapeError { member: "attach".to_owned(), expected: "a run of blocks that are there" });
+        return Err(ShapeError { member: "attach".to_owned(), expected: "a run of blocks that are there".into() });
     }
     Ok(Attachment { blocks: start..start + len, provides: ids("provides")?, needs: ids("needs")? })
 }

@@ -45,6 +45,8 @@ pub struct Delivered {
     pub n_deferred: usize,
     /// Records that wait for an attachment.
     pub n_waiting: usize,
+    /// Attachments that records wait for, and that came and were not taken in.
+    pub n_refused: usize,
     /// Origins of which something was taken back.
     pub n_retracted: usize,
     /// Runs of records that could not be read. Damaged files of others were let go, so that they are fetched again; those of
@@ -84,12 +86,12 @@ impl Store {
                 logs.entry(origin.log).or_default().insert(origin.track);
             }
         }
+        let mut search = Search::at(now);
         if survey.has_moved || !survey.put_off.is_empty() {
             self.retract_moved(&stream, strand, &mut done)?;
-            self.reconsider(&stream, strand, now)?;
+            search.refused = self.reconsider(&stream, strand, now)?;
             survey = self.survey(&stream)?;
         }
-        let mut search = Search { missing: BTreeSet::new(), now, has_put_off: false };
         for (log, tracks) in logs {
             let ways = self.ways(log, &stream, &tracks, strand, &mut done)?;
             let mut trunk = None;
@@ -109,6 +111,7 @@ impl Store {
         };
         done.n_deferred = usize::try_from(count("deferred")?).unwrap_or(0);
         done.n_waiting = usize::try_from(count("waiting")?).unwrap_or(0);
+        done.n_refused = search.refused.len();
         Ok(done)
     }
 
@@ -315,10 +318,12 @@ impl Store {
         }
         // Noted as missing while it is looked for, so that a circle of needs ends.
         search.missing.insert(key.clone());
+        let mut refused = Vec::new();
         for (piece, which) in self.bringing(log, id)? {
             if let Some(now) = search.now
                 && !self.is_due(&piece, which, now)?
             {
+                refused.push((piece.file, which));
                 continue;
             }
             let needs = self.open_piece(&piece).map(|opened| {
@@ -347,9 +352,11 @@ impl Store {
                 Some(Err(error)) => {
                     tracing::warn!(%log, %id, error = %error, "an attachment was not taken in");
                     self.note_refused(&piece, which, search.now)?;
+                    refused.push((piece.file, which));
                 }
             }
         }
+        search.refused.extend(refused);
         lacks.insert(id.clone());
         Ok(false)
     }
@@ -431,13 +438,13 @@ impl Store {
         Ok(found)
     }
 
-    /// Forgets that records were put off which can be folded now.
+    /// Forgets that records were put off which can be folded now. Says which attachments are there and no good.
     fn reconsider(
         &mut self,
         stream: &StreamName,
         strand: &mut dyn Strand,
         now: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<BTreeSet<(String, usize)>, StoreError> {
         let known = {
             let mut rows =
                 self.db.conn().prepare_cached("SELECT DISTINCT kind, version FROM deferred WHERE stream = ?1")?;
@@ -451,16 +458,16 @@ impl Store {
             let rows = rows.query_map([stream.as_str()], |row| Ok((parsed(row, 0)?, parsed(row, 1)?)))?;
             rows.collect::<rusqlite::Result<Vec<(LogId, AttachmentId)>>>()?
         };
-        let mut there = Vec::new();
+        let (mut there, mut refused) = (Vec::new(), BTreeSet::new());
         for (log, id) in waiting {
-            let (mut search, mut lacks) =
-                (Search { missing: BTreeSet::new(), now, has_put_off: false }, BTreeSet::new());
+            let (mut search, mut lacks) = (Search::at(now), BTreeSet::new());
             if self.bring(log, &id, strand, &mut search, &mut lacks, NEEDS_DEPTH)? {
                 there.push((log, id));
             }
+            refused.append(&mut search.refused);
         }
         if known.is_empty() && there.is_empty() {
-            return Ok(());
+            return Ok(refused);
         }
         self.db.write(|tx| {
             for (kind, version) in known {
@@ -471,7 +478,7 @@ impl Store {
                 let sql = "DELETE FROM waiting WHERE stream = ?1 AND log = ?2 AND id = ?3";
                 tx.prepare_cached(sql)?.execute((stream.as_str(), log.to_string(), id.as_str()))?;
             }
-            Ok(())
+            Ok(refused)
         })
     }
 
@@ -554,6 +561,14 @@ struct Search {
     now: Option<Timestamp>,
     /// Whether records were put off.
     has_put_off: bool,
+    /// Those that are there and were not taken in, by file and place in it.
+    refused: BTreeSet<(String, usize)>,
+}
+
+impl Search {
+    fn at(now: Option<Timestamp>) -> Self {
+        Self { missing: BTreeSet::new(), now, has_put_off: false, refused: BTreeSet::new() }
+    }
 }
 
 /// What of a chunk is folded now, and what is not.

@@ -9,6 +9,7 @@ use carry_code::line::Branch;
 use carry_code::stream::{self, CodeStrand, ForeignLine};
 use carry_code::tips::{self, Tip, Trust, Writer};
 use carry_daemon::exchange::{self, Ground, How};
+use carry_exchange::store::Delivered;
 
 use super::choice::Candidate;
 use super::folder::{self, Made};
@@ -36,20 +37,20 @@ pub(super) fn make(
     let mut made = Made::make(shell, folder, candidate, branch.as_ref())?;
     let ground = shell.ground()?;
     let mut from = None;
-    let mut is_waiting = deliver(shell, &ground)?;
+    let mut came = deliver(shell, &ground)?;
     let mut tip = tip_of(shell, &made, line)?;
     if tip.is_none() {
         // Nobody needed the packs before, so that they may still lie at a remote.
         ask_remotes(shell, &ground);
-        is_waiting = deliver(shell, &ground)?;
+        came = deliver(shell, &ground)?;
         tip = tip_of(shell, &made, line)?;
     }
     if tip.is_none() {
         refused(shell, &made, line)?;
         let url = args.from.clone().or_else(|| candidate.urls.first().map(|url| format!("https://{url}")));
-        if let Some(url) = url.filter(|_| is_waiting && !args.wait) {
+        if let Some(url) = url.filter(|_| came.n_waiting > 0 && !args.wait) {
             fetch(shell, args, candidate, &made, &url)?;
-            deliver(shell, &ground)?;
+            came = deliver(shell, &ground)?;
             tip = tip_of(shell, &made, line)?;
             from = Some(url);
         }
@@ -61,6 +62,14 @@ pub(super) fn make(
             return Ok(Cloned { root, taken: None, from });
         }
         refused(shell, &made, line)?;
+        if came.n_refused > 0 && from.is_none() {
+            let (files, are) =
+                (text::count(came.n_refused as u64, "file"), if came.n_refused == 1 { "is" } else { "are" });
+            let what = format!("{} cannot be made: {files} of code that came {are} broken", shown(candidate));
+            return Err(Failure::failed(what).hint(
+                "What is broken is as its device made it, and is tried again; new work there may bring a good one.",
+            ));
+        }
         return Err(match &from {
             Some(url) => Failure::failed(format!("what {} needs is not on {} either", shown(candidate), text::line(url))),
             None => Failure::failed(format!("not everything of {} has come yet", shown(candidate))),
@@ -84,11 +93,11 @@ fn shown(candidate: &Candidate) -> String {
     text::line(&candidate.name)
 }
 
-/// Hands over what is held here; whether something waits for what is not.
-fn deliver(shell: &Shell, ground: &Ground) -> Result<bool, Failure> {
+/// Hands over what is held here.
+fn deliver(shell: &Shell, ground: &Ground) -> Result<Delivered, Failure> {
     let _spinner = Spinner::new(shell, "reading what came");
     let mut strand = CodeStrand::open(ground.ctx.clone()).map_err(Failure::from_error)?;
-    Ok(ground.store()?.deliver(&mut strand)?.n_waiting > 0)
+    Ok(ground.store()?.deliver(&mut strand)?)
 }
 
 /// Exchanges with those remotes that have code. One that fails is worth a warning: another may have it.

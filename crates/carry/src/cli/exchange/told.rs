@@ -6,6 +6,7 @@ use carry_daemon::exchange::settings::RemoteSettings;
 use carry_daemon::exchange::unsent::{is_kept_back, kept_back};
 use carry_daemon::exchange::{How, Sum};
 use carry_exchange::round::{Direction, Moved, Report};
+use carry_exchange::store::Delivered;
 use serde::Serialize;
 
 use super::names::Names;
@@ -132,26 +133,38 @@ pub(super) fn show_problems(shell: &Shell, report: &Report, names: &Names) {
         }
     }
     for (stream, delivered) in &report.delivered {
+        put_off(stream.as_str(), delivered).iter().for_each(|words| shell.out.note(words));
         let stream = stream.as_str();
-        let number = |n: usize| text::count(u64::try_from(n).unwrap_or(u64::MAX), "record");
-        if delivered.n_waiting > 0 {
-            shell.out.note(format_args!(
-                "{} of {stream} wait for a file that is still to come.",
-                number(delivered.n_waiting)
-            ));
-        }
-        if delivered.n_deferred > 0 {
-            shell.out.note(format_args!(
-                "{} of {stream} are of a kind that a later version of Carry knows; they are kept until then.",
-                number(delivered.n_deferred)
-            ));
-        }
         if delivered.n_damaged > 0 {
             shell.out.warn(format_args!(
                 "{stream}: what is kept here is damaged in places; `carry exchange verify --repair` fetches good copies"
             ));
         }
     }
+}
+
+/// Which records wait, and for what, as sentences.
+fn put_off(stream: &str, delivered: &Delivered) -> Vec<String> {
+    let records = |n: usize, one: &str, several: &str| {
+        let verb = if n == 1 { one } else { several };
+        format!("{} of {stream} {verb}", text::count(u64::try_from(n).unwrap_or(u64::MAX), "record"))
+    };
+    let mut said = Vec::new();
+    if delivered.n_waiting > 0 {
+        let waits = records(delivered.n_waiting, "waits", "wait");
+        said.push(match delivered.n_refused {
+            0 => format!("{waits} for a file that is still to come."),
+            _ => format!("{waits} for a file that came and cannot be used; it is tried again."),
+        });
+    }
+    if delivered.n_deferred > 0 {
+        let (are, they) = if delivered.n_deferred == 1 { ("it is", "it") } else { ("they are", "them") };
+        said.push(format!(
+            "{} of a kind that a later version of Carry knows; {are} kept, and an upgrade takes {they} in.",
+            records(delivered.n_deferred, "is", "are")
+        ));
+    }
+    said
 }
 
 /// An exchange that did not come about, for machines.
@@ -219,6 +232,7 @@ struct RecordsJson<'a> {
 struct DeliveredJson {
     folded: usize,
     waiting: usize,
+    refused: usize,
     deferred: usize,
     retracted: usize,
     damaged: usize,
@@ -265,6 +279,7 @@ impl<'a> ExchangedJson<'a> {
             let json = DeliveredJson {
                 folded: delivered.n_folded,
                 waiting: delivered.n_waiting,
+                refused: delivered.n_refused,
                 deferred: delivered.n_deferred,
                 retracted: delivered.n_retracted,
                 damaged: delivered.n_damaged,
@@ -296,5 +311,29 @@ impl<'a> ExchangedJson<'a> {
             unsent: unsent.collect(),
             has_more: report.has_more,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_record_is_told_of_as_one() {
+        let of = |n_waiting, n_refused, n_deferred| {
+            let delivered = Delivered { n_waiting, n_refused, n_deferred, ..Delivered::default() };
+            put_off("code", &delivered).join(" ")
+        };
+        assert_eq!(of(1, 0, 0), "1 record of code waits for a file that is still to come.");
+        assert_eq!(of(2, 0, 0), "2 records of code wait for a file that is still to come.");
+        assert_eq!(of(1, 1, 0), "1 record of code waits for a file that came and cannot be used; it is tried again.");
+        assert_eq!(
+            of(0, 0, 1),
+            "1 record of code is of a kind that a later version of Carry knows; it is kept, and an upgrade takes it in."
+        );
+        assert_eq!(
+            of(0, 0, 2),
+            "2 records of code are of a kind that a later version of Carry knows; they are kept, and an upgrade takes them in."
+        );
     }
 }

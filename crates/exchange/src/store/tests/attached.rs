@@ -191,7 +191,9 @@ fn an_attachment_that_is_refused_is_tried_again_less_and_less_often() {
     let mut handed = |at: i64, refuses| {
         reader.facts.refuses = refuses;
         let before = reader.facts.n_handed;
-        reader.store.deliver_at(&mut reader.facts, second(at)).unwrap();
+        let done = reader.store.deliver_at(&mut reader.facts, second(at)).unwrap();
+        // It is known all the time that it is there and no good.
+        assert_eq!((done.n_waiting, done.n_refused), (usize::from(refuses), usize::from(refuses)), "{at} s");
         reader.facts.n_handed - before
     };
     assert!(handed(0, true) > 0);
@@ -215,6 +217,7 @@ fn an_attachment_that_is_refused_is_tried_again_less_and_less_often() {
 fn whoever_does_not_say_the_time_tries_every_attachment() {
     let mut reader = one_that_refuses();
     reader.store.deliver_at(&mut reader.facts, NOW).unwrap();
+    assert_eq!(reader.store.deliver(&mut reader.facts).unwrap().n_refused, 1);
     reader.facts.refuses = false;
     reader.deliver();
     assert_eq!(reader.facts.shown(), texts(&["wants"]));
