@@ -50,6 +50,7 @@ mod object;
 mod open;
 mod places;
 mod read;
+mod records;
 mod room;
 mod round;
 mod rounds;

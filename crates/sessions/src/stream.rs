@@ -2,3 +2,6 @@
 
 pub mod content;
 pub mod curation;
+mod unread;
+
+pub use unread::{Unread, unread};

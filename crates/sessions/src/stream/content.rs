@@ -28,7 +28,9 @@ use carry_kernel::db::DbError;
 use carry_kernel::home::Home;
 use carry_redact::Redactor;
 
+use super::Unread;
 use crate::archive::{Archive, ArchiveError};
+use crate::model::SessionId;
 
 mod burst;
 mod devices;
@@ -137,6 +139,31 @@ impl ContentStrand {
     }
 }
 
+fn knows(kind: u16, version: u16) -> bool {
+    matches!(kind, payload::SESSION | payload::MESSAGES) && version == payload::VERSION
+}
+
+/// What of a record cannot be read. Pieces are not put together for that.
+pub(super) fn unread(record: &Record) -> Unread {
+    let nothing = Unread { n_records: 1, ..Unread::default() };
+    if !knows(record.kind, record.kind_version) {
+        return Unread::default();
+    }
+    let is_named = std::str::from_utf8(&record.key).is_ok_and(|key| SessionId::parse(key).is_some());
+    match payload::Payload::decode(record.kind, &record.payload) {
+        Ok(payload) if is_named => match payload.body {
+            payload::Body::Session(json) if payload::decode_facts(&json).is_err() => nothing,
+            payload::Body::Messages(messages) => {
+                let is_unread =
+                    |json: &&String| !payload::decode_message(json).is_ok_and(|read| payload::is_whole(&read));
+                Unread { n_messages: messages.iter().filter(is_unread).count() as u64, ..Unread::default() }
+            }
+            _ => Unread::default(),
+        },
+        _ => nothing,
+    }
+}
+
 impl Strand for ContentStrand {
     fn stream(&self) -> &StreamName {
         &self.stream
@@ -152,7 +179,7 @@ impl Strand for ContentStrand {
     }
 
     fn knows(&self, kind: u16, version: u16) -> bool {
-        matches!(kind, payload::SESSION | payload::MESSAGES) && version == payload::VERSION
+        knows(kind, version)
     }
 
     fn applied(&mut self, origin: &Origin) -> Result<Ranges, StrandError> {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use carry_exchange::name::{LogId, StreamName};
 use carry_exchange::ranges::Ranges;
-use carry_exchange::record::Flags;
+use carry_exchange::record::{Flags, Record};
 use carry_exchange::register::Seen;
 use carry_exchange::store::{Store, StoreError};
 use carry_exchange::strand::outbox::{self, Outgoing};
@@ -18,6 +18,7 @@ use carry_kernel::home::Home;
 use carry_redact::Redactor;
 use serde_json::Value;
 
+use super::Unread;
 use crate::archive::{Archive, ArchiveError};
 use crate::curation::deletion::{self, Step};
 use crate::curation::edits::{self, Place};
@@ -25,6 +26,9 @@ use crate::curation::{RegisterName, masked, pending};
 use payload::{DELETION, Deletion, EDIT, Edit, VERSION};
 
 mod payload;
+
+/// The stream's name.
+pub(super) const STREAM: &str = "curation";
 
 /// Bytes that a record has besides its payload, about.
 const RECORD_BYTES: u64 = 128;
@@ -47,7 +51,7 @@ impl CurationStrand {
     /// [`ArchiveError`].
     pub fn open(home: &Home, device: &str, redactor: Redactor) -> Result<Self, ArchiveError> {
         let archive = Archive::open(home, device)?;
-        let stream = "curation".parse().expect("a stream's name");
+        let stream = STREAM.parse().expect("a stream's name");
         Ok(Self { archive, device: device.to_owned(), redactor, stream, heard: None })
     }
 
@@ -179,6 +183,20 @@ impl CurationStrand {
     }
 }
 
+fn knows(kind: u16, version: u16) -> bool {
+    matches!((kind, version), (EDIT | DELETION, VERSION))
+}
+
+/// What of a record cannot be read.
+pub(super) fn unread(record: &Record) -> Unread {
+    let is_read = match record.kind {
+        _ if !knows(record.kind, record.kind_version) => true,
+        EDIT => Edit::under(&record.key, &record.payload).is_ok(),
+        _ => Deletion::under(&record.key, record.flags, &record.payload).is_ok(),
+    };
+    Unread { n_records: u64::from(!is_read), ..Unread::default() }
+}
+
 /// What a record says, with a place or about to get one.
 struct Told<'a> {
     kind: u16,
@@ -226,7 +244,7 @@ impl Strand for CurationStrand {
     }
 
     fn knows(&self, kind: u16, version: u16) -> bool {
-        matches!((kind, version), (EDIT | DELETION, VERSION))
+        knows(kind, version)
     }
 
     fn applied(&mut self, origin: &Origin) -> Result<Ranges, StrandError> {

@@ -1,7 +1,11 @@
 //! `carry exchange verify`: look at everything that is kept of the exchange, and heal it.
 
+use std::collections::BTreeMap;
+
+use carry_exchange::name::LogId;
 use carry_exchange::store::status::{self, LogStatus};
 use carry_exchange::store::{Finding, LogState};
+use carry_sessions::stream::{self, Unread};
 use serde::Serialize;
 
 use super::mend;
@@ -42,12 +46,14 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         let _spinner = Spinner::new(shell, "checking what is kept");
         if args.quick { store.verify_quick()? } else { store.verify()? }
     };
+    let unread = if args.quick { BTreeMap::new() } else { stream::unread(&store)? };
     drop(store);
     show(shell, &findings, None)?;
     if findings.is_empty() && !shell.out.is_json() {
         shell.out.line("Everything is as it was written.")?;
     }
     let has_lost = show_missing(shell)?;
+    show_unread(shell, &unread)?;
     match (findings.is_empty(), has_lost) {
         (true, false) => return Ok(()),
         (true, true) => {
@@ -138,6 +144,47 @@ fn show_wrong(shell: &Shell, log: &LogStatus, names: &Names) -> Result<(), Failu
     Ok(())
 }
 
+/// Names what other devices say and this version cannot read. That is no failure: it is kept as it is.
+fn show_unread(shell: &Shell, unread: &BTreeMap<(LogId, &'static str), Unread>) -> Result<(), Failure> {
+    if unread.is_empty() {
+        return Ok(());
+    }
+    let status = status::look(&shell.home)?;
+    let names = status.as_ref().map(Names::of).unwrap_or_default();
+    for ((log, stream), unread) in unread {
+        if shell.out.is_json() {
+            let name = names.get(*log).map(|name| name.alias.as_str());
+            let Unread { n_messages, n_records } = *unread;
+            shell.out.json(&UnreadJson {
+                log: log.to_string(),
+                name,
+                stream,
+                messages: n_messages,
+                records: n_records,
+            })?;
+            continue;
+        }
+        unread_words(stream, &names.whose(*log), *unread).iter().try_for_each(|words| shell.out.line(words))?;
+    }
+    Ok(())
+}
+
+fn unread_words(stream: &str, whose: &str, unread: Unread) -> Vec<String> {
+    const BY: &str = "another program wrote that, or a later version of Carry";
+    let Unread { n_messages, n_records } = unread;
+    let mut words = Vec::new();
+    if n_messages > 0 {
+        let (n, are) = (text::count(n_messages, "message"), if n_messages == 1 { "is" } else { "are" });
+        words.push(format!("{n} of {stream} of {whose} {are} shown as far as this version can read: {BY}."));
+    }
+    if n_records > 0 {
+        let n = text::count(n_records, "record");
+        let (are, them) = if n_records == 1 { ("is", "it") } else { ("are", "them") };
+        words.push(format!("{n} of {stream} of {whose} {are} passed over, as this version cannot read {them}: {BY}."));
+    }
+    words
+}
+
 /// What its author made wrong, for machines.
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "exchange-wrong")]
@@ -145,6 +192,17 @@ struct WrongJson<'a> {
     log: String,
     object: String,
     reason: &'a str,
+}
+
+/// What cannot be read of a stream, for machines.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "exchange-unread")]
+struct UnreadJson<'a> {
+    log: String,
+    name: Option<&'a str>,
+    stream: &'a str,
+    messages: u64,
+    records: u64,
 }
 
 /// Records that are missing here, for machines.
@@ -165,4 +223,23 @@ struct FindingJson<'a> {
     what: &'a str,
     problem: &'a str,
     repaired: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_counted() {
+        let words = |n_messages, n_records| unread_words("sessions", "laptop", Unread { n_messages, n_records });
+        let by = "another program wrote that, or a later version of Carry.";
+        assert_eq!(
+            words(1, 2),
+            [
+                format!("1 message of sessions of laptop is shown as far as this version can read: {by}"),
+                format!("2 records of sessions of laptop are passed over, as this version cannot read them: {by}"),
+            ]
+        );
+        assert_eq!(words(2, 0).len() + words(0, 1).len(), 2);
+    }
 }

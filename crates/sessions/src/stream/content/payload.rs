@@ -19,7 +19,7 @@ mod message;
 mod number;
 
 pub(super) use facts::{decode_facts, encode_facts};
-pub(super) use message::{decode_message, encode_message, ordinal_of, unreadable_message};
+pub(super) use message::{decode_message, encode_message, is_whole, ordinal_of, unreadable_message};
 
 /// Records of this kind say what a session is.
 pub(crate) const SESSION: u16 = 1;

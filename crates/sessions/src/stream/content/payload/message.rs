@@ -211,6 +211,12 @@ fn block(json: &str) -> Block {
     read.unwrap_or_else(|_| Block::Other { kind: LATER_PART.to_owned(), json: json.to_owned() })
 }
 
+/// Whether all parts of a message that was heard could be read.
+pub(in crate::stream::content) fn is_whole(heard: &StoredMessage) -> bool {
+    let is_later = |block: &Block| matches!(block, Block::Other { kind, .. } if kind == LATER_PART);
+    !heard.message.blocks.iter().any(is_later)
+}
+
 /// What stands in the place of a message of which only the number can be read.
 pub(in crate::stream::content) fn unreadable_message(json: &str) -> Result<StoredMessage, PayloadError> {
     let message = Message {

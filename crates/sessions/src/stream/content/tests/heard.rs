@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::payload::{Body, Generation, MESSAGES, Name, Payload, Piece, SESSION, VERSION};
+use super::super::unread;
 use super::device::{Device, Recorder, cwd};
 use crate::list::Filter;
 use crate::mask::pieces::fixture::{answer, ops, prompt, put_ops, run};
@@ -184,10 +185,18 @@ fn records_that_mean_nothing_are_passed_over() {
     assert_eq!(messages.iter().map(|one| one.message.ordinal).collect::<Vec<_>>(), [0, 1, 2, 3]);
     assert_eq!(messages[0].message.subtype, None);
     assert!(messages[1..3].iter().all(|one| one.message.subtype.as_deref() == Some("unreadable")), "{messages:?}");
+    let unread = |record: &Record| {
+        let unread = unread(record);
+        (unread.n_records, unread.n_messages)
+    };
+    let counts: Vec<(u64, u64)> = records.iter().map(unread).collect();
+    assert_eq!(counts, [(1, 0), (1, 0), (1, 0), (1, 0), (1, 0), (0, 4), (1, 0)]);
+    assert_eq!(unread(&Record { kind_version: 2, ..records[0].clone() }), (0, 0), "it waits for a later version");
     // A key that is no session's.
     for (key, flags) in [(b"".to_vec(), Flags::default()), (b"\xff".to_vec(), Flags::REPLACES)] {
         let mut odd = record(9, &id, MESSAGES, good.clone().encode().unwrap());
         (odd.key, odd.flags) = (key, flags);
+        assert_eq!(unread(&odd), (1, 0));
         b.fold(&[odd]);
     }
     // Another session that claims the same name is not shown in its place.

@@ -155,6 +155,9 @@ fn what_cannot_be_read_holds_up_nothing() {
     b.publish(2);
     a.pull(&b);
     assert_eq!(a.shown(&name(2)).as_deref(), Some("good"));
+    let unread = crate::stream::unread(&a.store).unwrap();
+    assert_eq!(unread[&(b.store.log(), "curation")], Unread { n_records: 6, n_messages: 0 });
+    assert_eq!(crate::stream::unread(&b.store).unwrap(), BTreeMap::new(), "its own are no others'");
     // A value that is no text shows as none.
     assert_eq!(a.shown(&name(1)), None);
     assert_eq!(a.live(&name(1)), BTreeSet::from([r#"[1,{"a":2}]"#.to_owned()]));
