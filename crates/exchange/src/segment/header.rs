@@ -115,6 +115,16 @@ impl SegmentHeader {
         Some(before..before + self.blocks.get(block)?.bytes)
     }
 
+    /// Bytes to which the blocks of records unpack that `which` names by their numbers.
+    pub fn plain_bytes(&self, which: impl Fn(usize) -> bool) -> u64 {
+        let blocks = self.blocks.iter().enumerate().filter(|(at, _)| which(*at));
+        let plain = blocks.map(|(_, block)| match block.content {
+            Content::Records { plain_bytes, .. } => plain_bytes as u64,
+            Content::Attachment => 0,
+        });
+        plain.sum()
+    }
+
     /// Checks and unpacks block `block` alone, from its stored bytes: size, SHA-256, the form of the compressed frame, the
     /// size when unpacked, then each record and the chain from the block's start to the next one's. An attachment's block
     /// has no records.

@@ -90,7 +90,8 @@ impl Store {
         let naming = self.naming(expected)?;
         let probe = self.probe(&naming.lanes, expected)?;
         let mut joint = Joint::new(&probe);
-        let read = read_whole(expected, bytes, file, &mut |link| joint.see(link))?;
+        let count = &mut |header: &SegmentHeader| self.count_unpacked(expected.log, header.plain_bytes(|_| true));
+        let read = read_whole(expected, bytes, file, count, &mut |link| joint.see(link))?;
         joint.see_chain(expected.reference.first - 1, read.base);
         self.check_heads(&naming, expected, Ends { base: read.base, chain: read.chain })?;
         let at = joint.differs.clone();
@@ -135,6 +136,7 @@ impl Store {
         let bytes = blocks.values().map(|block| block.len() as u64).sum::<u64>() + head.len() as u64;
         self.check_room(expected.log, &expected.stream, bytes)?;
         self.check_heads(&naming, expected, Ends { base: header.base, chain: header.chain })?;
+        self.count_unpacked(expected.log, header.plain_bytes(|block| blocks.contains_key(&block)))?;
         let probe = self.probe(&naming.lanes, expected)?;
         let mut joint = Joint::new(&probe);
         let (mut marks, mut ranges) = (Vec::new(), Vec::new());
@@ -298,7 +300,7 @@ impl Store {
         let path = self.places.file(piece.lane.log, &piece.file);
         let file = places::open(&path)?;
         let bytes = file.metadata().map_err(disk_error("read", &path))?.len();
-        read_whole(&piece.expected(), bytes, file, &mut |_| {})
+        read_whole(&piece.expected(), bytes, file, &mut |_| Ok(()), &mut |_| {})
     }
 }
 
@@ -309,15 +311,17 @@ struct Naming {
     heads: Vec<Followed>,
 }
 
-/// Reads a whole segment and checks everything in it.
+/// Reads a whole segment and checks everything in it. `unpacks` may refuse to go on from the header.
 fn read_whole(
     expected: &Expected,
     bytes: u64,
     input: impl Read,
+    unpacks: &mut dyn FnMut(&SegmentHeader) -> Result<(), StoreError>,
     each: &mut dyn FnMut(&Link),
 ) -> Result<ReadWhole, StoreError> {
     let mut reader = SegmentReader::open(expected, bytes, BufReader::with_capacity(64 * 1024, input))?;
     let header = reader.header();
+    unpacks(header)?;
     let mut marks = vec![(header.first - 1, header.base)];
     let (attachments, base, chain) = (header.attachments.clone(), header.base, header.chain);
     while let Some(part) = reader.next_part()? {

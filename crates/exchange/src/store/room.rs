@@ -6,7 +6,7 @@
 use carry_kernel::home::Home;
 
 use super::places::Places;
-use super::rows::number;
+use super::rows::{int, number};
 use super::{LogState, Store, StoreError};
 use crate::limits::SEGMENT_BYTES_MAX;
 use crate::name::{LogId, StreamName};
@@ -22,6 +22,7 @@ const SMALL_STREAM: &str = "curation";
 const SEGMENT: &str = "a segment has at most 1 GiB";
 const UNAPPROVED_LOG: &str = "a log that is not approved may bring 64 MiB";
 const UNAPPROVED: &str = "logs that are not approved may bring 256 MiB together";
+const UNPACKED: &str = "what a log that is not approved brings may unpack to 64 MiB, and all of that to 256 MiB";
 const LOG: &str = "the log has brought as much as one log may, 50 GiB unless set otherwise";
 const DISK: &str = "the disk is nearly full, and only heads and curation are taken in until there is room";
 
@@ -116,7 +117,7 @@ impl StoreError {
         match self {
             Self::Full(text) => match *text {
                 SEGMENT => Some(Limit::Segment),
-                UNAPPROVED_LOG => Some(Limit::UnapprovedLog),
+                UNAPPROVED_LOG | UNPACKED => Some(Limit::UnapprovedLog),
                 UNAPPROVED => Some(Limit::Unapproved),
                 LOG => Some(Limit::Log),
                 DISK => Some(Limit::Disk),
@@ -192,7 +193,35 @@ impl Store {
         if self.log_bytes(log)?.saturating_add(bytes) > self.room.log_bytes {
             return Err(StoreError::Full(LOG));
         }
+        if state == Some(LogState::Unapproved) && self.unpacked_bytes(log)? >= UNAPPROVED_LOG_BYTES {
+            return Err(StoreError::Full(UNPACKED));
+        }
         self.check_said(log, bytes)
+    }
+
+    /// Counts what blocks unpack to before they are, if nobody approved their log: a little that is stored may be very much then.
+    /// One that would bring too much brings nothing more.
+    pub(super) fn count_unpacked(&mut self, log: LogId, plain_bytes: u64) -> Result<(), StoreError> {
+        if self.state(log)? != Some(LogState::Unapproved) {
+            return Ok(());
+        }
+        let sql = "SELECT coalesce(sum(bytes), 0) FROM unpacked
+                   WHERE log IN (SELECT log FROM logs WHERE state = 'unapproved')";
+        let all: u64 = self.db.conn().prepare_cached(sql)?.query_row([], |row| number(row, 0))?;
+        let bytes = self.unpacked_bytes(log)?.saturating_add(plain_bytes);
+        let is_too_much = bytes > UNAPPROVED_LOG_BYTES || all.saturating_add(plain_bytes) > UNAPPROVED_BYTES;
+        self.db.write(|tx| {
+            let sql = "INSERT OR REPLACE INTO unpacked (log, bytes) VALUES (?1, ?2)";
+            let bytes = if is_too_much { UNAPPROVED_LOG_BYTES } else { bytes };
+            Ok::<_, StoreError>(tx.prepare_cached(sql)?.execute((log.to_string(), int(bytes)))?)
+        })?;
+        if is_too_much { Err(StoreError::Full(UNPACKED)) } else { Ok(()) }
+    }
+
+    /// What the segments of a log were unpacked to while nobody approved it.
+    pub(super) fn unpacked_bytes(&self, log: LogId) -> Result<u64, StoreError> {
+        let sql = "SELECT coalesce(sum(bytes), 0) FROM unpacked WHERE log = ?1";
+        Ok(self.db.conn().prepare_cached(sql)?.query_row([log.to_string()], |row| number(row, 0))?)
     }
 
     /// Whether a log may bring so much more in heads, lists and segments, if nobody approved it.
@@ -236,6 +265,9 @@ impl Store {
         let left = self.room.log_bytes.saturating_sub(self.log_bytes(log)?);
         if state != Some(LogState::Unapproved) {
             return Ok(left);
+        }
+        if self.unpacked_bytes(log)? >= UNAPPROVED_LOG_BYTES {
+            return Ok(0);
         }
         let unapproved = UNAPPROVED_BYTES.saturating_sub(self.unapproved_bytes()?);
         Ok(left.min(UNAPPROVED_LOG_BYTES.saturating_sub(self.kept_bytes(log)?)).min(unapproved))

@@ -7,3 +7,5 @@ CREATE TABLE later (
 ) STRICT, WITHOUT ROWID;
 -- Why a head is as its author made it and cannot be used; its verdict is wrong then, and reader the version that found it so.
 ALTER TABLE heads_seen ADD COLUMN why TEXT;
+-- Bytes to which the segments of a log that nobody approved were unpacked, whether or not they were good and are kept.
+CREATE TABLE unpacked (log TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;

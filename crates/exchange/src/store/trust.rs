@@ -157,6 +157,7 @@ impl Store {
             for table in [
                 "segments",
                 "later",
+                "unpacked",
                 "ranges",
                 "marks",
                 "attached",

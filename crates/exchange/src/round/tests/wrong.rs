@@ -220,3 +220,23 @@ fn a_header_that_is_too_large_is_its_authors_fault_and_a_damaged_prelude_is_not(
     let wrong = device.store.status().unwrap().log(author.log).unwrap().wrong.clone();
     assert!(matches!(&wrong[..], [(found, _)] if *found == name));
 }
+
+#[test]
+fn a_wrong_head_whose_segments_come_after_the_good_one_holds_up_nothing_for_good() {
+    let (remote, mut author, mut device) = three();
+    let segment = author.seal(&remote.inner, "one");
+    let path = author.name_of(&segment).path();
+    let bytes = remote.inner.files()[&path].clone();
+    remote.inner.uproot(&path);
+    let wrong = author.head_as(&remote.inner, &other_chain);
+    device.round(&remote);
+    author.head(&remote.inner);
+    device.round(&remote);
+    remote.inner.plant(&path, &bytes);
+    let report = device.round(&remote);
+    assert!(matches!(&report.problems[..], [Problem::Wrong(name, _)] if *name == wrong.name()), "{report:?}");
+    healed(&mut device, &remote, author.log, &["one"]);
+    author.seal(&remote.inner, "two");
+    author.head(&remote.inner);
+    healed(&mut device, &remote, author.log, &["one", "two"]);
+}

@@ -15,7 +15,7 @@ use crate::segment::SegmentRef;
 use crate::store::joint::{drop_named, forget_unbacked};
 use crate::store::read::describe;
 use crate::store::rows::{digest, int};
-use crate::store::{Store, StoreError};
+use crate::store::{LogState, Store, StoreError};
 
 /// The chain before and after the records of a segment.
 #[derive(Clone, Copy, Debug)]
@@ -105,10 +105,14 @@ impl Store {
     ) -> Result<StoreError, StoreError> {
         let log = signed.head().log();
         let told = self.told(log, track)?;
+        // What this device wrote itself under an earlier key stays, whoever else signs for it.
+        let is_ours = matches!(self.state(log)?, Some(LogState::Own | LogState::Former));
         self.db.write(|tx| {
             note_wrong(tx, log, signed.digest(), why)?;
             follow_newest(tx, log, track)?;
-            drop_named(tx, log, track, &told, signed.digest())?;
+            if !is_ours {
+                drop_named(tx, log, track, &told, signed.digest())?;
+            }
             forget_unbacked(tx, log, track)
         })?;
         tracing::warn!(%log, n = signed.head().n, why, "a head contradicts itself");

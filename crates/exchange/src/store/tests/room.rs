@@ -161,3 +161,31 @@ fn own_records_and_those_that_do_not_count_move_no_stamp() {
     append(&mut reader, &stream("notes"), 2, "own", NOW);
     assert_eq!(stamp(&reader), before.tick(NOW));
 }
+
+#[test]
+fn what_a_stranger_packs_counts_as_what_it_unpacks_to() {
+    let mut author = Device::new();
+    append(&mut author, &stream("notes"), 1, &"a".repeat(200_000), NOW);
+    publish(&mut author);
+    let (mut reader, log) = (Device::new(), author.store.log());
+    assert_eq!(taken(&mut reader, &author), states(&[("notes", None)]));
+    assert!(reader.store.log_bytes(log).unwrap() < 2_000);
+    let unpacked = reader.store.unpacked_bytes(log).unwrap();
+    assert!((200_000..210_000).contains(&unpacked), "{unpacked}");
+    assert!(reader.store.room(log, &stream("notes")).unwrap() > 1_000);
+    // With less left than the next one needs, that is not unpacked, and nothing more is fetched.
+    let sql = "UPDATE unpacked SET bytes = ?1";
+    reader.store.db.conn().execute(sql, [rows::int(UNAPPROVED_LOG_BYTES - 100_000)]).unwrap();
+    append(&mut author, &stream("notes"), 2, &"b".repeat(200_000), NOW);
+    publish(&mut author);
+    let full = Some(Limit::UnapprovedLog);
+    assert_eq!(taken(&mut reader, &author), states(&[("notes", full), ("notes", full)]));
+    assert_eq!(reader.store.room(log, &stream("notes")).unwrap(), 0);
+    // Not of another stranger either, once all of them have brought that much.
+    let other = author_of(&["notes"]);
+    reader.store.db.conn().execute(sql, [rows::int(UNAPPROVED_BYTES)]).unwrap();
+    assert_eq!(taken(&mut reader, &other), states(&[("notes", full)]));
+    reader.trust(&author.store);
+    assert_eq!(taken(&mut reader, &author), states(&[("notes", None), ("notes", None)]));
+    assert_eq!(taken(&mut reader, &other), states(&[("notes", full)]), "it brings nothing more");
+}
