@@ -13,6 +13,7 @@ use crate::remote::{Class, Deadline, Remote, RemoteError};
 use crate::store::{Compacted, Statement, Store, StoreError, Way, describe};
 use crate::strand::Strand;
 
+mod adopt;
 mod collect;
 mod fetch;
 mod heads;

@@ -380,8 +380,10 @@ fn code_that_its_device_does_not_send_there_is_said_once_and_is_no_warning() {
     one.ok(&["remote", "add", "stick", &place(&stick), "--code", "--yes"]);
     joins(&two, &folder);
     two.ok(&["now"]);
-    work(&one);
     meet(&one, &two);
+    work(&one);
+    // Both remotes are exchanged with at once: what is said for the one is put to the other the next time.
+    exchange(&one);
     exchange(&one);
     let ran = exchange(&two);
     assert!(ran.stderr.contains(" of code of ") && ran.stderr.contains(" not at nas. That is no fault "), "{ran:?}");

@@ -147,3 +147,77 @@ fn the_plan_says_what_goes_and_what_waits() {
 fn none_named() -> BTreeMap<LogId, Named> {
     BTreeMap::new()
 }
+
+/// A path as an object with another id would have it.
+fn other_id(path: &str) -> String {
+    let (stem, ending) = path.rsplit_once('.').unwrap();
+    let last = if stem.ends_with('0') { '1' } else { '0' };
+    format!("{}{last}.{ending}", &stem[..stem.len() - 1])
+}
+
+#[test]
+fn what_went_along_with_a_place_that_moved_is_collected_by_whoever_wrote_it() {
+    let (old, new) = (memory(), memory());
+    let mut devices = fleet(2);
+    for n in 0..40 {
+        devices[0].say(&format!("note {n}"));
+        devices[0].round(&old);
+    }
+    devices[1].say("of another");
+    devices[1].round(&old);
+    for (path, bytes) in old.inner.files() {
+        new.inner.plant(&path, &bytes);
+    }
+    // What this device did not write stays, whatever its name says: as of another home that writes the same log.
+    let log = devices[0].store.log().to_string();
+    let of_own = |ending: &str| {
+        let mut all = paths(&new.inner, ending);
+        all.retain(|path| path.contains(&log));
+        all
+    };
+    let strange: Vec<String> = [".seg", ".head"].iter().map(|ending| other_id(&of_own(ending)[0])).collect();
+    strange.iter().for_each(|path| new.inner.plant(path, b"not of this device"));
+    let n_before = of_own(".seg").len();
+    devices[0].store.forget_remote("r").unwrap();
+    hours(&mut devices[0], &new, 24);
+    assert_eq!(of_own(".seg").len(), n_before, "its grace begins where it was found");
+    devices[0].advance(7 * DAY);
+    devices[0].round(&new);
+    devices[0].advance(7 * DAY);
+    devices[0].round(&new);
+    let named: usize = devices[0].store.signed_segments().unwrap().unwrap().1.values().map(Vec::len).sum();
+    assert_eq!([".seg", ".head"].map(|ending| of_own(ending).len()), [named + 1, 2]);
+    assert!(n_before > named + 1, "{n_before}");
+    assert!(strange.iter().all(|path| new.inner.files().contains_key(path)));
+    let report = devices[1].try_round(&new, "new").unwrap();
+    let is_missing = |problem: &Problem| matches!(problem, Problem::Missing(_));
+    assert!(!report.problems.iter().any(is_missing), "{report:?}");
+    check_same(&devices);
+}
+
+#[test]
+fn a_list_is_known_again_by_the_head_that_names_it() {
+    let remote = memory();
+    let mut device = Device::new();
+    device.options.direction = Direction::Pull;
+    // So many that a head cannot name all of them itself.
+    for n in 0..20 {
+        device.say(&format!("note {n}"));
+        device.round(&remote);
+        device.store.seal().unwrap();
+    }
+    let head = device.store.sign(&device.options.statement.clone(), NOW).unwrap().unwrap();
+    let list = crate::name::ObjectName::list(head.head().log(), head.head().list.unwrap().digest);
+    let Some(crate::store::ObjectPlace::Memory(bytes)) = device.store.find_object(&list).unwrap() else {
+        panic!("a list")
+    };
+    let (path, strange) = (list.path(), other_id(&list.path()));
+    remote.inner.plant(&path, &bytes);
+    remote.inner.plant(&strange, b"not of this device");
+    remote.inner.plant(&head.name().path(), head.bytes());
+    device.store.note_heard(&head.name()).unwrap();
+    assert!(!device.store.has_put("r", &path).unwrap());
+    device.options.direction = Direction::Both;
+    device.round(&remote);
+    assert!(device.store.has_put("r", &path).unwrap() && !device.store.has_put("r", &strange).unwrap());
+}
