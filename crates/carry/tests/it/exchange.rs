@@ -325,9 +325,13 @@ fn a_device_is_meant_by_the_beginning_of_its_id_where_no_other_begins_so() {
         assert_eq!(id(world), other);
         world.roomy();
         world.ok(&["remote", "add", "nas", &path(&folder), "--yes"]);
+        world.ok(&["devices", "rename", "the laptop in the kitchen"]);
         world.ok(&["exchange"]);
     }
     let [one, two, three] = &worlds;
+    let whole = format!("\nthe laptop in the kitchen ({})", id(one));
+    let ran = three.ok(&["devices"]);
+    assert!(ran.stdout.contains(&whole), "it is on one line, to be copied: {ran:?}");
     let ran = three.carry(&["devices", "approve", "studio-", "--yes"]);
     assert!(ran.stderr.starts_with("Error: the ids of 2 devices or logs begin with studio-: "), "{ran:?}");
     for other in [one, two] {

@@ -8,6 +8,7 @@ use carry_daemon::exchange::settings::Settings;
 use carry_exchange::name::{ObjectName, StreamName};
 use carry_exchange::store::LogState;
 use carry_exchange::store::status::{LogStatus, Status, StreamStatus};
+use comfy_table::{ColumnConstraint, Width};
 use serde::Serialize;
 
 use super::{fingerprint, fingerprint_of};
@@ -21,6 +22,11 @@ use crate::wire::Shell;
 const WRONG_SHOWN: usize = 3;
 /// Clocks that differ by less are not worth a word.
 const SKEW_SHOWN_MS: i64 = 60_000;
+
+/// Spaces after a column.
+const PADDING: u16 = 2;
+/// Characters of a device's name and id that stand on one line, so that they can be copied.
+const NAME_CHARS: usize = 48;
 
 /// What a log is, once what was said of its device at Git remotes is known, too.
 pub(super) fn state_of(log: &LogStatus, known: &[KnownDevice]) -> LogState {
@@ -64,6 +70,7 @@ pub(super) fn show(shell: &Shell, status: &Status, known: &[KnownDevice]) -> Res
     let (names, settings, called) = (Names::of(status), shell.exchange(), Called::read(shell)?);
     let mut table =
         shell.out.table(&["EXCHANGE", "NAME", "STATE", "STREAM", "PUBLISHED", "HERE", "MISSING", "SEEN", "SAFE ON"]);
+    let mut widest = 0;
     for log in &status.logs {
         let device = match (&log.device, log.row.state) {
             (None, _) => "-".to_owned(),
@@ -71,6 +78,7 @@ pub(super) fn show(shell: &Shell, status: &Status, known: &[KnownDevice]) -> Res
             (Some(_), LogState::Unapproved) => names.show(log.row.log),
             (Some(device), _) => called.log(log.row.log).unwrap_or_else(|| text::line(device.as_str())),
         };
+        widest = widest.max(device.chars().count().min(NAME_CHARS));
         let seen = match (log.row.state, log.head) {
             (LogState::Own, _) => "-".to_owned(),
             (_, Some(head)) => carry_code::time::age(head.came.unwrap_or(head.at), shell.now()),
@@ -96,6 +104,9 @@ pub(super) fn show(shell: &Shell, status: &Status, known: &[KnownDevice]) -> Res
             ];
             table.add_row(first.iter().chain(&row).map(String::as_str).chain([seen.as_str(), &safe]));
         }
+    }
+    if let (Some(column), Ok(width)) = (table.column_mut(0), u16::try_from(widest)) {
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width + PADDING)));
     }
     shell.out.line("")?;
     shell.out.line(table.trim_fmt())?;

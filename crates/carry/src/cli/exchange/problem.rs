@@ -1,7 +1,8 @@
 //! What did not go as it should in an exchange, in words: what it means, and the way forward.
 
+use carry_daemon::exchange::settings::CODE;
 use carry_daemon::exchange::unsent::is_kept_back;
-use carry_exchange::name::ObjectName;
+use carry_exchange::name::{ObjectName, StreamName};
 use carry_exchange::remote::RemoteFile;
 use carry_exchange::round::{Problem, Reached, Report};
 use carry_exchange::store::{DiskRoom, Limit};
@@ -14,9 +15,17 @@ use crate::text;
 pub(super) const LOST_ADVICE: &str =
     "What it held is lost, unless another device has it. Everything else goes on, and nothing need be done.";
 
-/// What a missing file means that its device may not send there.
-const UNSENT_ADVICE: &str = "Its device may not send it there: `--code` of `carry remote add` there does. Else it may still be on its way, \
-                             and nothing is to be done.";
+/// What it means that a file of this stream is missing where its device may not send it.
+pub(super) fn unsent_advice(stream: &StreamName) -> String {
+    if stream.as_str() == CODE {
+        "Its device may not send it there: `--code` of `carry remote add` there does. Else it may still be on its way, and nothing is to be done."
+            .to_owned()
+    } else {
+        format!(
+            "A later version of Carry writes {stream}. Its device may not send it there, or it is still on its way; nothing is to be done."
+        )
+    }
+}
 
 /// What to do about what a device made wrong.
 pub(super) const WRONG_ADVICE: &str =
@@ -229,8 +238,8 @@ pub(super) fn json_of_repair(problem: &Problem, names: &Names) -> ProblemJson {
 /// For machines, of a round.
 pub(super) fn json_of_round(problem: &Problem, report: &Report, names: &Names) -> ProblemJson {
     let mut json = json(problem, names);
-    if is_kept_back(report, problem) {
-        UNSENT_ADVICE.clone_into(&mut json.advice);
+    if let (true, Problem::Missing(ObjectName::Segment { stream, .. })) = (is_kept_back(report, problem), problem) {
+        json.advice = unsent_advice(stream);
     }
     json
 }

@@ -48,13 +48,13 @@ pub(super) fn show(
     show_problems(shell, report, names);
     for (log, stream, unsent) in kept_back(report).filter(|(_, _, unsent)| unsent.is_new) {
         let n_files = u64::try_from(unsent.objects.len()).unwrap_or(u64::MAX);
-        let (stream, whose) = (stream.as_str(), names.whose(log));
-        let (are, they) = if n_files == 1 { ("is", "it is") } else { ("are", "they are") };
+        let are = if n_files == 1 { "is" } else { "are" };
         shell.out.note(format_args!(
-            "{} of {stream} of {whose} {are} not at {}. That is no fault if {whose} sends no {stream} there, which `carry remote add` \
-             with --code there changes; else {they} on the way. This is said once.",
+            "{} of {stream} of {} {are} not at {}. {} This is said once.",
             text::count(n_files, "file"),
-            remote.name
+            names.whose(log),
+            remote.name,
+            problem::unsent_advice(stream)
         ));
     }
     if report.has_more && !how.is_dry_run {
