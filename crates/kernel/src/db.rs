@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use rusqlite;
@@ -35,6 +36,15 @@ const STATEMENTS_KEPT: usize = 256;
 
 /// Every SQLite file begins with a header of this size.
 const HEADER_BYTES: u64 = 100;
+
+/// Whether no other process opens what this one does.
+static IS_ALONE: AtomicBool = AtomicBool::new(false);
+
+/// From now on no other process can open a database that this one has open: its connections keep each other apart in memory, not
+/// with several calls of the system for each statement. For a program that makes its databases itself, like a simulator.
+pub fn alone() {
+    IS_ALONE.store(true, Ordering::Relaxed);
+}
 
 /// A strand's schema: what makes version n+1 out of version n, from an empty file on.
 #[derive(Clone, Copy, Debug)]
@@ -231,8 +241,13 @@ impl Db {
     }
 
     fn connect(path: &Path, access: OpenFlags) -> Result<Self, DbError> {
-        let conn = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .map_err(|e| sqlite_error(path, e))?;
+        let access = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = if IS_ALONE.load(Ordering::Relaxed) {
+            Connection::open_with_flags_and_vfs(path, access, "unix-excl")
+        } else {
+            Connection::open_with_flags(path, access)
+        };
+        let conn = conn.map_err(|e| sqlite_error(path, e))?;
         conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         let db = Self { path: path.to_owned(), conn, takes_turns: false };
         db.conn.busy_timeout(Duration::from_millis(BUSY_MS.into())).map_err(db.failed())?;

@@ -4,7 +4,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use carry_kernel::fault;
+use carry_kernel::{db, fault};
 
 use crate::reached::Reached;
 use crate::trace::{Show, Trace};
@@ -32,6 +32,7 @@ pub fn seed(seed: u64, show: Option<Show>) -> io::Result<Outcome> {
     let mut builder = tempfile::Builder::new();
     let builder = builder.prefix("carry-sim-");
     let dir = if memory.is_dir() { builder.tempdir_in(memory)? } else { builder.tempdir()? };
+    db::alone();
     fault::passed();
     // A panic is one of the things that must not happen; the other seeds go on.
     let done = catch_unwind(AssertUnwindSafe(|| match World::new(seed, dir.path(), Trace::new(show)) {
