@@ -10,6 +10,7 @@ mod registers;
 mod removals;
 mod things;
 
+pub(crate) use removals::HeadsRead;
 pub use removals::{book_unnamed, removals};
 
 /// Bytes that a home may have at most: a world's devices say far less, whatever a hostile one plants.

@@ -30,6 +30,7 @@ pub(crate) const SCHEMA: Schema = Schema {
            kind INTEGER, flags INTEGER, key BLOB, wall_ms INTEGER, counter INTEGER, is_placed INTEGER, payload BLOB,
            PRIMARY KEY (stream, log, track, seq)
          ) STRICT, WITHOUT ROWID;
+         CREATE INDEX placed ON rows (stream, log, track, seq) WHERE is_placed;
          CREATE TABLE branches (
            stream TEXT, log TEXT, first INTEGER, r4 BLOB, parent_first INTEGER, parent_r4 BLOB,
            PRIMARY KEY (stream, log, first, r4)

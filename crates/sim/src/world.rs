@@ -10,11 +10,12 @@ use carry_exchange::store::StoreError;
 use carry_kernel::clock::Clock as _;
 use carry_kernel::fault;
 
+use crate::check::HeadsRead;
 use crate::device::Device;
 use crate::hostile::Hostile;
 use crate::later::Later;
 use crate::model::Model;
-use crate::mood::Mood;
+use crate::mood::{self, Mood};
 use crate::place::Place;
 use crate::reached::Reached;
 use crate::rng::Rng;
@@ -55,6 +56,8 @@ pub struct World {
     pub reached: Reached,
     /// What went wrong where, so that it is counted once.
     pub(crate) met: BTreeSet<(usize, String)>,
+    /// What heads came to that checks read.
+    pub(crate) heads_read: HeadsRead,
     root: PathBuf,
 }
 
@@ -97,7 +100,7 @@ impl World {
         fault::arm(None);
         let mut rng = Rng::new(seed);
         let mood = Mood::of(seed);
-        let scenario = Scenario { needs_dropped: crate::mood::needs_dropped(seed), ..Scenario::draw(&mut rng, mood) };
+        let scenario = Scenario { needs_dropped: mood::needs_dropped(seed), ..Scenario::draw(&mut rng, mood) };
         let time = Time::default();
         let mut world = Self {
             devices: Vec::new(),
@@ -110,6 +113,7 @@ impl World {
             revoked: None,
             reached: Reached::default(),
             met: BTreeSet::new(),
+            heads_read: HeadsRead::default(),
             rng,
             root: root.to_owned(),
             scenario,

@@ -1,6 +1,7 @@
 //! What a device removed at a place was its own to remove, and no newest head needs it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use carry_exchange::head::{SignedHead, segments};
 use carry_exchange::list::List;
@@ -8,7 +9,7 @@ use carry_exchange::name::{Entry, Folder, LogId, ObjectName};
 use carry_exchange::plan::{Closure, Whose};
 use carry_exchange::round::Collect;
 
-use crate::place::{Place, Removed, Tree};
+use crate::place::{Place, Removed, State, Stored, Tree};
 use crate::reached::Event;
 use crate::world::{Judged, World, Wrong, unexpected};
 
@@ -78,24 +79,27 @@ fn is_old_enough(world: &World, place: &Place, removed: &Removed) -> Judged {
 /// [`Wrong`].
 pub fn book_unnamed(world: &mut World, place: usize, tree: usize, device: usize) -> Judged {
     let place = world.places[place].clone();
-    let files = place.state().trees[tree].clone();
     let mut logs: BTreeSet<LogId> = world.devices[device].logs.iter().copied().collect();
-    // What it passed on is its own to remove, too.
-    let is_its = |(_, putters): &(&String, &BTreeSet<usize>)| putters.contains(&device);
-    logs.extend(place.state().books.putters.iter().filter(is_its).filter_map(|(path, _)| Some(object(path)?.log())));
     let store = &world.devices[device].running().map_err(unexpected("starting"))?.store;
     let signed = store.signed_segments().map_err(unexpected("what is signed"))?;
+    let mut state = place.state();
+    let State { trees, books, .. } = &mut *state;
+    let files = &trees[tree];
+    // What it passed on is its own to remove, too.
+    let is_its = |(_, putters): &(&String, &BTreeSet<usize>)| putters.contains(&device);
+    logs.extend(books.putters.iter().filter(is_its).filter_map(|(path, _)| Some(object(path)?.log())));
+    let now = books.n_rounds.get(&device).copied().unwrap_or(0);
     for log in logs {
-        let mut named = newest_there(&files, log);
+        let mut named = newest_there(files, log, &mut world.heads_read);
         if let Some((head, segments)) = signed.as_ref().filter(|(head, _)| head.head().log() == log) {
             let signed = names(&Closure::of(head, segments, Whose::Author));
             named.retain(|name| signed.contains(name));
         }
-        let mut state = place.state();
-        let now = state.books.n_rounds.get(&device).copied().unwrap_or(0);
-        for path in files.files.keys() {
-            if object(path).is_some_and(|name| name.log() == log && !named.contains(&name)) {
-                state.books.unnamed_since.entry((device, path.clone())).or_insert(now);
+        for folder in [heads_of(log), format!("{}/", Folder::Log(log))] {
+            for (path, _) in below(files, &folder) {
+                if object(path).is_some_and(|name| name.log() == log && !named.contains(&name)) {
+                    books.unnamed_since.entry((device, path.clone())).or_insert(now);
+                }
             }
         }
     }
@@ -125,7 +129,7 @@ fn is_not_needed(world: &mut World, place: &Place, removed: &Removed) -> Judged 
     if others.count() > 0 {
         return Ok(());
     }
-    let mut needed = newest_there(&tree, log);
+    let mut needed = newest_there(&tree, log, &mut world.heads_read);
     for device in writers {
         let store = &world.devices[device].running().map_err(unexpected("starting"))?.store;
         if store.log() == log
@@ -146,13 +150,37 @@ fn names(closure: &Closure) -> BTreeSet<ObjectName> {
     closure.objects.iter().chain([&closure.head]).map(|object| object.name.clone()).collect()
 }
 
+/// What the heads at places came to when they were read, so that the signature of each is checked once.
+#[derive(Debug, Default)]
+pub(crate) struct HeadsRead(BTreeMap<String, (Arc<[u8]>, Option<SignedHead>)>);
+
+impl HeadsRead {
+    /// The head that a file is, if it is a good one.
+    fn read(&mut self, path: &str, bytes: &Arc<[u8]>) -> Option<SignedHead> {
+        if let Some((_, head)) = self.0.get(path).filter(|(of, _)| of == bytes) {
+            return head.clone();
+        }
+        let head = object(path).and_then(|name| SignedHead::read(&name, bytes).ok());
+        self.0.insert(path.to_owned(), (bytes.clone(), head.clone()));
+        head
+    }
+}
+
+/// How the paths of a log's heads begin.
+fn heads_of(log: LogId) -> String {
+    format!("{}/{log}-", Folder::Heads)
+}
+
+/// The files of a tree whose paths begin so.
+fn below<'t>(tree: &'t Tree, begin: &str) -> impl Iterator<Item = (&'t String, &'t Stored)> {
+    tree.files.range(begin.to_owned()..).take_while(move |(path, _)| path.starts_with(begin))
+}
+
 /// What the newest good head of a log in a tree names, the head included.
-fn newest_there(tree: &Tree, log: LogId) -> BTreeSet<ObjectName> {
-    let prefix = format!("carry/h/{log}-");
-    let heads = tree.files.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix));
-    let heads: Vec<_> = heads.collect();
+fn newest_there(tree: &Tree, log: LogId, read: &mut HeadsRead) -> BTreeSet<ObjectName> {
+    let heads: Vec<_> = below(tree, &heads_of(log)).collect();
     // Their numbers have one length, so that the last has the greatest.
-    let mut good = heads.iter().rev().filter_map(|(path, stored)| SignedHead::read(&object(path)?, &stored.bytes).ok());
+    let mut good = heads.into_iter().rev().filter_map(|(path, stored)| read.read(path, &stored.bytes));
     let Some(head) = good.next() else { return BTreeSet::new() };
     let list = head.head().list.and_then(|list| {
         let stored = tree.files.get(&ObjectName::list(log, list.digest).path())?;
