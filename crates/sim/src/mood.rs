@@ -30,10 +30,27 @@ pub enum Mood {
 const SALT: u64 = 259;
 /// The same for whether attachments may need what was replaced, which no seed has that was kept before this was drawn.
 const NEEDS_SALT: u64 = 32;
+/// The same for whether a program ends while it revokes, which none does of the seeds that were kept before this was drawn.
+const REVOKE_SALT: u64 = 8;
 
 /// Whether in a seed's world attachments may need those of things that were replaced, which merges drop.
 pub fn needs_dropped(seed: u64) -> bool {
     Rng::new(seed ^ NEEDS_SALT << 32).chance(10)
+}
+
+/// How the first try at a revocation goes wrong.
+#[derive(Clone, Copy, Debug)]
+pub struct RevokeCrash {
+    /// Points that are passed before the program ends.
+    pub n_points: u32,
+    /// Whether it is tried again at once, not when all heals.
+    pub is_retried: bool,
+}
+
+/// How it does in a seed's world, if it does. It takes nothing from what else the seed draws.
+pub fn revoke_crash(seed: u64) -> Option<RevokeCrash> {
+    let mut rng = Rng::new(seed ^ REVOKE_SALT << 32);
+    rng.chance(50).then(|| RevokeCrash { n_points: rng.below(2) as u32, is_retried: rng.chance(50) })
 }
 
 impl Mood {

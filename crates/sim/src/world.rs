@@ -15,7 +15,7 @@ use crate::device::Device;
 use crate::hostile::Hostile;
 use crate::later::Later;
 use crate::model::Model;
-use crate::mood::{self, Mood};
+use crate::mood::{self, Mood, RevokeCrash};
 use crate::place::Place;
 use crate::reached::Reached;
 use crate::rng::Rng;
@@ -52,6 +52,8 @@ pub struct World {
     pub(crate) later: Option<Later>,
     /// Which log was revoked, and how far it counts.
     pub(crate) revoked: Option<(LogId, Positions)>,
+    /// How the first try at that goes wrong, if it does.
+    pub(crate) revoke_crash: Option<RevokeCrash>,
     /// What the run reached.
     pub reached: Reached,
     /// What went wrong where, so that it is counted once.
@@ -111,6 +113,7 @@ impl World {
             hostile: Hostile::new(rng.split(), mood.n_attacks()),
             later: scenario.later_head.then(|| Later::new(&mut rng)),
             revoked: None,
+            revoke_crash: mood::revoke_crash(seed),
             reached: Reached::default(),
             met: BTreeSet::new(),
             heads_read: HeadsRead::default(),

@@ -7,7 +7,7 @@ use super::steps::MINUTE;
 use super::{Judged, Positions, World, Wrong, unexpected};
 use crate::device::{registers_stream, things_stream};
 use crate::later::LATER_FAMILY;
-use crate::mood::Mood;
+use crate::mood::{Mood, RevokeCrash};
 use crate::place::Kind;
 use crate::reached::Event;
 use crate::strand::Thing;
@@ -171,7 +171,27 @@ impl World {
         self.reached.note(Event::Revoked);
         self.note(&format!("device {device} revokes device {other}, of which counts {counts:?}"));
         self.revoked = Some((log, at));
-        self.revoke_at(device).map(|()| true)
+        self.try_revoking(device).map(|()| true)
+    }
+
+    /// Lets a device take over the revocation. Its program may end while it does.
+    fn try_revoking(&mut self, device: usize) -> Judged {
+        let Some(RevokeCrash { n_points, is_retried }) = self.revoke_crash.take() else {
+            return self.revoke_at(device);
+        };
+        fault::arm(Some((n_points, Failure::Error)));
+        let done = self.revoke_at(device);
+        if fault::arm(None) {
+            return done;
+        }
+        if done.is_ok() {
+            return Err(Wrong(format!("device {device} revokes though it failed")));
+        }
+        self.reached.crashed(fault::failed_at());
+        self.note(&format!("device {device} dies when it revokes, tries again: {is_retried}"));
+        self.devices[device].stop();
+        self.devices[device].start().map_err(unexpected("starting again"))?;
+        if is_retried { self.revoke_at(device) } else { Ok(()) }
     }
 
     /// Lets a device take over the revocation.
