@@ -215,7 +215,7 @@ impl Record {
     pub fn digest(&self) -> Result<Digest, FrameError> {
         let mut bytes = Vec::new();
         Frame::Record(self.clone()).encode(&mut bytes)?;
-        Ok(record_digest(&bytes[LEN_BYTES..]))
+        Ok(digest_of_frame(&bytes))
     }
 }
 
@@ -234,6 +234,11 @@ impl StubReason {
             _ => Err(FrameError::Field("reason")),
         }
     }
+}
+
+/// The digest of a record whose whole frame this is.
+pub(crate) fn digest_of_frame(frame: &[u8]) -> Digest {
+    record_digest(frame.get(LEN_BYTES..).unwrap_or_default())
 }
 
 fn record_digest(body: &[u8]) -> Digest {

@@ -47,15 +47,42 @@ pub(crate) fn pack(plain: &[u8]) -> io::Result<(Cow<'_, [u8]>, Option<u32>)> {
     })
 }
 
+/// The same of `plain` when `end`, its last bytes, was packed before: Zstandard's frames unpack one after the other as if they
+/// were one.
+pub(crate) fn pack_before<'p>(plain: &'p [u8], end: &Packed) -> io::Result<(Cow<'p, [u8]>, Option<u32>)> {
+    let start = usize::try_from(end.plain_bytes).ok().and_then(|bytes| plain.len().checked_sub(bytes));
+    let (Some(start), Ok(length)) = (start, u32::try_from(plain.len())) else { return pack(plain) };
+    let mut packed = with(|compressor, _| compressor.compress(&plain[..start]))?;
+    packed.extend_from_slice(&end.bytes);
+    Ok((Cow::Owned(packed), Some(length)))
+}
+
+/// Bytes as [`pack`] gave them, where it packed them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Packed {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) plain_bytes: u32,
+}
+
 /// The bytes again.
 ///
 /// # Errors
 /// Damaged ones, and those that say to be longer than a frame can be.
 pub(crate) fn unpack(kept: Vec<u8>, length: Option<u32>) -> io::Result<Vec<u8>> {
-    let Some(length) = length else { return Ok(kept) };
+    match length {
+        None => Ok(kept),
+        Some(length) => unpack_long(&kept, length),
+    }
+}
+
+/// The same of bytes that were packed.
+///
+/// # Errors
+/// As [`unpack`].
+pub(crate) fn unpack_long(kept: &[u8], length: u32) -> io::Result<Vec<u8>> {
     let wrong = || io::Error::new(io::ErrorKind::InvalidData, "packed bytes are not as many as they say");
     let length = usize::try_from(length).ok().filter(|length| *length <= BYTES_MAX).ok_or_else(wrong)?;
-    let plain = with(|_, decompressor| decompressor.decompress(&kept, length))?;
+    let plain = with(|_, decompressor| decompressor.decompress(kept, length))?;
     (plain.len() == length).then_some(plain).ok_or_else(wrong)
 }
 
@@ -73,6 +100,25 @@ mod tests {
         let text = "said again and again. ".repeat(1000);
         let (kept, length) = pack(text.as_bytes()).unwrap();
         assert!(kept.len() < text.len() / 10 && length == u32::try_from(text.len()).ok(), "{} bytes", kept.len());
+    }
+
+    #[test]
+    fn what_was_packed_is_not_packed_again_behind_something_new() {
+        let end = "said again and again. ".repeat(1000);
+        let (kept, length) = pack(end.as_bytes()).unwrap();
+        let packed = Packed { bytes: kept.to_vec(), plain_bytes: length.unwrap() };
+        let plain = format!("before it: {end}");
+        let (whole, length) = pack_before(plain.as_bytes(), &packed).unwrap();
+        assert!(whole.ends_with(&packed.bytes));
+        assert_eq!(unpack(whole.to_vec(), length).unwrap(), plain.as_bytes());
+        for at in 0..whole.len() {
+            let mut flipped = whole.to_vec();
+            flipped[at] ^= 4;
+            assert!(unpack(flipped, length).map_or(true, |found| found == plain.as_bytes()), "byte {at}");
+        }
+        for cut in 0..whole.len() {
+            assert!(unpack(whole[..cut].to_vec(), length).is_err(), "cut at {cut}");
+        }
     }
 
     #[test]

@@ -9,13 +9,13 @@ use super::rows::{self, Lane, digest, int, number, parsed};
 use super::{Store, StoreError};
 use crate::chain::{chain_next, chain_start};
 use crate::clock;
-use crate::frame::Frame;
+use crate::frame::{Frame, digest_of_frame};
 use crate::hash::Digest;
 use crate::limits::STREAMS_MAX;
 use crate::name::{LogId, StreamName};
-use crate::packed;
+use crate::packed::{self, Packed};
 use crate::ranges::Ranges;
-use crate::record::{Flags, Record};
+use crate::record::{AttachmentId, Flags, Record};
 use crate::strand::{Appended, NewRecord, Nonce};
 
 impl Store {
@@ -32,6 +32,18 @@ impl Store {
         records: &[NewRecord],
         now: Timestamp,
     ) -> Result<Vec<Appended>, StoreError> {
+        self.append_packed(stream, nonce, records, &[], now)
+    }
+
+    /// The same of records whose payloads, at the same places of `packed`, were packed before.
+    pub(crate) fn append_packed(
+        &mut self,
+        stream: &StreamName,
+        nonce: Nonce,
+        records: &[NewRecord],
+        packed: &[Option<Packed>],
+        now: Timestamp,
+    ) -> Result<Vec<Appended>, StoreError> {
         self.refresh()?;
         self.note_time(now);
         let (log, entropy) = (self.log, &mut self.entropy);
@@ -43,7 +55,7 @@ impl Store {
                 .prepare_cached("SELECT wall_ms, counter FROM self WHERE log = ?1")?
                 .query_row([log.to_string()], |row| Ok(Hlc { wall_ms: number(row, 0)?, counter: row.get(1)? }))?;
             let mut appended = Vec::with_capacity(records.len());
-            for new in records {
+            for (at, new) in records.iter().enumerate() {
                 if taken.contains(new.id) {
                     return Err(StoreError::WentBack { id: new.id });
                 }
@@ -56,12 +68,14 @@ impl Store {
                 let mut salt = [0; 16];
                 entropy.fill(&mut salt).map_err(StoreError::Entropy)?;
                 let record = record(new, last + 1, stamp, salt);
+                note_replaced(tx, log, stream, &record)?;
                 let mut frame = Vec::new();
-                Frame::Record(record.clone()).encode(&mut frame)?;
-                let r = record.digest()?;
-                (last, chain) = (record.seq, chain_next(chain, r));
+                Frame::Record(record).encode(&mut frame)?;
+                let r = digest_of_frame(&frame);
+                (last, chain) = (last + 1, chain_next(chain, r));
                 let place = (log.to_string(), stream.as_str(), int(last));
-                insert(tx, (&place.0, place.1, last), &frame, chain)?;
+                let payload = packed.get(at).and_then(Option::as_ref);
+                insert(tx, (&place.0, place.1, last), &frame, payload, chain)?;
                 // A number whose content is another was not the same record: its file lost a commit and gave it again.
                 let sql = "INSERT OR REPLACE INTO appended (nonce, id, content, log, stream, seq, r, wall_ms, counter)
                            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
@@ -76,7 +90,6 @@ impl Store {
                     int(stamp.wall_ms),
                     stamp.counter,
                 ))?;
-                note_replaced(tx, log, stream, &record)?;
                 appended.push(Appended { id: new.id, log, seq: last, r, at: stamp });
             }
             rows::add_held(tx, &Lane::own(log, stream), &Ranges::of(1, last))?;
@@ -168,14 +181,18 @@ impl Store {
     }
 }
 
-/// Puts a record's frame into the tail.
+/// Puts a record's frame into the tail. It ends in its payload, which may have been packed before.
 pub(super) fn insert(
     tx: &rusqlite::Transaction<'_>,
     (log, stream, seq): (&str, &str, u64),
     frame: &[u8],
+    payload: Option<&Packed>,
     chain: Digest,
 ) -> Result<(), StoreError> {
-    let (frame, plain_bytes) = packed::pack(frame)?;
+    let (frame, plain_bytes) = match payload {
+        Some(payload) => packed::pack_before(frame, payload)?,
+        None => packed::pack(frame)?,
+    };
     let sql = "INSERT INTO tail (log, stream, seq, frame, plain_bytes, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     tx.prepare_cached(sql)?.execute((log, stream, int(seq), frame, plain_bytes, chain.as_bytes()))?;
     Ok(())
@@ -226,9 +243,6 @@ fn check_streams(tx: &rusqlite::Connection, log: LogId, stream: &StreamName, las
 }
 
 fn record(new: &NewRecord, seq: u64, at: Hlc, salt: [u8; 16]) -> Record {
-    let mut wants = new.wants.clone();
-    wants.sort();
-    wants.dedup();
     Record {
         flags: new.flags,
         seq,
@@ -237,24 +251,37 @@ fn record(new: &NewRecord, seq: u64, at: Hlc, salt: [u8; 16]) -> Record {
         kind_version: new.kind_version,
         salt,
         key: new.key.clone(),
-        wants,
+        wants: in_order(&new.wants),
         payload: new.payload.clone(),
     }
 }
 
+/// Wanted ids as a record has them.
+fn in_order(wants: &[AttachmentId]) -> Vec<AttachmentId> {
+    let mut wants = wants.to_vec();
+    wants.sort();
+    wants.dedup();
+    wants
+}
+
 /// What makes two records of one number the same.
 fn content(new: &NewRecord) -> Digest {
-    content_of(&record(new, 1, Hlc::default(), [0; 16]))
+    let kind = [new.flags.0.into(), new.kind, new.kind_version];
+    content_from(kind, &new.key, &in_order(&new.wants), &new.payload)
 }
 
 /// The same of a record that has its place.
 pub(super) fn content_of(fixed: &Record) -> Digest {
-    let wants: Vec<&str> = fixed.wants.iter().map(|id| id.as_str()).collect();
-    let parts = [fixed.flags.0.into(), fixed.kind, fixed.kind_version].map(u16::to_le_bytes).concat();
-    let key_bytes = (fixed.key.len() as u64).to_le_bytes();
+    content_from([fixed.flags.0.into(), fixed.kind, fixed.kind_version], &fixed.key, &fixed.wants, &fixed.payload)
+}
+
+fn content_from(kind: [u16; 3], key: &[u8], wants: &[AttachmentId], payload: &[u8]) -> Digest {
+    let wants: Vec<&str> = wants.iter().map(|id| id.as_str()).collect();
+    let parts = kind.map(u16::to_le_bytes).concat();
+    let key_bytes = (key.len() as u64).to_le_bytes();
     let wants = wants.join(" ");
     let wants_bytes = (wants.len() as u64).to_le_bytes();
-    Digest::of(&[&parts, &key_bytes, &fixed.key, &wants_bytes, wants.as_bytes(), &fixed.payload])
+    Digest::of(&[&parts, &key_bytes, key, &wants_bytes, wants.as_bytes(), payload])
 }
 
 fn find(tx: &rusqlite::Connection, nonce: Nonce, id: u64, content: Digest) -> Result<Option<Appended>, StoreError> {

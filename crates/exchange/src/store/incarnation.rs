@@ -222,7 +222,7 @@ fn move_records(
         Frame::Record(record.clone()).encode(&mut frame)?;
         let r = record.digest()?;
         chain = chain_next(chain, r);
-        super::append::insert(tx, (&log_text, stream.as_str(), next), &frame, chain)?;
+        super::append::insert(tx, (&log_text, stream.as_str(), next), &frame, None, chain)?;
         tx.prepare_cached(
             "UPDATE appended SET log = ?1, seq = ?2, r = ?3 WHERE log = ?4 AND stream = ?5 AND seq = ?6",
         )?

@@ -14,7 +14,7 @@ use carry_kernel::hlc::Hlc;
 use super::{Appended, NewRecord, Nonce, Origin};
 use crate::frame::Frame;
 use crate::name::{LogId, StreamName};
-use crate::packed;
+use crate::packed::{self, Packed};
 use crate::ranges::Ranges;
 use crate::record::{AttachmentId, Flags, Record};
 use crate::store::{Store, StoreError};
@@ -36,8 +36,8 @@ CREATE TABLE applied (
 
 /// Rows that are handed over at once.
 const DRAIN_ROWS: usize = 1024;
-/// Bytes of their payloads, after which a hand-over ends.
-const DRAIN_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of their payloads, after which a hand-over ends. Each waits for the disk several times.
+const DRAIN_BYTES: usize = 8 * 1024 * 1024;
 
 /// What is to be said, before it has a number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,14 +122,14 @@ pub fn drain(
 ) -> Result<usize, StoreError> {
     let mut n_drained = 0;
     loop {
-        let rows = waiting(db.conn(), stream)?;
+        let (rows, packed) = waiting(db.conn(), stream)?;
         if rows.is_empty() {
             return Ok(n_drained);
         }
         // A number must not be given again for something else after a power loss.
         db.sync()?;
         let nonce = nonce(db, store)?;
-        let appended = match store.append(stream, nonce, &rows, now) {
+        let appended = match store.append_packed(stream, nonce, &rows, &packed, now) {
             Err(StoreError::WentBack { .. }) => {
                 // This file went back to an earlier state. What of it was said already is said twice, which changes nothing.
                 let fresh = store.nonce()?;
@@ -175,18 +175,26 @@ fn nonce(db: &mut Db, store: &mut Store) -> Result<Nonce, StoreError> {
     Ok(Nonce(nonce))
 }
 
-/// The oldest rows of a stream.
-fn waiting(db: &Connection, stream: &StreamName) -> Result<Vec<NewRecord>, StoreError> {
+/// The oldest rows of a stream, and the payload of each as it lies packed.
+fn waiting(db: &Connection, stream: &StreamName) -> Result<(Vec<NewRecord>, Vec<Option<Packed>>), StoreError> {
     let sql = "SELECT id, flags, key, kind, kind_version, wants, payload, plain_bytes FROM outbox WHERE stream = ?1 ORDER BY id LIMIT ?2";
     let mut rows = db.prepare_cached(sql)?;
     let mut rows = rows.query((stream.as_str(), int(DRAIN_ROWS as u64)))?;
-    let (mut found, mut bytes) = (Vec::new(), 0);
+    let (mut found, mut packed, mut bytes) = (Vec::new(), Vec::new(), 0);
     while bytes < DRAIN_BYTES
         && let Some(row) = rows.next()?
     {
         let wants: String = row.get(5)?;
         let wants = wants.split(' ').filter(|id| !id.is_empty()).map(str::parse);
-        let payload = unpacked(row.get(6)?, row.get(7)?)?;
+        let (kept, plain_bytes): (Vec<u8>, Option<u32>) = (row.get(6)?, row.get(7)?);
+        let (payload, kept) = match plain_bytes {
+            None => (kept, None),
+            Some(plain_bytes) => {
+                let payload = packed::unpack_long(&kept, plain_bytes).map_err(|e| damaged(&e))?;
+                (payload, Some(Packed { bytes: kept, plain_bytes }))
+            }
+        };
+        packed.push(kept);
         bytes += payload.len();
         found.push(NewRecord {
             id: crate::store::number(row, 0)?,
@@ -198,7 +206,7 @@ fn waiting(db: &Connection, stream: &StreamName) -> Result<Vec<NewRecord>, Store
             payload,
         });
     }
-    Ok(found)
+    Ok((found, packed))
 }
 
 /// The payload of a row, as `payload` and `plain_bytes` have it.
@@ -206,7 +214,11 @@ fn waiting(db: &Connection, stream: &StreamName) -> Result<Vec<NewRecord>, Store
 /// # Errors
 /// [`StoreError`] for a damaged one.
 pub fn unpacked(payload: Vec<u8>, plain_bytes: Option<u32>) -> Result<Vec<u8>, StoreError> {
-    packed::unpack(payload, plain_bytes).map_err(|error| StoreError::damaged("a row of an outbox", error.to_string()))
+    packed::unpack(payload, plain_bytes).map_err(|error| damaged(&error))
+}
+
+fn damaged(error: &std::io::Error) -> StoreError {
+    StoreError::damaged("a row of an outbox", error.to_string())
 }
 
 /// The numbers of all rows that are there.
