@@ -34,8 +34,9 @@ pub const SERVES_MAX: usize = 64;
 pub const HEADER_BYTES_MAX: u64 = 1024 * 1024;
 /// Blocks of a segment at most.
 pub const BLOCKS_MAX: usize = 4096;
-/// Plain bytes at which a block of records is closed: small enough to fetch alone, large enough to compress well.
-pub const RECORD_BLOCK_BYTES_AIM: usize = 1024 * 1024;
+/// Plain bytes at which a block of records is closed: small enough to fetch alone, large enough to compress well. Sessions take
+/// a ninth less than at half of it.
+pub const RECORD_BLOCK_BYTES_AIM: usize = 2 * 1024 * 1024;
 /// Plain bytes of a block of records at most.
 pub const RECORD_BLOCK_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Stored bytes of a block of records at most: what Zstandard may add to bytes that do not compress.

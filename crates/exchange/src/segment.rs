@@ -19,6 +19,7 @@ use crate::name::{LogId, ObjectId, ObjectName, StreamName};
 mod block;
 mod check;
 mod header;
+mod press;
 mod read;
 mod skeleton;
 mod write;

@@ -125,6 +125,15 @@ impl SegmentHeader {
         plain.sum()
     }
 
+    /// The last record of each block of records, and the chain after it.
+    pub(crate) fn block_ends(&self) -> impl Iterator<Item = (u64, Digest)> {
+        let blocks = self.blocks.iter().enumerate();
+        blocks.filter_map(|(at, block)| match block.content {
+            Content::Records { last, .. } => Some((last, self.chain_after(at))),
+            Content::Attachment => None,
+        })
+    }
+
     /// Checks and unpacks block `block` alone, from its stored bytes: size, SHA-256, the form of the compressed frame, the
     /// size when unpacked, then each record and the chain from the block's start to the next one's. An attachment's block
     /// has no records.

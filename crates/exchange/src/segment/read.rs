@@ -62,6 +62,11 @@ impl<R: Read> SegmentReader<R> {
         &self.header
     }
 
+    /// The same, without what follows it.
+    pub fn into_header(self) -> SegmentHeader {
+        self.header
+    }
+
     /// The next block; `None` after the last, when the file was found to end there. Memory holds one block.
     ///
     /// # Errors

@@ -286,6 +286,79 @@ fn large_attachments_lie_in_several_blocks() {
     assert!(read(&file, &expected).unwrap().1[0] == content);
 }
 
+/// Records of very different sizes, of which many make several blocks.
+fn uneven(count: u64) -> Vec<Frame> {
+    let text = |seq: u64| (0..seq * seq % 97 * 40).map(move |at| (seq * 7919 + at * at) % 9973);
+    let sized = |seq| {
+        let payload = text(seq).map(|word| format!("{word} ")).collect::<String>().into_bytes();
+        Frame::Record(crate::record::Record { payload, ..record(seq) })
+    };
+    (1..=count).map(sized).collect()
+}
+
+#[test]
+fn a_segment_has_the_blocks_that_one_thread_would_make() {
+    let mut writer = SegmentWriter::new(log(1), stream("sessions"), 1, base(), Vec::new()).with_block_bytes(20_000);
+    let frames = uneven(120);
+    let mut known = Vec::new();
+    for frame in &frames {
+        writer.push(frame).unwrap();
+        known.push(writer.stored_bytes());
+    }
+    let segment = writer.finish().unwrap();
+    let file = segment.to_bytes();
+    let header = SegmentReader::open(&expected(&segment), file.len() as u64, &file[..]).unwrap().verify().unwrap();
+    assert!(header.blocks.len() > 20, "{}", header.blocks.len());
+    let (mut packer, mut stored_bytes) = (super::block::Packer::new().unwrap(), vec![0]);
+    for (at, block) in header.blocks.iter().enumerate() {
+        let Content::Records { first, last, .. } = block.content else { panic!("there are only records") };
+        let mut plain = Vec::new();
+        for frame in &frames[first as usize - 1..last as usize] {
+            frame.encode(&mut plain).unwrap();
+        }
+        let place = header.place(at).unwrap();
+        assert!(file[place.start as usize..place.end as usize] == packer.pack(&plain).unwrap(), "block {at}");
+        stored_bytes.push(stored_bytes[at] + block.bytes);
+    }
+    // What a writer knows of its size while it writes decides where a segment ends: it depends on the records alone.
+    let closed = |seq: u64| {
+        header.blocks.iter().filter(move |block| matches!(block.content, Content::Records { last, .. } if last <= seq))
+    };
+    // The last block is closed by the end.
+    for (seq, known) in (1..120).zip(known) {
+        assert_eq!(known, stored_bytes[closed(seq).count().saturating_sub(4)], "after record {seq}");
+    }
+}
+
+/// Takes so many bytes.
+struct Full(usize);
+
+impl std::io::Write for Full {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 = self.0.checked_sub(bytes.len()).ok_or(std::io::ErrorKind::StorageFull)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_ends_writing_while_blocks_are_being_packed() {
+    let frames = uneven(120);
+    for room in [0, 3_000, 30_000] {
+        let mut writer = SegmentWriter::new(log(1), stream("sessions"), 1, base(), Full(room)).with_block_bytes(20_000);
+        let error = frames.iter().find_map(|frame| writer.push(frame).err()).unwrap();
+        assert!(matches!(&error, WriteError::Io(e) if e.kind() == std::io::ErrorKind::StorageFull), "{error:?}");
+    }
+    // Given up with blocks under way: the threads end with it.
+    let mut writer = SegmentWriter::new(log(1), stream("sessions"), 1, base(), Vec::new()).with_block_bytes(20_000);
+    for frame in &frames {
+        writer.push(frame).unwrap();
+    }
+}
+
 /// Frames that follow one another from 1 on.
 fn run() -> impl Strategy<Value = Vec<Frame>> {
     proptest::collection::vec(any_frame(1), 1..20).prop_map(|mut frames| {

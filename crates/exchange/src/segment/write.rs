@@ -1,12 +1,13 @@
 //! Writes segments. Blocks go to a spool as they are closed, since the header before them can be written only when all
-//! are known; memory holds one block.
+//! are known; memory holds the few blocks that are being packed.
 
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 
-use super::block::Packer;
 use super::header::{self, Attachment, Block, Content};
+use super::press::Press;
 use super::{PRELUDE_BYTES, SegmentRef};
-use crate::chain::{chain_next, walk};
+use crate::chain::{Link, chain_next, walk};
 use crate::frame::{Frame, FrameError};
 use crate::hash::Digest;
 use crate::limits::{
@@ -33,7 +34,9 @@ pub struct SegmentWriter<S> {
     open_first: u64,
     open_before: Digest,
     block_bytes: usize,
-    packer: Option<Packer>,
+    press: Press,
+    /// What is in the blocks that are being packed.
+    under_way: VecDeque<Content>,
     blocks: Vec<Block>,
     attachments: Vec<Attachment>,
     stored_bytes: u64,
@@ -97,7 +100,8 @@ impl<S: Write> SegmentWriter<S> {
             open_first: first,
             open_before: base,
             block_bytes: RECORD_BLOCK_BYTES_AIM,
-            packer: None,
+            press: Press::default(),
+            under_way: VecDeque::new(),
             blocks: Vec::new(),
             attachments: Vec::new(),
             stored_bytes: 0,
@@ -131,19 +135,47 @@ impl<S: Write> SegmentWriter<S> {
         if !read.rest.is_empty() {
             return Err(FrameError::Field("length").into());
         }
-        if read.frame.first() != self.next {
-            return Err(WriteError::Order { expected: self.next, found: read.frame.first() });
+        let r = read.r();
+        self.add(&read.frame, r, |open| {
+            open.extend(bytes);
+            Ok(bytes.len())
+        })
+    }
+
+    /// Adds a frame that was read and checked, whose digest is known, and returns the chain after it.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn push_link(&mut self, link: &Link) -> Result<Digest, WriteError> {
+        self.add(&link.frame, link.r, |open| {
+            let before = open.len();
+            link.frame.encode(open)?;
+            Ok(open.len() - before)
+        })
+    }
+
+    /// Adds a frame with the digest `r`; `encode` puts its bytes behind those of the block that is open, and says how many.
+    fn add(
+        &mut self,
+        frame: &Frame,
+        r: Option<Digest>,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<usize, FrameError>,
+    ) -> Result<Digest, WriteError> {
+        if frame.first() != self.next {
+            return Err(WriteError::Order { expected: self.next, found: frame.first() });
         }
-        if self.open.len() + bytes.len() > RECORD_BLOCK_BYTES_MAX {
+        let bytes = encode(&mut self.open)?;
+        if self.open.len() > RECORD_BLOCK_BYTES_MAX {
+            let last = self.open.split_off(self.open.len() - bytes);
             self.close_block()?;
+            self.open = last;
         }
-        self.chain = match (&read.frame, read.r()) {
+        self.chain = match (frame, r) {
             (Frame::Void(run), _) => run.chain,
             (_, Some(r)) => chain_next(self.chain, r),
             (_, None) => self.chain,
         };
-        self.next = read.frame.last() + 1;
-        self.open.extend(bytes);
+        self.next = frame.last() + 1;
         if self.open.len() >= self.block_bytes {
             self.close_block()?;
         }
@@ -162,6 +194,7 @@ impl<S: Write> SegmentWriter<S> {
     ) -> Result<(), WriteError> {
         // Its blocks follow one another, so the records before it go first.
         self.close_block()?;
+        self.take_packed(0)?;
         let start = self.blocks.len();
         let mut total = 0;
         loop {
@@ -174,7 +207,7 @@ impl<S: Write> SegmentWriter<S> {
             if total > ATTACHMENT_BYTES_MAX {
                 return Err(WriteError::Attachment);
             }
-            self.put(&stored, Content::Attachment)?;
+            self.put(&stored, Digest::of(&[&stored]), Content::Attachment)?;
         }
         if total == 0 {
             return Err(WriteError::Attachment);
@@ -183,7 +216,8 @@ impl<S: Write> SegmentWriter<S> {
         Ok(())
     }
 
-    /// Bytes so far, without the header and without the block that is open. For deciding when to finish.
+    /// Bytes so far, without the header, the block that is open and the few before it that are being packed. For deciding when
+    /// to finish: the same records give the same answers.
     pub fn stored_bytes(&self) -> u64 {
         self.stored_bytes
     }
@@ -194,6 +228,7 @@ impl<S: Write> SegmentWriter<S> {
     /// [`WriteError`].
     pub fn finish(mut self) -> Result<Finished<S>, WriteError> {
         self.close_block()?;
+        self.take_packed(0)?;
         if self.next == self.first {
             return Err(WriteError::Empty);
         }
@@ -221,17 +256,26 @@ impl<S: Write> SegmentWriter<S> {
         let plain = std::mem::take(&mut self.open);
         let (first, last, before) = (self.open_first, self.next - 1, self.open_before);
         debug_assert!(walk(&plain, first, last, before, self.chain).is_ok());
-        let packer = match &mut self.packer {
-            Some(packer) => packer,
-            none => none.insert(Packer::new()?),
-        };
-        let stored = packer.pack(&plain)?;
-        self.put(&stored, Content::Records { plain_bytes: plain.len(), first, last, before })?;
+        if self.press.is_full() {
+            self.take_packed(self.under_way.len() - 1)?;
+        }
+        self.under_way.push_back(Content::Records { plain_bytes: plain.len(), first, last, before });
+        self.press.push(plain);
         (self.open_first, self.open_before) = (self.next, self.chain);
         Ok(())
     }
 
-    fn put(&mut self, stored: &[u8], content: Content) -> Result<(), WriteError> {
+    /// Puts blocks that were packed, the oldest first, until `left` are under way.
+    fn take_packed(&mut self, left: usize) -> Result<(), WriteError> {
+        while self.under_way.len() > left {
+            let (Some(content), Some(pressed)) = (self.under_way.pop_front(), self.press.pop()) else { break };
+            let pressed = pressed?;
+            self.put(&pressed.stored, pressed.digest, content)?;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, stored: &[u8], digest: Digest, content: Content) -> Result<(), WriteError> {
         let bytes = stored.len() as u64;
         if self.blocks.len() == BLOCKS_MAX {
             return Err(WriteError::Full("it has too many blocks"));
@@ -240,7 +284,7 @@ impl<S: Write> SegmentWriter<S> {
             return Err(WriteError::Full("it is too large"));
         }
         self.spool.write_all(stored)?;
-        self.blocks.push(Block { bytes, digest: Digest::of(&[stored]), content });
+        self.blocks.push(Block { bytes, digest, content });
         self.stored_bytes += bytes;
         Ok(())
     }

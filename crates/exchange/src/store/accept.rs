@@ -1,7 +1,10 @@
 //! Takes others' segments in: everything is verified before anything is kept, and noted after the file is durable.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{BufReader, Read, Write as _};
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 
 use super::fault::point;
 use super::heads::{Ends, Followed, followed_digests};
@@ -15,7 +18,7 @@ use super::{Store, StoreError};
 use crate::chain::Link;
 use crate::hash::Digest;
 use crate::ranges::Ranges;
-use crate::segment::{Attachment, Content, Expected, Part, SegmentHeader, SegmentReader};
+use crate::segment::{Attachment, Content, Expected, Part, SegmentError, SegmentHeader, SegmentReader};
 
 /// What came of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -295,12 +298,26 @@ impl Store {
         Ok(probe)
     }
 
-    /// Reads all of a whole file and checks it.
+    /// Reads all of a whole file and checks it, the second half of its blocks on a thread of its own.
     pub(super) fn read_whole(&self, piece: &Piece) -> Result<ReadWhole, StoreError> {
         let path = self.places.file(piece.lane.log, &piece.file);
         let file = places::open(&path)?;
         let bytes = file.metadata().map_err(disk_error("read", &path))?.len();
-        read_whole(&piece.expected(), bytes, file, &mut |_| Ok(()), &mut |_| {})
+        let header = SegmentReader::open(&piece.expected(), bytes, &file)?.into_header();
+        let half = header.blocks.len() / 2;
+        std::thread::scope(|scope| {
+            let second = || check_blocks(&header, half..header.blocks.len(), &file);
+            let thread = (half > 0).then(|| std::thread::Builder::new().spawn_scoped(scope, second).ok()).flatten();
+            check_blocks(&header, 0..half, &file)?;
+            match thread.map(std::thread::ScopedJoinHandle::join) {
+                Some(Ok(checked)) => checked,
+                // Without a thread, or when it panicked, it is looked at here.
+                Some(Err(_)) | None => second(),
+            }
+        })?;
+        let mut marks = vec![(header.first - 1, header.base)];
+        marks.extend(header.block_ends());
+        Ok(ReadWhole { marks, base: header.base, chain: header.chain, attachments: header.attachments })
     }
 }
 
@@ -309,6 +326,18 @@ struct Naming {
     lanes: Vec<Lane>,
     followed: Vec<(u32, Digest)>,
     heads: Vec<Followed>,
+}
+
+/// Reads these blocks and checks everything in them.
+fn check_blocks(header: &SegmentHeader, blocks: Range<usize>, file: &File) -> Result<(), StoreError> {
+    let mut stored = Vec::new();
+    for block in blocks {
+        let Some(place) = header.place(block) else { continue };
+        stored.resize(usize::try_from(place.end - place.start).unwrap_or(usize::MAX), 0);
+        file.read_exact_at(&mut stored, place.start).map_err(SegmentError::Read)?;
+        header.open_block(block, &stored)?;
+    }
+    Ok(())
 }
 
 /// Reads a whole segment and checks everything in it. `unpacks` may refuse to go on from the header.

@@ -249,14 +249,7 @@ impl Store {
                 }
             }
         }
-        if lane.track == 0 {
-            for link in self.tail_links(lane, next.max(first), last)? {
-                if !each(link)? {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
+        if lane.track == 0 { self.each_of_tail(lane, next.max(first), last, each) } else { Ok(()) }
     }
 
     /// The same where some files are parts: their blocks lie between each other's.
@@ -289,12 +282,19 @@ impl Store {
         Ok(true)
     }
 
-    /// The frames of the tail, checked against the chain beside them.
-    fn tail_links(&self, lane: &Lane, first: u64, last: u64) -> Result<Vec<Link>, StoreError> {
+    /// Calls `each` with the frames of the tail, checked against the chain beside them, until it says no. One is in memory at a
+    /// time: a tail holds what a whole head says.
+    fn each_of_tail(
+        &self,
+        lane: &Lane,
+        first: u64,
+        last: u64,
+        each: &mut dyn FnMut(Link) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
         let sql = "SELECT seq, frame, chain, plain_bytes FROM tail WHERE log = ?1 AND stream = ?2 AND seq BETWEEN ?3 AND ?4 ORDER BY seq";
         let mut rows = self.db.conn().prepare_cached(sql)?;
         let mut rows = rows.query((lane.log.to_string(), lane.stream.as_str(), int(first), int(last)))?;
-        let (mut links, mut before): (Vec<Link>, Option<Digest>) = (Vec::new(), None);
+        let mut before: Option<Digest> = None;
         while let Some(row) = rows.next()? {
             let (seq, chain) = (number(row, 0)?, digest(row, 2)?);
             let damaged =
@@ -314,9 +314,11 @@ impl Store {
                 return Err(damaged("the chain does not lead to it"));
             }
             before = Some(chain);
-            links.push(Link { frame: read.frame, r: Some(r), chain });
+            if !each(Link { frame: read.frame, r: Some(r), chain })? {
+                break;
+            }
         }
-        Ok(links)
+        Ok(())
     }
 
     /// The chain after a record as a row says it.

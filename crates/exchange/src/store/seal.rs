@@ -204,10 +204,10 @@ pub(super) fn part_name(expected: &Expected, blocks: &[usize]) -> String {
     format!("{}.{id}.part", name.trim_end_matches(".seg"))
 }
 
-/// Adds a frame as it stands.
+/// Adds a frame that was read and checked.
 pub(super) fn push<S: io::Write>(writer: &mut SegmentWriter<S>, link: &Link) -> Result<(), StoreError> {
-    // One value has one encoding, so this gives the bytes that were read.
-    let chain = writer.push(&link.frame)?;
+    // One value has one encoding, so this gives the bytes that were read, and their digest.
+    let chain = writer.push_link(link)?;
     if chain != link.chain {
         return Err(StoreError::damaged(format!("record {}", link.frame.first()), "the chain does not lead to it"));
     }

@@ -58,6 +58,29 @@ fn flip(path: &Path, at: u64, bit: u8) {
 }
 
 #[test]
+fn a_flipped_bit_in_any_block_of_a_large_file_is_found() {
+    let mut device = Device::new();
+    for n in 0..9 {
+        device.facts.say(&format!("key {n}"), &format!("{n} ").repeat(450_000));
+    }
+    device.publish();
+    let lane = super::super::rows::Lane::own(device.store.log(), &stream("notes"));
+    let piece = super::super::read::pieces(device.store.db.conn(), &lane, 1, u64::MAX).unwrap().remove(0);
+    let opened = device.store.open_piece(&piece).unwrap();
+    let path = device.store.places.file(lane.log, &piece.file);
+    let blocks = opened.header().blocks.len();
+    assert!(blocks >= 3, "{blocks}");
+    for block in 0..blocks {
+        let at = opened.place(block).unwrap() + opened.header().blocks[block].bytes / 2;
+        flip(&path, at, 3);
+        let found = device.store.verify().unwrap();
+        assert!(found.iter().any(|one| one.what.contains(&piece.file)), "block {block}: {found:?}");
+        flip(&path, at, 3);
+    }
+    device.check();
+}
+
+#[test]
 fn every_flipped_bit_of_a_file_is_found_and_named() {
     let (device, _author) = rich();
     let mut n_files = 0;
