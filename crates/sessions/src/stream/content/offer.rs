@@ -32,7 +32,14 @@ use attempt::Attempt;
 use draft::{Draft, First};
 
 /// Bytes in the outbox after which they are handed over.
-const DRAIN_BYTES: u64 = 4 * 1024 * 1024;
+const DRAIN_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Pages of the archive's log after which SQLite folds it, as it does by itself.
+const LOG_PAGES: u32 = 1000;
+
+/// The same while much is said: what makes sessions ready reads beside it, so that a log that is to be folded cannot be begun anew
+/// and would be synced with each session. A head's worth takes fewer.
+const LOG_PAGES_SAYING: u32 = 32 * 1024;
 
 /// What was said of a session at one go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,15 +88,38 @@ impl ContentStrand {
         Ok(drained)
     }
 
-    /// Says what changed, newest sessions first, until `bytes` are through. While one session is said, the next is made ready.
+    /// Says what changed, newest sessions first, until `bytes` are through. While one session is said, the next are made ready.
     pub(super) fn say(&mut self, store: &mut Store, bytes: u64, now: Timestamp) -> Result<Offered, ContentError> {
-        let mut offered = Offered::default();
-        let (mut left, mut waiting) = (bytes, 0);
         self.withdraw()?;
         let all = to_say(self.archive.db.conn())?;
+        self.fold_log_at(LOG_PAGES_SAYING)?;
+        let said = self.say_each(all, store, bytes, now);
+        self.fold_log_at(LOG_PAGES)?;
+        if said.as_ref().map_or(true, |(_, bytes)| *bytes >= DRAIN_BYTES) {
+            // Nobody reads beside it any more, so that all of it can be folded.
+            self.archive.db.conn().execute_batch("PRAGMA wal_checkpoint(PASSIVE)")?;
+        }
+        Ok(said?.0)
+    }
+
+    /// Lets the archive's log be folded into its file when it has so many pages.
+    fn fold_log_at(&self, pages: u32) -> rusqlite::Result<()> {
+        self.archive.db.conn().execute_batch(&format!("PRAGMA wal_autocheckpoint = {pages}"))
+    }
+
+    /// Says these sessions. Gives how many bytes went, too.
+    fn say_each(
+        &mut self,
+        all: Vec<i64>,
+        store: &mut Store,
+        bytes: u64,
+        now: Timestamp,
+    ) -> Result<(Offered, u64), ContentError> {
+        let mut offered = Offered::default();
+        let (mut left, mut waiting) = (bytes, 0);
         let mut ahead = match all.len() {
             0 | 1 => None,
-            _ => Ahead::begin(self, all.clone()),
+            _ => Ahead::begin(self, &all),
         };
         for n in all {
             if left == 0 {
@@ -113,7 +143,7 @@ impl ContentStrand {
             }
         }
         offered.n_records += self.drain(store, now)?;
-        Ok(offered)
+        Ok((offered, bytes - left))
     }
 
     /// Takes back what was said of sessions that were deleted for good since.

@@ -1,5 +1,7 @@
 //! What is said, and what is not said again.
 
+use carry_exchange::strand::Strand as _;
+
 use super::super::payload::{MESSAGES, SESSION};
 use super::device::{Device, Recorder, cwd};
 use crate::archive::StoredMessage;
@@ -407,5 +409,69 @@ fn two_processes_of_one_home_say_each_thing_once() {
     let clock_now = again.now();
     let offered = again.strand.offer(&mut again.store, u64::MAX, clock_now).unwrap();
     assert_eq!(records.len(), offered.n_records, "as many as when one says it alone");
+    a.check();
+}
+
+#[test]
+fn sessions_that_are_made_ready_beside_each_other_are_said_newest_first() {
+    let mut a = Device::new("laptop-3f9a1c00");
+    let messages = |n: u32| (0..=n).map(move |at| answer(at, &format!("did {n} {}", "so ".repeat(at as usize * 40))));
+    // Later sessions have more messages, and end later.
+    for n in [3, 9, 1, 7, 5, 8, 2, 6, 4] {
+        a.put(&format!("s{n}"), &messages(n).collect::<Vec<_>>());
+    }
+    a.say();
+    let mut keys: Vec<String> = Vec::new();
+    for record in Recorder::records(&mut a.store) {
+        let key = String::from_utf8(record.key).unwrap();
+        if keys.last() != Some(&key) {
+            keys.push(key);
+        }
+    }
+    let expected: Vec<String> = (1..=9).rev().map(|n| a.session(&format!("s{n}")).id.as_str().to_owned()).collect();
+    assert_eq!(keys, expected);
+    let mut b = Device::new("desk-11111111");
+    b.trust(&a);
+    b.pull(&a);
+    for n in 1..=9 {
+        assert_eq!(b.messages(&format!("s{n}")), messages(n).collect::<Vec<_>>());
+    }
+    a.check();
+}
+
+#[test]
+fn a_session_that_cannot_be_read_ends_saying_and_loses_nothing() {
+    let mut a = Device::new("laptop-3f9a1c00");
+    for n in 0..9u32 {
+        a.put(&format!("s{n}"), &(0..=n).map(|at| answer(at, &format!("did {n}"))).collect::<Vec<_>>());
+    }
+    let n = a.session("s4").n;
+    let body: Vec<u8> = a
+        .strand
+        .archive()
+        .db
+        .conn()
+        .query_row("SELECT body FROM messages WHERE session = ?1 AND ordinal = 2", [n], |row| row.get(0))
+        .unwrap();
+    let put = |a: &mut Device, body: &[u8]| {
+        let sql = "UPDATE messages SET body = ?2 WHERE session = ?1 AND ordinal = 2";
+        a.strand
+            .archive_mut()
+            .db
+            .write(|tx| Ok::<_, crate::archive::ArchiveError>(tx.execute(sql, (n, body))))
+            .unwrap()
+            .unwrap();
+    };
+    put(&mut a, b"damaged");
+    let now = a.now();
+    a.strand.offer(&mut a.store, u64::MAX, now).unwrap_err();
+    put(&mut a, &body);
+    a.say();
+    let mut b = Device::new("desk-11111111");
+    b.trust(&a);
+    b.pull(&a);
+    for n in 0..9 {
+        assert_eq!(b.messages(&format!("s{n}")).len(), n + 1);
+    }
     a.check();
 }
