@@ -42,11 +42,13 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         return mend::run(shell, args);
     }
     let store = shell.ground()?.store()?;
-    let findings = {
+    let (findings, unread) = {
         let _spinner = Spinner::new(shell, "checking what is kept");
-        if args.quick { store.verify_quick()? } else { store.verify()? }
+        match args.quick {
+            true => (store.verify_quick()?, BTreeMap::new()),
+            false => (store.verify()?, stream::unread(&store)?),
+        }
     };
-    let unread = if args.quick { BTreeMap::new() } else { stream::unread(&store)? };
     drop(store);
     show(shell, &findings, None)?;
     if findings.is_empty() && !shell.out.is_json() {
