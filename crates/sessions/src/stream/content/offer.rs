@@ -92,19 +92,22 @@ impl ContentStrand {
     pub(super) fn say(&mut self, store: &mut Store, bytes: u64, now: Timestamp) -> Result<Offered, ContentError> {
         self.withdraw()?;
         let all = to_say(self.archive.db.conn())?;
-        self.fold_log_at(LOG_PAGES_SAYING)?;
+        self.fold_log(&format!("PRAGMA wal_autocheckpoint = {LOG_PAGES_SAYING}"));
         let said = self.say_each(all, store, bytes, now);
-        self.fold_log_at(LOG_PAGES)?;
+        self.fold_log(&format!("PRAGMA wal_autocheckpoint = {LOG_PAGES}"));
         if said.as_ref().map_or(true, |(_, bytes)| *bytes >= DRAIN_BYTES) {
             // Nobody reads beside it any more, so that all of it can be folded.
-            self.archive.db.conn().execute_batch("PRAGMA wal_checkpoint(PASSIVE)")?;
+            self.fold_log("PRAGMA wal_checkpoint(PASSIVE)");
         }
         Ok(said?.0)
     }
 
-    /// Lets the archive's log be folded into its file when it has so many pages.
-    fn fold_log_at(&self, pages: u32) -> rusqlite::Result<()> {
-        self.archive.db.conn().execute_batch(&format!("PRAGMA wal_autocheckpoint = {pages}"))
+    /// Folds the archive's log into its file, or says when. What is in the log is durable, so that a failure costs nothing but room:
+    /// the next time that it is folded succeeds, or writing fails.
+    fn fold_log(&self, pragma: &str) {
+        if let Err(error) = self.archive.db.conn().execute_batch(pragma) {
+            tracing::warn!(%error, pragma, "the archive's log cannot be folded");
+        }
     }
 
     /// Says these sessions. Gives how many bytes went, too.
@@ -186,13 +189,14 @@ impl ContentStrand {
             },
         };
         let Draft { row, facts, account, known, ordinals, first } = draft;
+        let read = Read { row: &row, live: account.live.as_ref().map(|live| live.id) };
         let first = match first {
             First::Nothing => {
-                self.finish(&row, None, &[], &[], true, None)?;
+                self.finish(&read, None, &[], &[], true, None)?;
                 return Ok(complete);
             }
             First::Unmaskable(error) => {
-                self.finish(&row, None, &[(None, error.to_string())], &[], true, None)?;
+                self.finish(&read, None, &[(None, error.to_string())], &[], true, None)?;
                 return Ok(complete);
             }
             First::Attempt(first) => *first,
@@ -209,7 +213,7 @@ impl ContentStrand {
             false => first,
             true => match Attempt::make(self.source(), &row, facts, None, &BTreeMap::new(), bytes) {
                 Err(AttemptError::Masking(error)) => {
-                    self.finish(&row, None, &[(None, error.to_string())], &[], true, None)?;
+                    self.finish(&read, None, &[(None, error.to_string())], &[], true, None)?;
                     return Ok(complete);
                 }
                 Err(AttemptError::Content(error)) => return Err(error),
@@ -230,7 +234,7 @@ impl ContentStrand {
         // What was not looked at is as unsayable as before.
         let said: Vec<Option<u32>> = [None].into_iter().chain(attempt.out.iter().map(|(at, _)| Some(*at))).collect();
         let said = Some(said.as_slice()).filter(|_| !is_anew && known.is_some());
-        self.finish(&row, Some(&attempt), &attempt.skipped, &records, attempt.is_complete, said)?;
+        self.finish(&read, Some(&attempt), &attempt.skipped, &records, attempt.is_complete, said)?;
         Ok(Done { bytes, is_complete: attempt.is_complete })
     }
 
@@ -248,21 +252,21 @@ impl ContentStrand {
         self.say_session(n, draft, u64::MAX, store).expect("it is said");
     }
 
-    /// Writes what is to be said, and what to remember, in one transaction. Of a session that was deleted since it was read
-    /// nothing is written.
+    /// Writes what is to be said, and what to remember, in one transaction. Nothing is written of a session that was deleted since it
+    /// was read, nor of one whose account counts no more, as another process has heard meanwhile: it is made ready again.
     fn finish(
         &mut self,
-        row: &SessionRow,
+        read: &Read<'_>,
         attempt: Option<&Attempt>,
         reasons: &[(Option<u32>, String)],
         records: &[outbox::Outgoing],
         is_complete: bool,
         said: Option<&[Option<u32>]>,
     ) -> Result<(), ContentError> {
-        let (stream, redactor) = (&self.stream, &self.redactor);
+        let (stream, redactor, row) = (&self.stream, &self.redactor, read.row);
         self.archive.db.write(|tx| {
             let sql = "SELECT 1 FROM sessions WHERE n = ?1 AND id = ?2";
-            if !tx.prepare_cached(sql)?.exists((row.n, row.id.as_str()))? {
+            if !tx.prepare_cached(sql)?.exists((row.n, row.id.as_str()))? || read.is_buried(tx)? {
                 return Ok(());
             }
             let mut reasons = reasons.to_vec();
@@ -284,6 +288,21 @@ impl ContentStrand {
             }
             Ok(())
         })
+    }
+}
+
+/// A session as it was read, with the account of it that is gone on with.
+struct Read<'a> {
+    row: &'a SessionRow,
+    live: Option<Generation>,
+}
+
+impl Read<'_> {
+    /// Whether the account counts no more.
+    fn is_buried(&self, conn: &Connection) -> rusqlite::Result<bool> {
+        let Some(live) = self.live else { return Ok(false) };
+        let Some((session, _)) = said::find_session(conn, &self.row.id)? else { return Ok(false) };
+        Ok(said::generations(conn, session)?.iter().any(|generation| generation.id == live && generation.is_dead))
     }
 }
 

@@ -50,11 +50,11 @@ struct Worker {
 impl Ahead {
     /// Begins with the first of these sessions, over connections of its own that only read. The threads take turns.
     ///
-    /// `None` when there cannot be any: each session is then made ready in its turn.
+    /// `None` when there cannot be all of them: each session is then made ready in its turn.
     pub(super) fn begin(strand: &ContentStrand, sessions: &[i64]) -> Option<Self> {
         let archives: Vec<_> = (0..WORKERS).map_while(|_| strand.archive.open_beside().ok()).collect();
         let every = archives.len();
-        let mut workers = Vec::with_capacity(every);
+        let mut ahead = Self { workers: Vec::with_capacity(every), next: 0 };
         for (first, archive) in archives.into_iter().enumerate() {
             let sessions: Vec<i64> = sessions.iter().copied().skip(first).step_by(every).collect();
             let (redactor, limits) = (strand.redactor.clone(), strand.limits);
@@ -64,10 +64,12 @@ impl Ahead {
                 let source = Source { archive: &archive, redactor: &redactor, limits };
                 make(&sessions, source, WAITING_BYTES, &send, &room);
             };
-            let thread = std::thread::Builder::new().name("carry-masking".to_owned()).spawn(work).ok()?;
-            workers.push(Worker { made: Some(made), taken: Some(taken), thread: Some(thread) });
+            let thread = std::thread::Builder::new().name("carry-masking".to_owned()).spawn(work);
+            let thread =
+                thread.inspect_err(|error| tracing::warn!(%error, "sessions are made ready one by one")).ok()?;
+            ahead.workers.push(Worker { made: Some(made), taken: Some(taken), thread: Some(thread) });
         }
-        (!workers.is_empty()).then_some(Self { workers, next: 0 })
+        (!ahead.workers.is_empty()).then_some(ahead)
     }
 
     /// The draft of the next session, which is `n`, if there is one that holds all that `bytes` allow.

@@ -475,3 +475,35 @@ fn a_session_that_cannot_be_read_ends_saying_and_loses_nothing() {
     }
     a.check();
 }
+
+#[test]
+fn what_was_made_ready_for_an_account_that_counts_no_more_is_made_ready_again() {
+    let mut a = Device::new("laptop-3f9a1c00");
+    let messages: Vec<StoredMessage> = (0..4).map(|at| answer(at, &format!("did {at}"))).collect();
+    a.put("one", &messages[..2]);
+    a.say();
+    a.put("one", &messages);
+    let row = a.session("one");
+    // As another process does that hears of it from another device.
+    a.strand.say_late(&mut a.store, row.n, |archive| {
+        let bury = |tx: &carry_kernel::db::rusqlite::Transaction<'_>| {
+            let (session, _) = super::super::said::find_session(tx, &row.id).unwrap().expect("it was said");
+            for generation in super::super::said::generations(tx, session).unwrap() {
+                super::super::said::bury(tx, generation.n).unwrap();
+            }
+            tx.execute("UPDATE sessions SET said = NULL WHERE n = ?1", [row.n]).unwrap();
+            Ok::<_, carry_kernel::db::DbError>(())
+        };
+        archive.db.write(bury).unwrap();
+    });
+    a.say();
+    // Whoever heard of it, too, shows what is said in an account that counts.
+    let live = "SELECT count(*) FROM said_generations WHERE NOT is_dead";
+    let live: i64 = a.strand.archive().db.conn().query_row(live, [], |row| row.get(0)).unwrap();
+    assert_eq!(live, 1);
+    let mut b = Device::new("desk-11111111");
+    b.trust(&a);
+    b.pull(&a);
+    assert_eq!(b.messages("one"), messages);
+    a.check();
+}
