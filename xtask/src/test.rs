@@ -35,7 +35,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     }
     let mut child = test.args(ours).args(theirs).stdout(Stdio::piped()).spawn()?;
     let lines = lines_of(child.stdout.take().expect("asked for a pipe"));
-    let (mut count, mut running) = (Count::default(), hang::Running::default());
+    let (mut count, mut running, mut n_hung) = (Count::default(), hang::Running::default(), 0u32);
     loop {
         match lines.recv_timeout(hang::LIMIT) {
             Ok(line) => {
@@ -45,8 +45,11 @@ pub(crate) fn run(args: &[String]) -> Outcome {
                 running.hear(&line);
             }
             Err(RecvTimeoutError::Timeout) if running.is_on() => {
-                out::note(&running.verdict());
-                hang::end_children(child.id());
+                let is_ended = hang::end_children(child.id());
+                out::note(&running.verdict(is_ended));
+                n_hung += 1;
+                // It says no more of itself.
+                running = hang::Running::default();
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
@@ -54,7 +57,9 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     }
     let status = child.wait()?;
     let ignored = if count.ignored > 0 { format!(", {} ignored", count.ignored) } else { String::new() };
-    out::line(&format!("\n{} passed, {} failed{ignored}", count.passed, count.failed));
+    let hung =
+        if n_hung > 0 { format!(", {n_hung} hung with all that followed in its program") } else { String::new() };
+    out::line(&format!("\n{} passed, {} failed{ignored}{hung}", count.passed, count.failed));
     // Whoever asks for some tests has no use for thousands of simulated fleets.
     let simulated = if args.is_empty() { crate::sim::run_all() } else { Ok(()) };
     if status.success() { simulated } else { Err(format!("cargo test ended with {status}").into()) }

@@ -42,20 +42,23 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         return mend::run(shell, args);
     }
     let store = shell.ground()?.store()?;
-    let (findings, unread) = {
+    let findings = {
         let _spinner = Spinner::new(shell, "checking what is kept");
-        match args.quick {
-            true => (store.verify_quick()?, BTreeMap::new()),
-            false => (store.verify()?, stream::unread(&store)?),
-        }
+        if args.quick { store.verify_quick()? } else { store.verify()? }
     };
-    drop(store);
     show(shell, &findings, None)?;
     if findings.is_empty() && !shell.out.is_json() {
         shell.out.line("Everything is as it was written.")?;
     }
     let has_lost = show_missing(shell)?;
-    show_unread(shell, &unread)?;
+    if !args.quick {
+        let unread = {
+            let _spinner = Spinner::new(shell, "reading what others say");
+            stream::unread(&store)?
+        };
+        show_unread(shell, &unread)?;
+    }
+    drop(store);
     match (findings.is_empty(), has_lost) {
         (true, false) => return Ok(()),
         (true, true) => {
