@@ -122,6 +122,14 @@ impl Store {
         })
     }
 
+    /// How far a log has said something, as far as is known here: what its newest head names. Of a forked one that on its first way.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn said(&self, log: LogId) -> Result<BTreeMap<StreamName, (u64, Digest)>, StoreError> {
+        newest(self.db.conn(), log)
+    }
+
     /// Forgets a log that nobody approved, or that was revoked with another, with all that is kept of it. For
     /// [`FORGOTTEN_FOR`] it is not met again, unless it is approved by its id.
     ///
@@ -297,10 +305,10 @@ fn set_positions(tx: &rusqlite::Connection, log: LogId, at: &Positions) -> Resul
     Ok(())
 }
 
-/// What the newest head of a log names.
+/// What the newest head of a log names; of one with several ways, that on the lowest. That need not be the first: a head there may
+/// have been refused.
 fn newest(tx: &rusqlite::Connection, log: LogId) -> Result<Positions, StoreError> {
-    let followed = super::status::followed(tx, log)?;
-    let head = followed.into_iter().find(|(track, ..)| *track == 0).map(|(_, head, _)| head);
+    let head = super::status::followed(tx, log)?.into_iter().min_by_key(|(track, ..)| *track).map(|(_, head, _)| head);
     let streams = head.map(|head| head.head().streams.clone()).unwrap_or_default();
     Ok(streams.into_iter().map(|(stream, state)| (stream, (state.last, state.chain))).collect())
 }

@@ -1,7 +1,7 @@
 //! What its author signed and made wrong.
 
 use super::*;
-use crate::head::{Head, ListRef, StreamState};
+use crate::head::{Head, ListRef, StreamState, Vouch};
 use crate::list::List;
 use crate::segment::SegmentRef;
 
@@ -239,4 +239,46 @@ fn a_wrong_head_whose_segments_come_after_the_good_one_holds_up_nothing_for_good
     author.seal(&remote.inner, "two");
     author.head(&remote.inner);
     healed(&mut device, &remote, author.log, &["one", "two"]);
+}
+
+#[test]
+fn what_was_said_on_a_later_way_than_a_refused_head_stays_when_its_log_is_revoked() {
+    for with_parent in [false, true] {
+        let (remote, mut author, mut device) = three();
+        let parent = crate::fixture::log(3);
+        let vouched = |head: &mut Head, _: &mut StreamState| {
+            let sign = crate::fixture::sign(3);
+            let vouch = Vouch::new(crate::fixture::public(3), BTreeMap::new(), &head.key, &sign);
+            head.from = with_parent.then_some(vouch);
+        };
+        let segment = author.seal(&remote.inner, "one");
+        let path = author.name_of(&segment).path();
+        let bytes = remote.inner.files()[&path].clone();
+        remote.inner.uproot(&path);
+        author.head_as(&remote.inner, &|head, state| {
+            vouched(head, state);
+            other_chain(head, state);
+        });
+        device.round(&remote);
+        author.head_as(&remote.inner, &vouched);
+        device.round(&remote);
+        remote.inner.plant(&path, &bytes);
+        device.round(&remote);
+        healed(&mut device, &remote, author.log, &["one"]);
+        let tracks: Vec<_> = device.store.followed_of(author.log).unwrap().iter().map(|way| way.track).collect();
+        assert_eq!(tracks, [1], "the first way has no head");
+        let before = device.store.said(author.log).unwrap();
+        assert_eq!(before, BTreeMap::from([(stream("notes"), (1, author.chain))]));
+        if with_parent {
+            device.trust(parent);
+            device.store.revoke(parent, &BTreeMap::new(), NOW).unwrap();
+        } else {
+            device.store.revoke(author.log, &before, NOW).unwrap();
+        }
+        assert_eq!(device.store.state(author.log).unwrap(), Some(crate::store::LogState::Revoked));
+        author.seal(&remote.inner, "two");
+        author.head_as(&remote.inner, &vouched);
+        device.round(&remote);
+        assert_eq!(device.shown(), texts(&["one"]), "{with_parent}");
+    }
 }

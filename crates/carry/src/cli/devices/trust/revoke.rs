@@ -257,7 +257,5 @@ fn said_before(store: &Store, log: &LogStatus) -> Result<BTreeMap<StreamName, (u
     if log.row.state == LogState::Unapproved {
         return Ok(BTreeMap::new());
     }
-    let followed = store.followed_of(log.row.log)?;
-    let streams = followed.iter().find(|way| way.track == 0).map(|way| way.head.head().streams.clone());
-    Ok(streams.unwrap_or_default().into_iter().map(|(stream, state)| (stream, (state.last, state.chain))).collect())
+    Ok(store.said(log.row.log)?)
 }
