@@ -221,3 +221,20 @@ fn a_list_is_known_again_by_the_head_that_names_it() {
     device.round(&remote);
     assert!(device.store.has_put("r", &path).unwrap() && !device.store.has_put("r", &strange).unwrap());
 }
+
+#[test]
+fn looking_for_own_files_ends_when_the_round_must() {
+    let remote = memory();
+    let mut device = Device::new();
+    device.say("one");
+    device.round(&remote);
+    let log = device.store.log();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let (deadline, mut nobody) = (Deadline::NONE.on(&stop), |_: Step| {});
+    let mut round = Round::new(&remote, &device.options, &deadline, &mut nobody);
+    round.heads = crate::round::shelf::Shelf::read(&remote, Folder::Heads, &deadline).unwrap();
+    round.adopt(&mut device.store, log, NOW).unwrap();
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    let error = round.adopt(&mut device.store, log, NOW).unwrap_err();
+    assert!(matches!(error, RoundError::Remote(RemoteError::Cancelled { .. })), "{error:?}");
+}
