@@ -229,9 +229,11 @@ impl Round<'_> {
             let grace = ours.max(Duration::from_secs(followed.head.head().grace_s));
             let grace = if whose == Whose::Author { grace } else { grace.saturating_mul(CARRIED_TIMES) };
             let mut needed = self.closure(Closure::of(&followed.head, segments, whose), whose);
-            // What of a later version never came here may never come there.
-            let lacks = self.lacks(store, &needed)?;
-            needed.objects.retain(|object| self.holds_up(&object.name) || !lacks.contains(object));
+            // What of a later version never came here may never come there. Of all else it makes no difference what is held.
+            let mut later = needed.clone();
+            later.objects.retain(|object| !self.holds_up(&object.name));
+            let lacks: BTreeSet<_> = self.lacks(store, &later)?.into_iter().map(|object| object.name).collect();
+            needed.objects.retain(|object| !lacks.contains(&object.name));
             add(&mut all, followed.log, closure, grace, needed);
         }
         // Of a forked log all newest heads must be there.

@@ -27,6 +27,11 @@ pub enum ObjectPlace {
     File(PathBuf),
 }
 
+/// The segments that are held whole under the name of a file. SQLite would go through all of a log by itself, which may be thousands.
+const HELD: &str = "SELECT digest FROM segments INDEXED BY segments_by_file
+                    WHERE log = ?1 AND file = ?2 AND blocks IS NULL
+                    UNION ALL SELECT digest FROM later WHERE log = ?1 AND file = ?2";
+
 impl Store {
     /// The bytes of an object that is held whole; `None` when it is not.
     ///
@@ -92,15 +97,28 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn has_object(&self, name: &ObjectName) -> Result<bool, StoreError> {
-        let ObjectName::Segment { log, stream, first, last, id } = name else {
-            return Ok(self.find_object(name)?.is_some());
-        };
-        let sql = "SELECT digest FROM segments WHERE log = ?1 AND stream = ?2 AND first = ?3 AND last = ?4
-                   AND blocks IS NULL
-                   UNION ALL SELECT digest FROM later WHERE log = ?1 AND stream = ?2 AND first = ?3 AND last = ?4";
-        let place = (log.to_string(), stream.as_str(), int(*first), int(*last));
-        let mut rows = self.db.conn().prepare_cached(sql)?;
-        let found = rows.query_map(place, |row| digest(row, 0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+        let ObjectName::Segment { log, id, .. } = name else { return Ok(self.find_object(name)?.is_some()) };
+        let path = name.path();
+        let file = path.rsplit_once('/').map_or(path.as_str(), |(_, file)| file);
+        let mut rows = self.db.conn().prepare_cached(HELD)?;
+        let found = rows.query_map((log.to_string(), file), |row| digest(row, 0))?;
+        let found = found.collect::<rusqlite::Result<Vec<_>>>()?;
         Ok(found.into_iter().any(|digest| ObjectId::of(digest) == *id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::schema::SCHEMA;
+
+    #[test]
+    fn a_segment_is_looked_up_by_its_name_however_many_a_log_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = carry_kernel::db::Db::open(&dir.path().join("exchange.db"), SCHEMA).unwrap();
+        let mut plan = db.conn().prepare(&format!("EXPLAIN QUERY PLAN {HELD}")).unwrap();
+        let steps = plan.query_map(("log", "file"), |row| row.get::<_, String>(3)).unwrap();
+        let steps: Vec<String> = steps.map(Result::unwrap).filter(|step| step.contains("SEARCH")).collect();
+        assert!(steps.len() == 2 && steps.iter().all(|step| step.contains("log=? AND file=?")), "{steps:?}");
     }
 }
