@@ -171,8 +171,8 @@ impl Round<'_> {
         for candidate in self.candidates(object)?.into_iter().take(CANDIDATES_MAX) {
             let path = format!("{}/{}", object.folder(), candidate.name);
             if let Some(known) = store.rejected(&self.options.remote, &path)? {
-                if known.why.starts_with(AUTHOR) {
-                    return Ok(Problem::StillWrong(object.clone(), known.why));
+                if let Some(why) = known.why.strip_prefix(AUTHOR) {
+                    return Ok(Problem::StillWrong(object.clone(), why.to_owned()));
                 }
                 if known.why == LATER {
                     return Ok(Problem::NeedsUpgrade(object.log()));
@@ -218,17 +218,17 @@ impl Round<'_> {
             }
             Ok(Tried::Refused(refusal)) => {
                 if let Refusal::Author(got, why) = &refusal {
-                    let (stamp, why) = (stamp(got.size, &got.version), format!("{AUTHOR}{why}"));
+                    let (stamp, noted) = (stamp(got.size, &got.version), format!("{AUTHOR}{why}"));
                     let known = store.rejected(&self.options.remote, file.path())?;
-                    let is_known = known.is_some_and(|known| known.stamp == stamp && known.why == why);
-                    store.reject(&self.options.remote, file.path(), &stamp, &why, now)?;
+                    let is_known = known.is_some_and(|known| known.stamp == stamp && known.why == noted);
+                    store.reject(&self.options.remote, file.path(), &stamp, &noted, now)?;
                     self.problem(match is_known && self.mend.is_none() {
-                        true => Problem::StillWrong(object.clone(), why),
-                        false => Problem::Wrong(object.clone(), why),
+                        true => Problem::StillWrong(object.clone(), why.clone()),
+                        false => Problem::Wrong(object.clone(), why.clone()),
                     });
                 }
                 if let Refusal::Head(name, why) = &refusal {
-                    self.problem(Problem::Wrong(name.clone(), format!("{AUTHOR}{why}")));
+                    self.problem(Problem::Wrong(name.clone(), why.clone()));
                 }
                 if let Refusal::Later(got) = &refusal {
                     store.reject(&self.options.remote, file.path(), &stamp(got.size, &got.version), LATER, now)?;

@@ -111,8 +111,8 @@ impl Round<'_> {
             }
         }
         for (name, path, candidate) in found {
-            let why = format!("{AUTHOR}{LARGE_HEAD} {HEAD_BYTES_MAX} bytes, this has {}", candidate.bytes);
-            store.reject(&self.options.remote, &path, &candidate.stamp, &why, now)?;
+            let why = format!("{LARGE_HEAD} {HEAD_BYTES_MAX} bytes, this has {}", candidate.bytes);
+            store.reject(&self.options.remote, &path, &candidate.stamp, &format!("{AUTHOR}{why}"), now)?;
             self.problem(Problem::Wrong(name, why));
         }
         Ok(())
