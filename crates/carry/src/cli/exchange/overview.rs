@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::code;
 use super::names::Names;
 use super::problem::{WRONG_ADVICE, of_disk};
+use super::verify::counts;
 use crate::cli::devices::{fingerprint_of, waiting};
 use crate::cli::remote::{self, Rounds, failing};
 use crate::failure::Failure;
@@ -302,8 +303,13 @@ fn of_logs(status: &Status, finding: &dyn Fn(&'static str, Severity, String, &st
             let advice = "What it writes is kept, and taken in after an upgrade here.";
             add("exchange-upgrade", Severity::Warning, format!("{name} runs a later version of Carry."), advice);
         }
-        if let Some((object, why)) = log.wrong.first() {
-            let problem = format!("{name} made {object} wrong, and it cannot be used: {}.", text::line(why));
+        // Anyone who can write to a place can put there what a stranger made wrong.
+        if let Some((object, why)) = log.wrong.first().filter(|_| counts(log)) {
+            let more = match log.wrong.len() {
+                1 => String::new(),
+                n => format!(" It made {} more wrong.", n - 1),
+            };
+            let problem = format!("{name} made {object} wrong, and it cannot be used: {}.{more}", text::line(why));
             add("exchange-wrong", Severity::Warning, problem, WRONG_ADVICE);
         }
         if let Some(skew) = log.skew_ms.filter(|skew| skew.abs() >= SKEW_MAX_MS) {
@@ -350,5 +356,66 @@ struct LostJson<'a> {
 impl<'a> LostJson<'a> {
     fn new(row: &'a LostRow) -> Self {
         Self { object: row.object.to_string(), reason: &row.why, since: row.since.to_rfc3339() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use carry_exchange::hash::Digest;
+    use carry_exchange::holds::Holds;
+    use carry_exchange::name::{LogId, ObjectName};
+    use carry_exchange::store::status::LogStatus;
+    use carry_exchange::store::{LogRow, LogState};
+    use carry_kernel::clock::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn what_was_made_wrong_is_counted_and_only_of_devices_that_count() {
+        let log: LogId = "0123456789abcdef0123456789abcdef".parse().unwrap_or_else(|e| panic!("{e}"));
+        let object = |n| ObjectName::head(log, n, Digest::of(&[b"a head"]));
+        let found = |state, n: u64| {
+            let row = LogRow {
+                log,
+                alias: "desk".to_owned(),
+                state,
+                vouched_by: None,
+                revoked_by: None,
+                since: Timestamp::from_millis(0),
+            };
+            let of_log = LogStatus {
+                row,
+                key: None,
+                device: None,
+                author: None,
+                remembered: None,
+                head: None,
+                first_at: None,
+                skew_ms: None,
+                n_ways: 1,
+                has_shrunk: false,
+                needs_upgrade: false,
+                wrong: (1..=n).map(|n| (object(n), "it is no list".to_owned())).collect(),
+                streams: BTreeMap::new(),
+                holds: Holds::default(),
+            };
+            let status = Status { own: log, logs: vec![of_log] };
+            let finding = |code, severity, problem, advice: &str| Finding {
+                code,
+                severity,
+                problem,
+                advice: advice.to_owned(),
+                fix: None,
+            };
+            of_logs(&status, &finding).into_iter().map(|found| found.problem).collect::<Vec<_>>()
+        };
+        let one = format!("desk made {} wrong, and it cannot be used: it is no list.", object(1));
+        assert_eq!(found(LogState::Approved, 1), std::slice::from_ref(&one));
+        assert_eq!(found(LogState::Approved, 3), [format!("{one} It made 2 more wrong.")]);
+        for state in [LogState::Unapproved, LogState::Revoked] {
+            assert_eq!(found(state, 2), Vec::<String>::new(), "{state:?}");
+        }
     }
 }

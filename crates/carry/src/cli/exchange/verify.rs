@@ -96,9 +96,8 @@ pub(super) fn show(shell: &Shell, findings: &[Finding], left: Option<&[Finding]>
 fn show_missing(shell: &Shell) -> Result<bool, Failure> {
     let Some(status) = status::look(&shell.home)? else { return Ok(false) };
     let (names, settings) = (Names::of(&status), shell.exchange());
-    let counts = |log: &&LogStatus| matches!(log.row.state, LogState::Own | LogState::Former | LogState::Approved);
     let mut has_lost = false;
-    for log in status.logs.iter().filter(counts) {
+    for log in status.logs.iter().filter(|log| counts(log)) {
         show_wrong(shell, log, &names)?;
         for (stream, state) in &log.streams {
             let n = state.missing.count();
@@ -129,6 +128,11 @@ fn show_missing(shell: &Shell) -> Result<bool, Failure> {
         }
     }
     Ok(has_lost)
+}
+
+/// Whether what its device says is taken in.
+pub(super) fn counts(log: &LogStatus) -> bool {
+    matches!(log.row.state, LogState::Own | LogState::Former | LogState::Approved)
 }
 
 /// Names what a device made wrong. Nothing here is amiss with it.
