@@ -30,6 +30,7 @@ mod watch;
 pub(super) use code::{is_plain, revoked, root_of, who};
 pub(super) use names::Names;
 pub(super) use overview::{announce, findings, show as show_overview};
+pub(super) use problem::unsent_advice;
 
 /// Exchange with the remotes now
 ///

@@ -393,6 +393,12 @@ fn code_that_its_device_does_not_send_there_is_said_once_and_is_no_warning() {
     assert!(!ran.stderr.contains("Warning"), "{ran:?}");
     let ran = exchange(&two);
     assert!(!ran.stderr.contains("code of") && !ran.stderr.contains("Warning"), "{ran:?}");
+    // Whoever exchanged first, as a daemon, the reason can be read later.
+    let says_why = |arguments: &[&str]| {
+        let ran = two.carry_in(&two.home(), arguments);
+        ran.stderr.contains("Its device may not send it there: ")
+    };
+    assert!(says_why(&["devices"]) && says_why(&["exchange", "verify"]));
     let told = objects(&two.carry_in(&two.home(), &["exchange", "--json"]), "exchange").remove(0);
     assert_eq!((&told["unsent"][0]["stream"], &told["unsent"][0]["new"]), (&"code".into(), &false.into()), "{told}");
     assert_eq!(told["problems"][0]["kind"], "missing");
@@ -401,6 +407,7 @@ fn code_that_its_device_does_not_send_there_is_said_once_and_is_no_warning() {
     exchange(&one);
     let told = objects(&two.carry_in(&two.home(), &["exchange", "--json"]), "exchange").remove(0);
     assert_eq!((&told["unsent"], &told["problems"]), (&Value::Array(vec![]), &Value::Array(vec![])), "{told}");
+    assert!(!says_why(&["devices"]) && !says_why(&["exchange", "verify"]));
 }
 
 #[test]

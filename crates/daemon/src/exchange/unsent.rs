@@ -5,6 +5,7 @@
 
 use carry_exchange::name::{LogId, StreamName};
 use carry_exchange::round::{Problem, Report, Unsent};
+use carry_exchange::store::status::StreamStatus;
 
 use super::settings::PLAIN;
 
@@ -20,9 +21,15 @@ pub fn is_kept_back(report: &Report, problem: &Problem) -> bool {
     kept_back(report).any(|(_, _, unsent)| unsent.objects.contains(object))
 }
 
+/// Whether what is missing here of a stream of another device may be kept from the remotes that are asked: the end of it is missing.
+pub fn may_be_kept_back(stream: &StreamName, standing: &StreamStatus) -> bool {
+    !PLAIN.contains(&stream.as_str()) && standing.missing.last() > standing.held.last()
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use carry_exchange::hash::Digest;
+    use carry_exchange::ranges::Ranges;
     use carry_exchange::segment::SegmentRef;
 
     use super::*;
@@ -51,5 +58,17 @@ pub(crate) mod tests {
         assert!(
             !is_kept_back(&report, &of_another) && !is_kept_back(&report, &Problem::Forked(LogId::of_key(&[7; 32])))
         );
+    }
+
+    #[test]
+    fn it_may_be_kept_back_while_the_end_of_it_is_missing() {
+        let of = |stream: &str, held, missing| {
+            let standing = StreamStatus { held, missing, ..StreamStatus::default() };
+            may_be_kept_back(&stream.parse().expect("a name"), &standing)
+        };
+        assert!(of("code", Ranges::default(), Ranges::of(1, 3)) && of("code", Ranges::of(1, 3), Ranges::of(4, 9)));
+        assert!(!of("code", Ranges::of(4, 9), Ranges::of(1, 3)), "what came later was sent");
+        assert!(!of("code", Ranges::of(1, 9), Ranges::default()), "nothing is missing");
+        assert!(!of("sessions", Ranges::default(), Ranges::of(1, 3)), "that goes everywhere");
     }
 }

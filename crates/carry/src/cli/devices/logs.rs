@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use carry_code::registry::KnownDevice;
 use carry_daemon::exchange::accord;
 use carry_daemon::exchange::settings::Settings;
+use carry_daemon::exchange::unsent::may_be_kept_back;
 use carry_exchange::name::{ObjectName, StreamName};
 use carry_exchange::store::LogState;
 use carry_exchange::store::status::{LogStatus, Status, StreamStatus};
@@ -13,7 +14,7 @@ use serde::Serialize;
 
 use super::{fingerprint, fingerprint_of};
 use crate::called::Called;
-use crate::cli::exchange::Names;
+use crate::cli::exchange::{Names, unsent_advice};
 use crate::failure::Failure;
 use crate::text;
 use crate::wire::Shell;
@@ -110,7 +111,28 @@ pub(super) fn show(shell: &Shell, status: &Status, known: &[KnownDevice]) -> Res
     }
     shell.out.line("")?;
     shell.out.line(table.trim_fmt())?;
-    remarks(shell, status, &names)
+    remarks(shell, status, &names)?;
+    unsent(shell, status, &names);
+    Ok(())
+}
+
+/// Says of what is missing here that its device may not send it, which is no fault.
+fn unsent(shell: &Shell, status: &Status, names: &Names) {
+    let settings = shell.exchange();
+    for log in status.logs.iter().filter(|log| log.row.state == LogState::Approved) {
+        let of_log =
+            log.streams.iter().filter(|(stream, state)| settings.takes(stream) && may_be_kept_back(stream, state));
+        for (stream, state) in of_log {
+            let n = state.missing.count();
+            shell.out.note(format_args!(
+                "{} of {stream} of {} {} missing here, and may be at none of this device's remotes. {}",
+                text::count(n, "record"),
+                names.show(log.row.log),
+                if n == 1 { "is" } else { "are" },
+                unsent_advice(stream)
+            ));
+        }
+    }
 }
 
 fn published(stream: &StreamStatus) -> String {

@@ -16,7 +16,7 @@ pub(super) const LOST_ADVICE: &str =
     "What it held is lost, unless another device has it. Everything else goes on, and nothing need be done.";
 
 /// What it means that a file of this stream is missing where its device may not send it.
-pub(super) fn unsent_advice(stream: &StreamName) -> String {
+pub(in crate::cli) fn unsent_advice(stream: &StreamName) -> String {
     if stream.as_str() == CODE {
         "Its device may not send it there: `--code` of `carry remote add` there does. Else it may still be on its way, and nothing is to be done."
             .to_owned()

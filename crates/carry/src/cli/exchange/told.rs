@@ -50,7 +50,7 @@ pub(super) fn show(
         let n_files = u64::try_from(unsent.objects.len()).unwrap_or(u64::MAX);
         let are = if n_files == 1 { "is" } else { "are" };
         shell.out.note(format_args!(
-            "{} of {stream} of {} {are} not at {}. {} This is said once.",
+            "{} of {stream} of {} {are} not at {}. {} This is said once; `carry devices` says it as long as it is so.",
             text::count(n_files, "file"),
             names.whose(log),
             remote.name,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use carry_daemon::exchange::unsent::may_be_kept_back;
 use carry_exchange::name::LogId;
 use carry_exchange::store::status::{self, LogStatus};
 use carry_exchange::store::{Finding, LogState};
@@ -10,6 +11,7 @@ use serde::Serialize;
 
 use super::mend;
 use super::names::Names;
+use super::problem::unsent_advice;
 use crate::failure::Failure;
 use crate::output::style;
 use crate::progress::Spinner;
@@ -124,6 +126,9 @@ fn show_missing(shell: &Shell) -> Result<bool, Failure> {
             match is_lost {
                 true => shell.out.warn(format_args!("{what}, and {they} this device's own")),
                 false => shell.out.line(format_args!("{what}{then}."))?,
+            }
+            if !log.is_ours() && may_be_kept_back(stream, state) {
+                shell.out.note(unsent_advice(stream));
             }
         }
     }
