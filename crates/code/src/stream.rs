@@ -25,6 +25,7 @@ use carry_kernel::disk::DiskError;
 
 use crate::context::Context;
 use crate::registry::Registry;
+use identity::Wanted;
 
 mod answer;
 mod fold;
@@ -65,6 +66,21 @@ pub struct CodeStrand {
     held: std::collections::HashMap<PathBuf, std::collections::HashSet<crate::git::ObjectId>>,
     /// The repositories for which everything that came was looked at.
     healed: Option<BTreeSet<PathBuf>>,
+    /// See [`CodeStrand::not_taken`].
+    not_taken: Vec<NotTaken>,
+}
+
+/// A pack that came and was not taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotTaken {
+    /// The log that brought it.
+    pub log: LogId,
+    /// What its repository is called there ([`ForeignLine::repository`]).
+    pub repository: String,
+    /// Why, for people.
+    pub why: String,
+    /// Whether it is of no use as it was made; else it could not be taken in here, as where there is no room.
+    pub is_broken: bool,
 }
 
 /// Why a part of the stream failed.
@@ -128,6 +144,32 @@ pub enum StreamError {
     Store(#[from] StoreError),
 }
 
+impl StreamError {
+    /// Whether a pack is of no use as it was made, wherever it is taken in. What Git says of one may be either.
+    fn is_of_pack(&self) -> bool {
+        match self {
+            Self::Attachment { .. } | Self::TooLarge { .. } => true,
+            Self::Git { .. }
+            | Self::Open(_)
+            | Self::History(_)
+            | Self::Ref(_)
+            | Self::Prune(_)
+            | Self::Take(_)
+            | Self::Device(_)
+            | Self::Disk(_)
+            | Self::Io(_)
+            | Self::Db(_)
+            | Self::Store(_) => false,
+        }
+    }
+
+    /// With all its causes.
+    fn in_full(&self) -> String {
+        let causes = std::iter::successors(std::error::Error::source(self), |cause| cause.source());
+        causes.fold(self.to_string(), |text, cause| format!("{text}: {cause}"))
+    }
+}
+
 impl CodeStrand {
     /// Opens this device's side of the stream.
     ///
@@ -145,7 +187,13 @@ impl CodeStrand {
             identities: None,
             held: std::collections::HashMap::new(),
             healed: None,
+            not_taken: Vec::new(),
         })
+    }
+
+    /// The packs that the last delivery tried and that were not taken in.
+    pub fn not_taken(&self) -> &[NotTaken] {
+        &self.not_taken
     }
 
     /// Says no pack larger than `bytes`, in place of [`PACK_BYTES_MAX`].
@@ -184,6 +232,7 @@ impl Strand for CodeStrand {
     fn origins(&mut self) -> Result<Vec<Origin>, StrandError> {
         // Asked once at the beginning of each delivery.
         self.look_again();
+        self.not_taken.clear();
         fold::heal(self)?;
         Ok(outbox::origins(self.registry.db().conn(), &self.stream)?)
     }
@@ -206,6 +255,10 @@ impl Strand for CodeStrand {
 
     fn take_in(&mut self, log: LogId, attachment: &Attachment, content: &mut dyn Read) -> Result<(), StrandError> {
         let done = intake::take_in(self, log, attachment, content);
+        if let (Err(error), Some(one)) = (&done, attachment.provides.first().and_then(Wanted::parse)) {
+            let (repository, is_broken) = (one.id.to_string(), error.is_of_pack());
+            self.not_taken.push(NotTaken { log, repository, why: error.in_full(), is_broken });
+        }
         self.held.clear();
         Ok(done?)
     }

@@ -6,10 +6,9 @@ use std::sync::atomic::AtomicBool;
 use carry_code::git;
 use carry_code::handoff;
 use carry_code::line::Branch;
-use carry_code::stream::{self, CodeStrand, ForeignLine};
+use carry_code::stream::{self, CodeStrand, ForeignLine, NotTaken};
 use carry_code::tips::{self, Tip, Trust, Writer};
 use carry_daemon::exchange::{self, Ground, How};
-use carry_exchange::store::Delivered;
 
 use super::choice::Candidate;
 use super::folder::{self, Made};
@@ -37,20 +36,24 @@ pub(super) fn make(
     let mut made = Made::make(shell, folder, candidate, branch.as_ref())?;
     let ground = shell.ground()?;
     let mut from = None;
-    let mut came = deliver(shell, &ground)?;
+    let mut came = deliver(shell, &ground, line)?;
     let mut tip = tip_of(shell, &made, line)?;
     if tip.is_none() {
         // Nobody needed the packs before, so that they may still lie at a remote.
         ask_remotes(shell, &ground);
-        came = deliver(shell, &ground)?;
+        came = deliver(shell, &ground, line)?;
         tip = tip_of(shell, &made, line)?;
     }
     if tip.is_none() {
         refused(shell, &made, line)?;
+        // A Git remote does not have what another device brings; who names one may know better.
+        if !args.wait && args.from.is_none() {
+            not_taken(candidate, &came)?;
+        }
         let url = args.from.clone().or_else(|| candidate.urls.first().map(|url| format!("https://{url}")));
         if let Some(url) = url.filter(|_| came.n_waiting > 0 && !args.wait) {
             fetch(shell, args, candidate, &made, &url)?;
-            came = deliver(shell, &ground)?;
+            came = deliver(shell, &ground, line)?;
             tip = tip_of(shell, &made, line)?;
             from = Some(url);
         }
@@ -62,14 +65,7 @@ pub(super) fn make(
             return Ok(Cloned { root, taken: None, from });
         }
         refused(shell, &made, line)?;
-        if came.n_refused > 0 && from.is_none() {
-            let (files, are) =
-                (text::count(came.n_refused as u64, "file"), if came.n_refused == 1 { "is" } else { "are" });
-            let what = format!("{} cannot be made: {files} of code that came {are} broken", shown(candidate));
-            return Err(Failure::failed(what).hint(
-                "What is broken is as its device made it, and is tried again; new work there may bring a good one.",
-            ));
-        }
+        not_taken(candidate, &came)?;
         return Err(match &from {
             Some(url) => Failure::failed(format!("what {} needs is not on {} either", shown(candidate), text::line(url))),
             None => Failure::failed(format!("not everything of {} has come yet", shown(candidate))),
@@ -93,11 +89,40 @@ fn shown(candidate: &Candidate) -> String {
     text::line(&candidate.name)
 }
 
+/// What came of handing over what is held here.
+struct Came {
+    /// Records of code that wait for a file, of whichever repository.
+    n_waiting: usize,
+    /// What came of this repository and was not taken in.
+    not_taken: Vec<NotTaken>,
+}
+
 /// Hands over what is held here.
-fn deliver(shell: &Shell, ground: &Ground) -> Result<Delivered, Failure> {
+fn deliver(shell: &Shell, ground: &Ground, line: &ForeignLine) -> Result<Came, Failure> {
     let _spinner = Spinner::new(shell, "reading what came");
     let mut strand = CodeStrand::open(ground.ctx.clone()).map_err(Failure::from_error)?;
-    Ok(ground.store()?.deliver(&mut strand)?)
+    let n_waiting = ground.store()?.deliver(&mut strand)?.n_waiting;
+    let mut not_taken = strand.not_taken().to_vec();
+    not_taken.retain(|one| one.log == line.log && one.repository == line.repository);
+    Ok(Came { n_waiting, not_taken })
+}
+
+/// Fails when a file of this repository came and was not taken in: one that is broken, or one for which something is amiss here.
+fn not_taken(candidate: &Candidate, came: &Came) -> Result<(), Failure> {
+    let Some(first) = came.not_taken.iter().find(|one| !one.is_broken).or(came.not_taken.first()) else {
+        return Ok(());
+    };
+    let (what, hint) = match first.is_broken {
+        true => (
+            "a file of it that came is broken",
+            "It is as its device made it, and is tried again; new work there may bring a good one.",
+        ),
+        false => (
+            "a file of it that came could not be taken in",
+            "Nothing is lost: the same again tries it again. Where it was made so, new work there may bring a good one.",
+        ),
+    };
+    Err(Failure::failed(format!("{} cannot be made: {what}: {}", shown(candidate), text::line(&first.why))).hint(hint))
 }
 
 /// Exchanges with those remotes that have code. One that fails is worth a warning: another may have it.

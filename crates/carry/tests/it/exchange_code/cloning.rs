@@ -100,6 +100,28 @@ fn a_repository_without_a_commit_is_cloned_as_it_is() {
 }
 
 #[test]
+fn what_came_and_cannot_be_taken_in_is_named_and_not_looked_for_at_a_git_remote() {
+    let one = World::with_commit();
+    one.git(&["remote", "add", "origin", "https://example.org/team/repo"]);
+    let (_folder, _one, two) = pair_of(one);
+    let home = two.home();
+    let configure = |arguments: &[&str]| {
+        let mut git = two.command(Path::new("git"), &home);
+        assert!(git.args(["config", "--global"]).args(arguments).output().expect("git").status.success());
+    };
+    // Git can take in no pack here, whatever is in it.
+    configure(&["pack.indexVersion", "99"]);
+    let ran = two.carry_in(&home, &["clone", "repo"]);
+    assert!(ran.code == 1 && ran.stderr.contains("a file of it that came could not be taken in: "), "{ran:?}");
+    assert!(ran.stderr.contains("indexVersion") && !ran.stderr.contains("broken"), "{ran:?}");
+    assert!(!ran.stderr.contains("Git remote"), "{ran:?}");
+    assert!(!two.repo().exists(), "nothing is left of it");
+    configure(&["--unset", "pack.indexVersion"]);
+    let ran = two.carry_in(&home, &["clone", "repo"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
 fn no_mistake_touches_what_is_there() {
     let (_folder, _one, two) = pair();
     let home = two.home();
