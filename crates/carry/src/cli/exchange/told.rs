@@ -152,9 +152,16 @@ fn put_off(stream: &str, delivered: &Delivered) -> Vec<String> {
     let mut said = Vec::new();
     if delivered.n_waiting > 0 {
         let waits = records(delivered.n_waiting, "waits", "wait");
-        said.push(match delivered.n_refused {
-            0 => format!("{waits} for a file that is still to come."),
-            _ => format!("{waits} for a file that came and cannot be used; it is tried again."),
+        said.push(match (delivered.n_refused, delivered.n_waiting) {
+            (0, _) => format!("{waits} for a file that is still to come."),
+            (_, 1) => format!("{waits} for a file that came and cannot be used; it is tried again."),
+            // Which of them wait for which file is not known here.
+            (1, _) => format!(
+                "{waits} for files that are still to come, or that came and cannot be used: 1 such file is tried again."
+            ),
+            (n, _) => format!(
+                "{waits} for files that are still to come, or that came and cannot be used: {n} such files are tried again."
+            ),
         });
     }
     if delivered.n_deferred > 0 {
@@ -327,6 +334,9 @@ mod tests {
         assert_eq!(of(1, 0, 0), "1 record of code waits for a file that is still to come.");
         assert_eq!(of(2, 0, 0), "2 records of code wait for a file that is still to come.");
         assert_eq!(of(1, 1, 0), "1 record of code waits for a file that came and cannot be used; it is tried again.");
+        let both = "12 records of code wait for files that are still to come, or that came and cannot be used:";
+        assert_eq!(of(12, 1, 0), format!("{both} 1 such file is tried again."));
+        assert_eq!(of(12, 2, 0), format!("{both} 2 such files are tried again."));
         assert_eq!(
             of(0, 0, 1),
             "1 record of code is of a kind that a later version of Carry knows; it is kept, and an upgrade takes it in."
