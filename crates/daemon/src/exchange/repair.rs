@@ -29,6 +29,8 @@ const LOOK: Duration = Duration::from_millis(100);
 pub struct Mended {
     /// Whether all that is kept here was looked at: not where it was to end before. Nothing was healed then.
     pub was_read: bool,
+    /// Whether it was to end after all remotes were gone through: while one was asked again, or what is here was looked at again.
+    pub was_cut: bool,
     /// What was not as it was written here, before.
     pub found: Vec<Finding>,
     /// What still is not, or was let go of and did not come again.
@@ -46,12 +48,15 @@ pub struct Mended {
 impl Mended {
     /// Whether it ended before all remotes were gone through, because somebody asked for that.
     pub fn is_interrupted(&self) -> bool {
-        !self.was_read || self.remotes.iter().any(|done| done.error.as_ref().is_some_and(ExchangeError::is_cancelled))
+        !self.was_read
+            || self.was_cut
+            || self.remotes.iter().any(|done| done.error.as_ref().is_some_and(ExchangeError::is_cancelled))
     }
 
-    /// Whether anything came here.
-    fn has_fetched(&self) -> bool {
-        self.remotes.iter().any(|done| !done.repaired.fetched.is_empty() || !done.repaired.parts.is_empty())
+    /// What came here.
+    fn fetched(&self) -> BTreeSet<&ObjectName> {
+        let repaired = self.remotes.iter().map(|done| &done.repaired);
+        repaired.flat_map(|done| done.fetched.iter().chain(&done.parts)).map(|(object, _)| object).collect()
     }
 }
 
@@ -127,24 +132,31 @@ fn repair_in(
     }
     for at in lacks_what_came(&mended.remotes) {
         let again = turns.take(ground, &remotes[at], &mut sought, is_deep, cancel, &mut |event| tell(at, event));
-        mended.remotes[at].then(again);
+        mended.was_cut |= mended.remotes[at].then(again);
     }
     let judged = judge(&store, &mended.remotes, &sought.wanted).map_err(GroundError::Store)?;
     (mended.nowhere, mended.withheld) = judged;
     mended.absent = absent(&store, &mended.remotes).map_err(GroundError::Store)?;
-    if mended.is_interrupted() && !mended.has_fetched() {
-        // Nothing here is better than it was, and whoever ended it waits.
-        mended.left = mended.found.clone();
-    } else if !mended.found.is_empty() {
-        mended.left = store.verify().map_err(GroundError::Store)?;
+    if mended.found.is_empty() {
+        return Ok(mended);
+    }
+    if let Some(left) = verify(ground, cancel)? {
+        mended.left = left;
         let gone = sought.gone(&store, &mended).map_err(GroundError::Store)?;
         mended.left.extend(gone);
+    } else {
+        // Whoever ended it waits: nothing is read again, and what came is as good as it was when it came.
+        mended.was_cut |= !mended.is_interrupted();
+        mended.left = sought.not_fetched(&mended);
     }
     Ok(mended)
 }
 
 /// Looks at all that is kept here. `None` where it is to end before: nothing is changed by that, and the thread ends with the process.
 fn verify(ground: &Ground, cancel: &AtomicBool) -> Result<Option<Vec<Finding>>, ExchangeError> {
+    if cancel.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
     let (teller, heard) = channel();
     let ground = ground.clone();
     let work = move || {
@@ -166,14 +178,29 @@ fn verify(ground: &Ground, cancel: &AtomicBool) -> Result<Option<Vec<Finding>>, 
 }
 
 impl Done {
-    /// Goes on with what was done after it. What was done before stays when that failed.
-    fn then(&mut self, again: Self) {
+    /// Goes on with what was done after it. What was done before stays when that failed. Says whether it was to end: the remote was
+    /// gone through before all the same.
+    fn then(&mut self, again: Self) -> bool {
         add(&mut self.repaired, again.repaired);
-        self.error = again.error;
+        let is_cancelled = again.error.as_ref().is_some_and(ExchangeError::is_cancelled);
+        if !is_cancelled {
+            self.error = again.error;
+        }
+        is_cancelled
     }
 }
 
 impl Sought {
+    /// What was found and of which not all came.
+    fn not_fetched(&self, mended: &Mended) -> Vec<Finding> {
+        let fetched = mended.fetched();
+        let is_healed = |what: &str| {
+            let mut objects = self.of.iter().filter(|(of, _)| of == what).map(|(_, object)| object).peekable();
+            objects.peek().is_some() && objects.all(|object| fetched.contains(object))
+        };
+        mended.found.iter().filter(|finding| !is_healed(&finding.what)).cloned().collect()
+    }
+
     /// What was found of objects that were let go of, and that did not come again.
     fn gone(&self, store: &Store, mended: &Mended) -> Result<Vec<Finding>, StoreError> {
         let damaged = damaged(&self.wanted);

@@ -130,7 +130,9 @@ fn show(shell: &Shell, remotes: &[RemoteSettings], mended: Mended) -> Result<(),
     }
     if is_interrupted {
         tell_failures(shell, &failures);
-        shell.out.note(format_args!("Not gone through: {}.", unfinished.join(", ")));
+        if !unfinished.is_empty() {
+            shell.out.note(format_args!("Not gone through: {}.", unfinished.join(", ")));
+        }
         return Err(Failure::interrupted("interrupted; what was healed before stays")
             .hint("`carry exchange verify --repair` again goes on with the rest."));
     }

@@ -236,6 +236,38 @@ fn one_that_hangs_is_left_when_all_is_to_end_also_where_no_other_waits() {
     drop(release);
 }
 
+#[test]
+fn what_was_gone_through_before_it_was_interrupted_counts_and_nothing_is_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    let (author, reader) = settled(&root, &["first", "second"]);
+    std::fs::remove_file(segment(&root.join("first/carry/l"), author.log())).unwrap();
+    let (here, of_author) = (reader.ground.ctx.home.data_dir().join("exchange"), author.log());
+    damage(&segment(&here, of_author));
+    let (release, held): (Sender<()>, Receiver<()>) = channel();
+    let (held, clock, cancel) = (Mutex::new(Some(held)), reader.clock.clone(), Arc::new(AtomicBool::new(false)));
+    let cancels = cancel.clone();
+    let mended = reader.repair_until(
+        &cancel,
+        None,
+        Arc::new(move |name, folder, n| {
+            if (name, n) != ("first", 1) {
+                return as_it_is(name, folder, n);
+            }
+            // Whoever reads again sees this.
+            damage(&segment(&here, of_author));
+            let held = Mutex::new(held.lock().unwrap().take().expect("it is asked again once"));
+            let (clock, cancel) = (clock.clone(), Some(cancels.clone()));
+            Box::new(Hangs { inner: folder, held, clock, cancel, _ends: None })
+        }),
+    );
+    assert!(mended.was_cut && mended.is_interrupted(), "{mended:?}");
+    assert!(mended.remotes.iter().all(|done| done.error.is_none()), "both were gone through: {mended:?}");
+    assert_eq!(mended.remotes[1].repaired.fetched.len(), 1, "{mended:?}");
+    assert!(!mended.found.is_empty() && mended.left.is_empty(), "{mended:?}");
+    drop(release);
+}
+
 /// A folder with two ways to go wrong: what is asked first hangs, as on a drive that is gone, …
 #[derive(Debug)]
 struct Hangs {
