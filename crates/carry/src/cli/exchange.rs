@@ -100,7 +100,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let remotes = remote::meant(&settings, args.remote.as_deref())?;
     tell_moved(shell);
     match args.watch {
-        true => watch::run(shell, &remotes, how),
+        true => watch::run(shell, &remotes, args.remote.is_some(), how),
         false => once(shell, &remotes, how),
     }
 }

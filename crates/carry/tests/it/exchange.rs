@@ -415,8 +415,16 @@ fn watching_exchanges_and_ends_on_an_interrupt() {
 
 /// `exchange --watch` of a home, with what it says: its results and its notes.
 fn watch(world: &World) -> (Child, Lines<BufReader<ChildStdout>>, Lines<BufReader<ChildStderr>>) {
+    watch_with(world, &[])
+}
+
+/// The same with more arguments.
+fn watch_with(
+    world: &World,
+    arguments: &[&str],
+) -> (Child, Lines<BufReader<ChildStdout>>, Lines<BufReader<ChildStderr>>) {
     let mut command = world.command(Path::new(env!("CARGO_BIN_EXE_carry")), &world.home());
-    command.args(["exchange", "--watch"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(["exchange", "--watch"]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
     let said = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let noted = BufReader::new(child.stderr.take().expect("a pipe")).lines();
@@ -458,15 +466,38 @@ fn what_is_under_way_to_a_remote_ends_when_it_is_removed() {
 
 #[test]
 fn a_remote_that_is_added_meanwhile_is_named_once() {
-    let (folder, more) = (shared(), shared());
+    let (folder, more, other) = (shared(), shared(), shared());
     let world = device(&folder);
     let (mut child, mut said, mut noted) = watch(&world);
     until(&mut said, "nas: put 1 head, ");
-    world.ok(&["remote", "add", "more", &path(&more), "--no-code", "--yes"]);
-    until(&mut noted, "The remote more was added; `carry exchange --watch` again exchanges with it, too.");
+    until(&mut noted, "Exchanging with nas whenever something is new");
+    let mut adds = |name: &str, place: &tempfile::TempDir| {
+        world.ok(&["remote", "add", name, &path(place), "--no-code", "--yes"]);
+        let said = format!("The remote {name} was added; `carry exchange --watch` again exchanges with it, too.");
+        assert_eq!(until(&mut noted, &said).len(), 1);
+    };
+    adds("more", &more);
+    world.ok(&["remote", "remove", "more"]);
+    adds("other", &other);
+    // One that was seen to go is added again when it comes.
+    adds("more", &more);
     world.ok(&["remote", "remove", "nas"]);
     let lines = until(&mut noted, "The remote nas was removed");
     assert_eq!(lines.len(), 1, "it was said once: {lines:?}");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
+fn who_named_a_remote_hears_of_no_other_that_is_added() {
+    let (folder, more) = (shared(), shared());
+    let world = device(&folder);
+    let (mut child, mut said, mut noted) = watch_with(&world, &["nas"]);
+    until(&mut said, "nas: put 1 head, ");
+    until(&mut noted, "Exchanging with nas whenever something is new");
+    world.ok(&["remote", "add", "more", &path(&more), "--no-code", "--yes"]);
+    world.ok(&["remote", "remove", "nas"]);
+    let lines = until(&mut noted, "The remote nas was removed");
+    assert_eq!(lines.len(), 1, "{lines:?}");
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
 

@@ -30,8 +30,8 @@ const LAST: Duration = Duration::from_secs(30);
 /// So many problems that are settled are named one by one.
 const SETTLED_MAX: usize = 5;
 
-/// Exchanges until it is interrupted.
-pub(super) fn run(shell: &Shell, remotes: &[RemoteSettings], how: How) -> Result<(), Failure> {
+/// Exchanges until it is interrupted. `is_named` says that one remote was named, and no other is meant.
+pub(super) fn run(shell: &Shell, remotes: &[RemoteSettings], is_named: bool, how: How) -> Result<(), Failure> {
     let ground = shell.ground()?;
     let cancel = Arc::new(AtomicBool::new(false));
     exchange::cancel_on_signals(&cancel)?;
@@ -47,8 +47,9 @@ pub(super) fn run(shell: &Shell, remotes: &[RemoteSettings], how: How) -> Result
     let mut is_first = true;
     // Remotes that are not what they were when this began: nothing more goes there.
     let mut left = BTreeSet::new();
-    // Remotes that were not there when this began, and were named.
-    let mut added = BTreeSet::new();
+    // Remotes that were there at the last look.
+    let names_of = |settings: &Settings| settings.remotes.iter().map(|remote| remote.name.clone()).collect();
+    let mut known: BTreeSet<String> = names_of(&ground.settings);
     let mut looking = Looking::new(shell);
     let mut interrupted = None;
     loop {
@@ -57,15 +58,14 @@ pub(super) fn run(shell: &Shell, remotes: &[RemoteSettings], how: How) -> Result
             shell.out.note("Putting what is new here …");
         }
         let settings = looking.settings();
-        for new in settings.iter().flat_map(|now| &now.remotes) {
-            // Who named one remote meant no other.
-            let is_meant = remotes.len() == ground.settings.remotes.len();
-            if is_meant && ground.settings.remote(&new.name).is_none() && added.insert(new.name.clone()) {
+        if let Some(settings) = &settings {
+            let now = names_of(settings);
+            for new in now.difference(&known).filter(|new| !is_named || names.contains(&new.as_str())) {
                 shell.out.note(format_args!(
-                    "The remote {} was added; `carry exchange --watch` again exchanges with it, too.",
-                    new.name
+                    "The remote {new} was added; `carry exchange --watch` again exchanges with it, too."
                 ));
             }
+            known = now;
         }
         for (at, remote) in remotes.iter().enumerate() {
             let name = &remote.name;
