@@ -154,9 +154,16 @@ pub(super) fn unread(record: &Record) -> Unread {
         Ok(payload) if is_named => match payload.body {
             payload::Body::Session(json) if payload::decode_facts(&json).is_err() => nothing,
             payload::Body::Messages(messages) => {
-                let is_unread =
-                    |json: &&String| !payload::decode_message(json).is_ok_and(|read| payload::is_whole(&read));
-                Unread { n_messages: messages.iter().filter(is_unread).count() as u64, ..Unread::default() }
+                let mut unread = Unread::default();
+                for json in &messages {
+                    match payload::decode_message(json) {
+                        Ok(read) if payload::is_whole(&read) => {}
+                        // What has no number has no place, and is not shown.
+                        Err(_) if payload::ordinal_of(json).is_err() => unread.n_records += 1,
+                        Ok(_) | Err(_) => unread.n_messages += 1,
+                    }
+                }
+                unread
             }
             _ => Unread::default(),
         },

@@ -11,12 +11,13 @@ use super::{content, curation};
 pub struct Unread {
     /// Messages that cannot be read, or not in full.
     pub n_messages: u64,
-    /// Other records that say nothing to this version.
+    /// Other records that say nothing to this version, and messages without a number, which have no place.
     pub n_records: u64,
 }
 
 /// What of the records of approved logs that are held cannot be read, by log and stream. Records of kinds that a later version
-/// knows are not among them: they wait to be folded.
+/// knows are not among them: they wait to be folded. What is held is counted, also what was said anew since or is of a session that
+/// was deleted for good; messages that came in pieces are not put together for that, and not counted.
 ///
 /// # Errors
 /// [`StoreError`].
