@@ -4,6 +4,7 @@ use carry_kernel::db::rusqlite::{self, Connection, Row, ToSql, params};
 
 use crate::archive::{Archive, ArchiveError, SessionRow};
 use crate::git_links::{Evidence, GitLink, LinkKind};
+use crate::list::date;
 use crate::model::RelationKind;
 
 #[cfg(test)]
@@ -90,7 +91,7 @@ impl Archive {
         }
         let weight = |behind: &Behind| behind.link.as_ref().map_or(Evidence::Created, |link| link.evidence);
         found.sort_by(|a, b| {
-            let newest = b.session.ended.cmp(&a.session.ended);
+            let newest = date(b.session.ended).cmp(&date(a.session.ended));
             weight(a).cmp(&weight(b)).then(newest).then(a.session.n.cmp(&b.session.n)).then(a.ordinal.cmp(&b.ordinal))
         });
         Ok(found)

@@ -62,7 +62,17 @@ pub struct Listed {
 
 /// The order of lists of sessions `s`.
 pub(crate) fn newest_first() -> String {
-    format!("coalesce(s.ended_ms NOT BETWEEN 0 AND {WALL_MS_MAX}, 1), s.ended_ms DESC, s.n DESC")
+    format!("coalesce(NOT {}, 1), s.ended_ms DESC, s.n DESC", is_date("s.ended_ms"))
+}
+
+/// Whether a column holds a time that can be meant. Others come from broken clocks and from programs that say anything.
+pub(crate) fn is_date(column: &str) -> String {
+    format!("({column} BETWEEN 0 AND {WALL_MS_MAX})")
+}
+
+/// The same of a time that was read: none that cannot be meant.
+pub(crate) fn date(at: Option<Timestamp>) -> Option<Timestamp> {
+    at.filter(|at| u64::try_from(at.as_millis()).is_ok_and(|ms| ms <= WALL_MS_MAX))
 }
 
 impl Archive {

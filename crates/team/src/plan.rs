@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use carry_kernel::clock::Timestamp;
+use carry_kernel::hlc::WALL_MS_MAX;
 
 use crate::share::Mode;
 use crate::sink::Held;
@@ -91,11 +92,16 @@ pub fn plan(wanted: &[Wanted], known: &BTreeMap<String, Known>, mask: &str, now:
     }
     for (key, unit) in &by_key {
         if let Some(why) = why(unit, known.get(key), mask, now) {
-            steps.push((why, Reverse(unit.ended), key));
+            steps.push((why, Reverse(unit.ended.filter(is_date)), key));
         }
     }
     steps.sort_unstable();
     steps.into_iter().map(|(why, _, key)| Step { key: key.clone(), why }).collect()
+}
+
+/// Whether a time can be meant: one from a broken clock is not the newest.
+fn is_date(at: &Timestamp) -> bool {
+    u64::try_from(at.as_millis()).is_ok_and(|ms| ms <= WALL_MS_MAX)
 }
 
 /// Why a unit that is wanted is looked at, if it is.

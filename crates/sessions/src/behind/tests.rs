@@ -69,6 +69,16 @@ fn who_made_a_pull_request_comes_before_who_mentions_it() {
 }
 
 #[test]
+fn a_session_of_a_broken_clock_is_not_the_newest() {
+    let dir = tempfile::tempdir().unwrap();
+    let sql = link(1, "commit", "1f3a09b", "created", "'', NULL, NULL")
+        + &link(3, "commit", "1f3a09b", "created", "'', NULL, NULL")
+        + "UPDATE sessions SET ended_ms = 9007199254740991 WHERE n = 1;";
+    let archive = archive(&dir, &sql);
+    assert_eq!(natives(&archive.behind(&What::Commit("1f3a09b".to_owned())).unwrap()), ["c", "a"]);
+}
+
+#[test]
 fn a_file_is_found_by_its_path_or_the_end_of_it() {
     let dir = tempfile::tempdir().unwrap();
     let sql = "INSERT INTO calls (session, ordinal, idx, name, category, file) VALUES

@@ -2,7 +2,7 @@
 
 use carry_kernel::db::rusqlite::types::Value;
 
-use super::Filter;
+use super::{Filter, is_date};
 use crate::stream::content::BROUGHT_BY;
 
 /// Whether a list leaves a session out: subagents, branches that a conversation left (forks within its own file, or without
@@ -45,10 +45,13 @@ impl Conditions {
             all.add("s.branch = ?", vec![text(branch)]);
         }
         if let Some(since) = filter.since {
-            all.add("s.ended_ms >= ?", vec![Value::Integer(since.as_millis())]);
+            all.add(&format!("s.ended_ms >= ? AND {}", is_date("s.ended_ms")), vec![Value::Integer(since.as_millis())]);
         }
         if let Some(until) = filter.until {
-            all.add("s.started_ms < ?", vec![Value::Integer(until.as_millis())]);
+            all.add(
+                &format!("s.started_ms < ? AND {}", is_date("s.started_ms")),
+                vec![Value::Integer(until.as_millis())],
+            );
         }
         if let Some(tool) = &filter.tool {
             all.call("c.name = ?", vec![text(tool)]);

@@ -114,3 +114,16 @@ fn filters_are_values_not_sql() {
     let filter = Filter { project: hostile.clone(), branch: hostile.clone(), file: hostile, ..Filter::default() };
     assert_eq!(ids(&three(), &filter), [""; 0]);
 }
+
+#[test]
+fn what_has_no_date_is_in_no_span_of_time() {
+    let fixture = three();
+    let since = Filter { since: Some(Timestamp::from_millis(2500)), ..Filter::default() };
+    let until = Filter { until: Some(Timestamp::from_millis(2000)), ..Filter::default() };
+    assert_eq!((ids(&fixture, &since), ids(&fixture, &until)), (vec!["cc".into(), "bb".into()], vec!["aa".into()]));
+    // In the year 287396, and before 1970.
+    fixture.set(3, "ended_ms", "9007199254740991");
+    fixture.set(1, "started_ms", "-1");
+    assert_eq!((ids(&fixture, &since), ids(&fixture, &until)), (vec!["bb".to_owned()], vec![]));
+    assert_eq!(ids(&fixture, &Filter::default()).len(), 3);
+}

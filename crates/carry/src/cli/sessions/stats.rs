@@ -1,5 +1,6 @@
 //! `carry sessions stats`: usage by day, model, project, agent and tool.
 
+use carry_code::time;
 use carry_kernel::clock::Timestamp;
 use carry_sessions::stats::{Stats, Sum, ToolSum};
 use clap::ValueEnum;
@@ -84,8 +85,8 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
 /// The day in the zone of this machine.
 fn day(at: Timestamp) -> String {
     match jiff::Timestamp::from_millisecond(at.as_millis()) {
-        Ok(at) => at.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d").to_string(),
-        Err(_) => at.to_rfc3339().chars().take(10).collect(),
+        Ok(zoned) if time::is_date(at) => zoned.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d").to_string(),
+        Ok(_) | Err(_) => time::NO_DATE.to_owned(),
     }
 }
 
@@ -189,7 +190,17 @@ fn stats_json(stats: &Stats) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::bar;
+    use carry_kernel::clock::Timestamp;
+
+    use super::{bar, day};
+
+    #[test]
+    fn a_time_that_cannot_be_meant_is_no_day() {
+        assert_eq!(day(Timestamp::from_secs(1_790_000_000)).len(), "2026-09-21".len());
+        for ms in [-1, 9_007_199_254_740_991, i64::MAX] {
+            assert_eq!(day(Timestamp::from_millis(ms)), "no date", "{ms}");
+        }
+    }
 
     #[test]
     fn bars_are_in_proportion_and_what_is_little_is_seen() {
