@@ -83,7 +83,7 @@ pub(crate) use read::describe;
 pub use room::{
     DiskRoom, FREE_BYTES, FREE_PERCENT, Free, Limit, Room, UNAPPROVED_BYTES, UNAPPROVED_LOG_BYTES, disk_room,
 };
-pub(crate) use round::{AUTHOR, LARGE_HEAD};
+pub(crate) use round::AUTHOR;
 pub use round::{Put, Rejected};
 pub use rounds::{RoundRow, Way, Went, look_at_rounds};
 pub(crate) use rows::{number, parsed, track};

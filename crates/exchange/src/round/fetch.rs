@@ -7,6 +7,7 @@ use carry_kernel::clock::Timestamp;
 use super::shelf::{Candidate, stamp};
 use super::wants::ABSENT;
 use super::{Problem, Reached, Round, RoundError};
+use crate::limits::HEAD_BYTES_MAX;
 use crate::name::{Folder, Form, ObjectName};
 use crate::remote::{Class, Got, Part, RemoteError, RemoteFile};
 use crate::store::{AUTHOR, Store, StoreError, WAYS, describe};
@@ -91,7 +92,10 @@ impl Round<'_> {
                 Attempt::Unread => is_unread = true,
             }
         }
-        let candidates: Vec<_> = self.candidates(object)?.into_iter().take(CANDIDATES_MAX).collect();
+        // What is too large for a head is none; a copy of the head may be one.
+        let may_be =
+            |candidate: &Candidate| !matches!(object, ObjectName::Head { .. }) || candidate.bytes <= HEAD_BYTES_MAX;
+        let candidates: Vec<_> = self.candidates(object)?.into_iter().filter(may_be).take(CANDIDATES_MAX).collect();
         let is_there = !candidates.is_empty();
         // Heads are removed all the time, and the newest names itself. Where only copies are, the next round begins with them.
         let has_own = candidates.iter().any(|candidate| candidate.name == own.name());

@@ -10,7 +10,7 @@ use super::{Problem, Round, RoundError, Shelf, Step};
 use crate::limits::HEAD_BYTES_MAX;
 use crate::name::{Folder, LogId, ObjectId, ObjectName};
 use crate::remote::Part;
-use crate::store::{AUTHOR, LARGE_HEAD, LogState, Rejected, Seen, Store};
+use crate::store::{LogState, Rejected, Seen, Store};
 
 /// Heads of one log that are read in one round; the next goes on.
 const HEADS_MAX: usize = 32;
@@ -59,7 +59,7 @@ impl Round<'_> {
 
     /// Reads of each log the newest head that is new and good. Says whether any was.
     pub(super) fn read_newest(&mut self, store: &mut Store, now: Timestamp) -> Result<bool, RoundError> {
-        self.name_too_large(store, now)?;
+        self.name_too_large(store)?;
         let (mut is_news, mut n_strangers) = (false, 0);
         for (log, names) in self.unknown(store, now)? {
             for name in names.iter().take(HEADS_MAX) {
@@ -96,25 +96,17 @@ impl Round<'_> {
         Ok(is_news)
     }
 
-    /// Names what lies under the name of a head and is larger than any may be, once: it is not read.
-    fn name_too_large(&mut self, store: &mut Store, now: Timestamp) -> Result<(), RoundError> {
-        let mut found = Vec::new();
+    /// Names what lies under the name of a head of a known log and is larger than any head may be, one a log: it is not read.
+    /// As it is not signed, it says nothing of the log, and nothing of it is kept.
+    fn name_too_large(&mut self, store: &Store) -> Result<(), RoundError> {
+        let mut found: BTreeMap<LogId, Option<ObjectName>> = BTreeMap::new();
         for name in self.heads.objects() {
-            let candidates = self.heads.candidates(name);
-            let Some(first) = candidates.first().filter(|first| first.bytes > HEAD_BYTES_MAX) else { continue };
-            if candidates.iter().all(|candidate| candidate.bytes > HEAD_BYTES_MAX) && found.len() < HEADS_MAX {
-                let path = path(name, first);
-                let known = store.rejected(&self.options.remote, &path)?;
-                if known.is_none_or(|known| known.stamp != first.stamp) {
-                    found.push((name.clone(), path, first.clone()));
-                }
+            let is_too_large = self.heads.candidates(name).iter().all(|candidate| candidate.bytes > HEAD_BYTES_MAX);
+            if is_too_large && !found.contains_key(&name.log()) {
+                found.insert(name.log(), store.state(name.log())?.map(|_| name.clone()));
             }
         }
-        for (name, path, candidate) in found {
-            let why = format!("{LARGE_HEAD} {HEAD_BYTES_MAX} bytes, this has {}", candidate.bytes);
-            store.reject(&self.options.remote, &path, &candidate.stamp, &format!("{AUTHOR}{why}"), now)?;
-            self.problem(Problem::Wrong(name, why));
-        }
+        found.into_values().flatten().for_each(|name| self.problem(Problem::NoHead(name)));
         Ok(())
     }
 

@@ -75,6 +75,9 @@ pub enum Problem {
     Wrong(ObjectName, String),
     /// The same, found before: nothing new.
     StillWrong(ObjectName, String),
+    /// A file that is larger than any head may be lies under the name of a head of this log. It is not signed: whoever can write
+    /// there may have put it.
+    NoHead(ObjectName),
     /// A file could not be read or written; says why.
     Unreachable(ObjectName, String),
     /// The copy of a file that is kept here is damaged or gone, so that it cannot be put; says how.
@@ -121,7 +124,7 @@ impl Problem {
             },
             Self::NeedsUpgrade(_) | Self::Quota(..) | Self::Cut(_) => true,
             Self::Strand(of, _) => of == stream,
-            Self::Shrunk(_) | Self::Forked(_) | Self::Blocked(_) | Self::Lost(..) => false,
+            Self::Shrunk(_) | Self::Forked(_) | Self::Blocked(_) | Self::Lost(..) | Self::NoHead(_) => false,
         }
     }
 }

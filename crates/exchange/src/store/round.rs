@@ -12,9 +12,6 @@ use crate::name::{Entry, Folder, LogId, ObjectName, StreamName};
 /// How the reason begins when an author's own doing is the matter: no other copy is asked for.
 pub(crate) const AUTHOR: &str = "as its author made it: ";
 
-/// How what follows that begins where a head is larger than any may be.
-pub(crate) const LARGE_HEAD: &str = "a head has at most";
-
 /// Rejections that are remembered of one remote, newest first: what is forgotten is tried again.
 const REJECTS_KEPT: i64 = 10_000;
 

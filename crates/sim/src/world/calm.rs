@@ -35,7 +35,7 @@ fn of_log(problem: &Problem) -> Option<LogId> {
         | Problem::Lost(object, _)
         | Problem::Blocked(object) => Some(object.log()),
         Problem::Quota(log, _) | Problem::Shrunk(log) | Problem::Forked(log) | Problem::NeedsUpgrade(log) => Some(*log),
-        Problem::Strand(..) | Problem::Cut(_) => None,
+        Problem::NoHead(_) | Problem::Strand(..) | Problem::Cut(_) => None,
     }
 }
 

@@ -109,7 +109,11 @@ impl World {
                 Problem::NeedsUpgrade(_) => Event::LaterHead,
                 Problem::Quota(..) => Event::Quota,
                 Problem::Blocked(_) => Event::Blocked,
-                Problem::Unreachable(..) | Problem::Lost(..) | Problem::Strand(..) | Problem::Cut(_) => continue,
+                Problem::Unreachable(..)
+                | Problem::Lost(..)
+                | Problem::NoHead(_)
+                | Problem::Strand(..)
+                | Problem::Cut(_) => continue,
             };
             if self.met.insert((device, format!("{problem:?}"))) {
                 reached.note(event);

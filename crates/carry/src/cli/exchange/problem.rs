@@ -66,6 +66,7 @@ pub(super) fn is_failure(problem: &Problem) -> bool {
         Problem::Arriving(_)
         | Problem::Missing(_)
         | Problem::StillWrong(..)
+        | Problem::NoHead(_)
         | Problem::Shrunk(_)
         | Problem::Forked(_)
         | Problem::NeedsUpgrade(_) => false,
@@ -87,6 +88,10 @@ pub(super) fn words(problem: &Problem, names: &Names) -> Words {
         Problem::Wrong(object, why) | Problem::StillWrong(object, why) => (
             format!("a file of {} is as it was made, and cannot be used: {object}: {}", of(object), text::line(why)),
             WRONG_ADVICE.to_owned(),
+        ),
+        Problem::NoHead(object) => (
+            format!("a file that is too large for it has the name of a head of {}: {object}", of(object)),
+            "It is not read, and all else goes on. It is not signed, so it need not come from that device: delete it there.".to_owned(),
         ),
         Problem::Missing(object) => (
             format!("a file of {} is not there yet: {object}", of(object)),
@@ -214,6 +219,7 @@ pub(super) fn kind(problem: &Problem) -> &'static str {
         Problem::Damaged(_) => "damaged",
         Problem::Missing(_) => "missing",
         Problem::Wrong(..) | Problem::StillWrong(..) => "wrong",
+        Problem::NoHead(_) => "no-head",
         Problem::Unreachable(..) => "unreachable",
         Problem::Lost(..) => "lost",
         Problem::Shrunk(_) => "shrunk",
@@ -248,9 +254,11 @@ pub(super) fn json_of_round(problem: &Problem, report: &Report, names: &Names) -
 fn json(problem: &Problem, names: &Names) -> ProblemJson {
     let reason_of_limit;
     let (object, log, stream, reason) = match problem {
-        Problem::Arriving(object) | Problem::Damaged(object) | Problem::Missing(object) | Problem::Blocked(object) => {
-            (Some(object), Some(object.log()), None, None)
-        }
+        Problem::Arriving(object)
+        | Problem::Damaged(object)
+        | Problem::Missing(object)
+        | Problem::NoHead(object)
+        | Problem::Blocked(object) => (Some(object), Some(object.log()), None, None),
         Problem::Unreachable(object, why)
         | Problem::Lost(object, why)
         | Problem::Wrong(object, why)

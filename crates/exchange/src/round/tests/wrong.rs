@@ -168,25 +168,36 @@ fn a_list_and_a_tail_that_do_not_fit_are_their_heads_fault() {
 }
 
 #[test]
-fn a_head_that_is_too_large_is_named_once_with_the_limit_and_keeps_no_other_out() {
+fn a_file_that_is_too_large_for_its_heads_name_blames_nobody_and_is_named_while_it_is_there() {
     let (remote, mut author, mut device) = three();
     author.seal(&remote.inner, "one");
     author.head(&remote.inner);
     device.round(&remote);
-    let name = ObjectName::head(author.log, 2, Digest::of(&[b"large"]));
-    remote.inner.plant(&name.path(), &[b'x'; 65_537]);
+    let of = |log, n: u64| ObjectName::head(log, n, Digest::of(&[&n.to_be_bytes()]));
+    let planted = [of(author.log, 999_999), of(author.log, 999_998), of(crate::fixture::log(7), 1)];
+    planted.iter().for_each(|name| remote.inner.plant(&name.path(), &[b'x'; 65_537]));
     remote.take();
-    let report = device.round(&remote);
-    let why = "a head has at most 65536 bytes, this has 65537".to_owned();
-    assert_eq!(report.problems, [Problem::Wrong(name.clone(), why)]);
-    assert_eq!(device.round(&remote).problems, []);
+    for _ in 0..2 {
+        let report = device.round(&remote);
+        assert_eq!(report.problems, [Problem::NoHead(planted[1].clone())], "one of each log that is known");
+    }
     assert_eq!(remote.take().gets, 0);
-    let wrong = |device: &Device| device.store.status().unwrap().log(author.log).unwrap().wrong.clone();
-    assert!(matches!(&wrong(&device)[..], [(found, _)] if *found == name));
-    // A copy that is no larger than it may be is read, and a good head makes it no matter.
+    assert_eq!(device.store.status().unwrap().log(author.log).unwrap().wrong, []);
+    assert_eq!(device.store.all_rejected().unwrap(), []);
+    assert!(planted.iter().all(|name| remote.inner.uproot(&name.path())));
     author.seal(&remote.inner, "two");
     author.head(&remote.inner);
     healed(&mut device, &remote, author.log, &["one", "two"]);
+}
+
+#[test]
+fn a_good_copy_of_a_head_is_read_where_a_file_that_is_too_large_has_its_name() {
+    let (remote, mut author, mut device) = three();
+    author.seal(&remote.inner, "one");
+    let head = author.head(&remote.inner);
+    remote.inner.plant(&head.name().path(), &[b'x'; 65_537]);
+    remote.inner.plant(&head.name().replica_path(1), head.bytes());
+    healed(&mut device, &remote, author.log, &["one"]);
 }
 
 #[test]

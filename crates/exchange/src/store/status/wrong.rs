@@ -8,7 +8,7 @@ use super::read::followed;
 use crate::head::segments;
 use crate::name::{Entry, Folder, LogId, ObjectName};
 use crate::store::StoreError;
-use crate::store::round::{AUTHOR, LARGE_HEAD};
+use crate::store::round::AUTHOR;
 use crate::store::rows::{digest, int, number};
 use crate::store::sign::find_list;
 use crate::store::verified::Verified;
@@ -27,7 +27,6 @@ pub(super) fn of(db: &Connection, log: LogId) -> Result<Vec<(ObjectName, String)
         Ok((ObjectName::head(log, number(row, 0)?, digest(row, 1)?), why.unwrap_or_default()))
     })?;
     let mut wrong = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    wrong.extend(too_large(db, log)?);
     let refused = refused(db, Folder::Log(log))?;
     if refused.is_empty() {
         return Ok(wrong);
@@ -40,19 +39,6 @@ pub(super) fn of(db: &Connection, log: LogId) -> Result<Vec<(ObjectName, String)
         }
     }
     Ok(wrong)
-}
-
-/// Heads after the followed one that are larger than any may be. Who wrote them nobody can tell; of others only what is signed
-/// counts.
-fn too_large(db: &Connection, log: LogId) -> Result<Vec<(ObjectName, String)>, StoreError> {
-    let sql = "SELECT coalesce(max(n), 0) FROM heads_seen WHERE log = ?1 AND verdict = 'followed'";
-    let newest: u64 = db.prepare_cached(sql)?.query_row([log.to_string()], |row| number(row, 0))?;
-    let is_it =
-        |object: &ObjectName| matches!(object, ObjectName::Head { log: of, n, .. } if *of == log && *n > newest);
-    let mut found = refused(db, Folder::Heads)?;
-    found.retain(|(object, why)| is_it(object) && why.starts_with(LARGE_HEAD));
-    found.truncate(NAMED_MAX);
-    Ok(found)
 }
 
 /// What some remote has in a folder as its author made it.

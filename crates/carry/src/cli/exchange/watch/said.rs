@@ -71,6 +71,7 @@ fn about(one: &Problem) -> About {
         Problem::Arriving(object)
         | Problem::Damaged(object)
         | Problem::Missing(object)
+        | Problem::NoHead(object)
         | Problem::Blocked(object)
         | Problem::Wrong(object, _)
         | Problem::StillWrong(object, _)
@@ -103,6 +104,7 @@ fn is_over(said: &Problem, report: &Report) -> bool {
         | Problem::Missing(_)
         | Problem::Wrong(..)
         | Problem::StillWrong(..)
+        | Problem::NoHead(_)
         | Problem::Unreachable(..)
         | Problem::Quota(..)
         | Problem::Strand(..) => !report.has_more,
