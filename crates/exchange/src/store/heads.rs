@@ -233,6 +233,7 @@ impl Store {
             return Ok(None);
         }
         self.share(log)?;
+        self.drop_unnamed_later(log)?;
         if !matches!(verdict, Verdict::Follow | Verdict::Old) {
             tracing::warn!(%log, n = head.n, ?seen, "a head contradicts what is known");
         }
@@ -363,7 +364,7 @@ impl Store {
                 return Err(self.refuse_head(&followed.head, followed.track, &why)?);
             }
         }
-        Ok(())
+        self.drop_unnamed_later(log)
     }
 
     /// What the newest heads name, of all logs but the own one.

@@ -1,21 +1,25 @@
 //! Segments that only a later version of the program can read. Every byte of one is checked against the signed head that names
 //! it; what is in it is not known. It is kept whole and passed on, and none of its records counts as held, until another version
-//! of the program runs and looks at it again.
+//! of the program runs and looks at it again, or no head that is kept names it any more.
 
 use std::collections::BTreeSet;
 
-use carry_kernel::db::rusqlite;
+use carry_kernel::db::rusqlite::{self, Connection};
 
 use super::fault::point;
-use super::heads::READER;
+use super::heads::{READER, followed_digests};
 use super::incarnation::disk_error;
 use super::places::{self, Incoming};
 use super::read::describe;
 use super::rows::{int, parsed, reference};
 use super::seal::file_name;
+use super::sign::find_list;
+use super::status::followed;
+use super::verified::Verified;
 use super::verify::Findings;
 use super::{Accepted, Store, StoreError};
 use crate::hash::Digest;
+use crate::head::{Segments, segments};
 use crate::name::{LogId, ObjectName, StreamName};
 use crate::segment::{Expected, check_segment};
 
@@ -105,21 +109,53 @@ impl Store {
         Ok(all.into_iter().map(|expected| expected.reference.digest).collect())
     }
 
-    /// Whether something of a stream of a log that counts is kept that only a later version can read.
+    /// Whether a followed head of a log that counts names something of a stream that only a later version can read.
     pub(crate) fn awaits_upgrade(&self, stream: &StreamName) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM later k JOIN logs l ON l.log = k.log
-                       WHERE k.stream = ?1 AND l.state IN ('approved', 'former'))";
-        Ok(self.db.conn().prepare_cached(sql)?.query_row([stream.as_str()], |row| row.get(0))?)
+        let sql = "SELECT DISTINCT k.log FROM later k JOIN logs l ON l.log = k.log
+                       WHERE k.stream = ?1 AND l.state IN ('approved', 'former')";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let logs =
+            rows.query_map([stream.as_str()], |row| parsed(row, 0))?.collect::<rusqlite::Result<Vec<LogId>>>()?;
+        for log in logs {
+            if named_later(self.db.conn(), log)?.iter().any(|kept| kept.stream == *stream) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Lets go of the segments of a log that neither a followed head names nor an older one that is kept: an author merges
+    /// segments, and none of these counts as held. What a head may name whose list is not here stays.
+    pub(super) fn drop_unnamed_later(&mut self, log: LogId) -> Result<(), StoreError> {
+        let kept = self.later_segments("WHERE log = ?1", &[&log.to_string()])?;
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let followed = self.followed_of(log)?;
+        let mut named = BTreeSet::new();
+        for one in &followed {
+            let Some(segments) = &one.segments else { return Ok(()) };
+            named.extend(digests(segments));
+            for (_, segments) in self.older_heads(log, one.track)? {
+                named.extend(digests(&segments));
+            }
+        }
+        let tracks: Vec<_> = followed.iter().map(|one| (one.track, one.head.digest())).collect();
+        self.db.write(|tx| {
+            // What another process follows by now may name others.
+            if followed_digests(tx, log)? != tracks {
+                return Ok::<_, StoreError>(());
+            }
+            for expected in kept.iter().filter(|expected| !named.contains(&expected.reference.digest)) {
+                let file = file_name(log, &expected.stream, &expected.reference);
+                tx.execute("DELETE FROM later WHERE log = ?1 AND file = ?2", (log.to_string(), file))?;
+            }
+            Ok(())
+        })
     }
 
     fn later_segments(&self, which: &str, params: &[&str]) -> Result<Vec<Expected>, StoreError> {
-        let sql =
-            format!("SELECT log, stream, first, last, bytes, digest FROM later {which} ORDER BY log, stream, first");
-        let mut rows = self.db.conn().prepare_cached(&sql)?;
-        let rows = rows.query_map(rusqlite::params_from_iter(params), |row| {
-            Ok(Expected { log: parsed(row, 0)?, stream: parsed(row, 1)?, reference: reference(row, 2)? })
-        })?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        later_segments(self.db.conn(), which, params)
     }
 
     pub(super) fn verify_later(&self, found: &mut Findings) -> Result<(), StoreError> {
@@ -150,4 +186,40 @@ impl Store {
         }
         Ok(bad)
     }
+}
+
+/// The segments of a log that are kept for a later version and that a followed head names, as far as can be told: all of them
+/// while the list of one is not here.
+pub(super) fn named_later(db: &Connection, log: LogId) -> Result<Vec<Expected>, StoreError> {
+    let mut kept = later_segments(db, "WHERE log = ?1", &[&log.to_string()])?;
+    if kept.is_empty() {
+        return Ok(kept);
+    }
+    let mut named = BTreeSet::new();
+    for (_, head, _) in followed(db, log)? {
+        let list = match &head.head().list {
+            None => None,
+            Some(list) => match find_list(db, &Verified::default(), log, list) {
+                Ok(Some(found)) => Some(found),
+                Ok(None) | Err(StoreError::Damaged { .. }) => return Ok(kept),
+                Err(error) => return Err(error),
+            },
+        };
+        named.extend(digests(&segments(head.head(), list.as_deref()).unwrap_or_default()));
+    }
+    kept.retain(|expected| named.contains(&expected.reference.digest));
+    Ok(kept)
+}
+
+fn digests(segments: &Segments) -> impl Iterator<Item = Digest> {
+    segments.values().flatten().map(|segment| segment.digest)
+}
+
+fn later_segments(db: &Connection, which: &str, params: &[&str]) -> Result<Vec<Expected>, StoreError> {
+    let sql = format!("SELECT log, stream, first, last, bytes, digest FROM later {which} ORDER BY log, stream, first");
+    let mut rows = db.prepare_cached(&sql)?;
+    let rows = rows.query_map(rusqlite::params_from_iter(params), |row| {
+        Ok(Expected { log: parsed(row, 0)?, stream: parsed(row, 1)?, reference: reference(row, 2)? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -97,3 +97,44 @@ fn a_list_of_a_later_version_blames_nobody() {
     assert_eq!(device.round(&one).problems, [Problem::NeedsUpgrade(author.log)]);
     assert_eq!(one.take().gets, 0);
 }
+
+#[test]
+fn what_is_kept_for_a_later_version_goes_when_no_head_names_it_and_counts_while_a_followed_one_does() {
+    let remote = memory();
+    let (mut author, mut device) = (Author::new(9), Device::new());
+    device.trust(author.log);
+    let (notes, begin) = (stream("notes"), author.chain);
+    let log = author.log;
+    let standing = |device: &Device| device.store.status().unwrap().log(log).cloned().unwrap();
+    let again = |author: &mut Author, edit: &dyn Fn(&mut Value)| {
+        // The same record in another file, as after a merge.
+        (author.last, author.chain) = (0, begin);
+        author.tail.clear();
+        let reference = author.seal_as(&remote.inner, "one", edit, &[]);
+        author.head(&remote.inner);
+        author.name_of(&reference).path()
+    };
+    let n_heads = 12;
+    for n in 0..n_heads {
+        again(&mut author, &|header| (header["v"], header["filler"]) = (json!(2), json!(n)));
+        device.round(&remote);
+    }
+    let n_kept = device.store.kept_for_later(author.log).unwrap().len();
+    assert_eq!(n_kept, 9, "those of the followed head and of eight before it");
+    let folder = device.root.join("data/exchange").join(log.to_string());
+    let n_files = || std::fs::read_dir(&folder).unwrap().count();
+    assert_eq!(n_files(), n_heads);
+    device.reopen();
+    assert_eq!(n_files(), n_kept);
+    assert!(standing(&device).needs_upgrade && device.store.awaits_upgrade(&notes).unwrap());
+    // Its author goes back to what this version reads, and the file is not there yet.
+    let path = again(&mut author, &|_| {});
+    let bytes = remote.inner.files()[&path].clone();
+    remote.inner.uproot(&path);
+    device.round(&remote);
+    assert!(!standing(&device).needs_upgrade && !device.store.awaits_upgrade(&notes).unwrap());
+    assert_eq!(standing(&device).n_missing(), 1);
+    remote.inner.plant(&path, &bytes);
+    device.round(&remote);
+    assert_eq!((standing(&device).n_missing(), device.shown()), (0, texts(&["one"])));
+}

@@ -11,6 +11,7 @@ use crate::head::SignedHead;
 use crate::holds::Holds;
 use crate::name::{LogId, ObjectName, StreamName};
 use crate::ranges::Ranges;
+use crate::store::later::named_later;
 use crate::store::rows::{self, Lane, digest, int, number, parsed, track};
 use crate::store::verified::Verified;
 use crate::store::{LogRow, LogState, StoreError, logs, sign, trust};
@@ -98,7 +99,7 @@ fn log_status(db: &Connection, row: LogRow, own: LogId, own_heads: &[SignedHead]
         stream.n_waiting += count(db, "SELECT count(DISTINCT seq) FROM waiting", &lane)?;
         stream.n_deferred += count(db, "SELECT count(*) FROM deferred", &lane)?;
     }
-    let later = later(db, log)?;
+    let later = named_later(db, log)?;
     status.needs_upgrade |= !later.is_empty();
     for ((track, stream), last) in published {
         let lane = Lane { log, track, stream: stream.clone() };
@@ -109,8 +110,9 @@ fn log_status(db: &Connection, row: LogRow, own: LogId, own_heads: &[SignedHead]
             stream.missing = stream.missing.union(&Ranges::of(1, wanted));
         }
     }
-    for (stream, ranges) in later {
-        let stream = status.streams.entry(stream).or_default();
+    for kept in later {
+        let ranges = Ranges::of(kept.reference.first, kept.reference.last);
+        let stream = status.streams.entry(kept.stream).or_default();
         stream.n_deferred += ranges.intersection(&stream.missing).count();
         stream.missing = stream.missing.difference(&ranges);
     }
@@ -189,18 +191,6 @@ fn verdict_seen(db: &Connection, log: LogId, verdict: &str) -> Result<bool, Stor
     let sql = "SELECT 1 FROM heads_seen WHERE log = ?1 AND verdict = ?2 LIMIT 1";
     let row = db.prepare_cached(sql)?.query_row((log.to_string(), verdict), |_| Ok(()));
     Ok(row.optional()?.is_some())
-}
-
-/// The records that files hold which only a later version can read.
-fn later(db: &Connection, log: LogId) -> Result<BTreeMap<StreamName, Ranges>, StoreError> {
-    let mut rows = db.prepare_cached("SELECT stream, first, last FROM later WHERE log = ?1")?;
-    let rows = rows.query_map([log.to_string()], |row| Ok((parsed(row, 0)?, number(row, 1)?, number(row, 2)?)))?;
-    let mut later: BTreeMap<StreamName, Ranges> = BTreeMap::new();
-    for row in rows {
-        let (stream, first, last) = row?;
-        later.entry(stream).or_default().insert(first, last);
-    }
-    Ok(later)
 }
 
 fn lanes_of(db: &Connection, log: LogId) -> Result<Vec<Lane>, StoreError> {
