@@ -41,6 +41,11 @@ fn healed(device: &mut Device, remote: &Counted<MemoryRemote>, log: LogId, shown
     assert_eq!(device.store.verify().unwrap(), []);
 }
 
+/// The tables of a device.
+fn tables(device: &Device) -> carry_kernel::db::rusqlite::Connection {
+    carry_kernel::db::rusqlite::Connection::open(Home::at(&device.root).database("exchange")).unwrap()
+}
+
 fn other_chain(_: &mut Head, state: &mut StreamState) {
     state.chain = Digest::of(&[b"another"]);
 }
@@ -291,5 +296,25 @@ fn what_was_said_on_a_later_way_than_a_refused_head_stays_when_its_log_is_revoke
         author.head_as(&remote.inner, &vouched);
         device.round(&remote);
         assert_eq!(device.shown(), texts(&["one"]), "{with_parent}");
+    }
+}
+
+#[test]
+fn what_is_noted_wrong_here_of_a_good_segment_blames_no_head() {
+    for column in ["base", "chain"] {
+        let (remote, mut author, mut device) = three();
+        author.seal(&remote.inner, "one");
+        author.head(&remote.inner);
+        device.round(&remote);
+        let sql = format!("UPDATE segments SET {column} = zeroblob(length({column})) WHERE log = ?1");
+        assert_eq!(tables(&device).execute(&sql, [author.log.to_string()]).unwrap(), 1);
+        // One head of which it is the last segment, and one of which it is the neighbour of the last.
+        author.head(&remote.inner);
+        assert_eq!(device.round(&remote).problems, [], "{column}");
+        author.seal(&remote.inner, "two");
+        author.head(&remote.inner);
+        assert_eq!(device.round(&remote).problems, [], "{column}");
+        assert_eq!(device.shown(), texts(&["one", "two"]), "{column}");
+        assert_ne!(device.store.verify().unwrap(), [], "{column}");
     }
 }

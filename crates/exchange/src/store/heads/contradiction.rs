@@ -13,8 +13,8 @@ use crate::head::{Segments, SignedHead, segments};
 use crate::name::{LogId, StreamName};
 use crate::segment::SegmentRef;
 use crate::store::joint::{drop_named, forget_unbacked};
-use crate::store::read::describe;
-use crate::store::rows::{digest, int};
+use crate::store::read::{describe, pieces};
+use crate::store::rows::{Lane, digest, int, track};
 use crate::store::{LogState, Store, StoreError};
 
 /// The chain before and after the records of a segment.
@@ -42,7 +42,10 @@ impl Store {
         };
         for (stream, named) in &all {
             let Some(last) = named.last() else { continue };
-            if let Some(ends) = self.ends_of(head.log(), stream, last)?
+            let noted = |segment: &SegmentRef| self.ends_of(head.log(), stream, segment);
+            if let Some(ends) = noted(last)?
+                && disagrees(signed, &all, stream, last, ends, &noted)?.is_some()
+                && let Some(ends) = self.ends_in_file(head.log(), stream, last)?
                 && let Some(why) = self.contradicts(signed, &all, stream, last, ends)?
             {
                 return Ok(Some(why));
@@ -51,7 +54,8 @@ impl Store {
         Ok(None)
     }
 
-    /// How a segment that a head names contradicts that head, or another segment that it names and that is held.
+    /// How a segment that a head names contradicts that head, or another segment that it names and that is held. `ends` are
+    /// read from its file.
     pub(in crate::store) fn contradicts(
         &self,
         signed: &SignedHead,
@@ -60,29 +64,15 @@ impl Store {
         reference: &SegmentRef,
         ends: Ends,
     ) -> Result<Option<String>, StoreError> {
-        let head = signed.head();
-        let (Some(named), Some(state)) = (all.get(stream), head.streams.get(stream)) else { return Ok(None) };
-        let at = named.partition_point(|segment| segment.first < reference.first);
-        let seq = reference.first - 1;
-        let before = match at.checked_sub(1).and_then(|at| named.get(at)) {
-            Some(before) => self.ends_of(head.log(), stream, before)?.map(|before| before.chain),
-            None => Some(chain_start(head.log(), stream)),
-        };
-        if before.is_some_and(|before| before != ends.base) {
-            return Ok(Some(format!("its records of {stream} after {seq} do not join those before")));
+        let log = signed.head().log();
+        if disagrees(signed, all, stream, reference, ends, &|segment| self.ends_of(log, stream, segment))?.is_none() {
+            return Ok(None);
         }
-        let after = match named.get(at + 1) {
-            Some(after) => self.ends_of(head.log(), stream, after)?.map(|after| after.base),
-            None if reference.last == state.last && state.chain != ends.chain => {
-                return Ok(Some(format!("its records of {stream} do not lead to the chain that it signs for")));
-            }
-            None => None,
-        };
-        let is_joined = after.is_none_or(|after| after == ends.chain);
-        Ok((!is_joined).then(|| format!("its records of {stream} after {} do not join those before", reference.last)))
+        // What is noted of the others may be damaged, which is not their author's doing: what their files say is what was named.
+        disagrees(signed, all, stream, reference, ends, &|segment| self.ends_in_file(log, stream, segment))
     }
 
-    /// The ends of a segment of which anything is held.
+    /// The ends of a segment of which anything is held, as they were noted.
     fn ends_of(&self, log: LogId, stream: &StreamName, reference: &SegmentRef) -> Result<Option<Ends>, StoreError> {
         let sql = "SELECT base, chain FROM segments
                    WHERE digest = ?1 AND log = ?2 AND stream = ?3 AND first = ?4 AND last = ?5 LIMIT 1";
@@ -94,6 +84,34 @@ impl Store {
             .prepare_cached(sql)?
             .query_row(key, |row| Ok(Ends { base: digest(row, 0)?, chain: digest(row, 1)? }));
         Ok(row.optional()?)
+    }
+
+    /// The same, as the header of a file says, which is checked against the digest. None where no file can be read.
+    fn ends_in_file(
+        &self,
+        log: LogId,
+        stream: &StreamName,
+        reference: &SegmentRef,
+    ) -> Result<Option<Ends>, StoreError> {
+        let sql = "SELECT DISTINCT track FROM segments WHERE digest = ?1 AND log = ?2 AND stream = ?3";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let rows =
+            rows.query_map((reference.digest.as_bytes(), log.to_string(), stream.as_str()), |row| track(row, 0))?;
+        for track in rows.collect::<rusqlite::Result<Vec<_>>>()? {
+            let lane = Lane { log, track, stream: stream.clone() };
+            let all = pieces(self.db.conn(), &lane, reference.first, reference.last)?;
+            for piece in all.iter().filter(|piece| piece.reference == *reference) {
+                match self.open_piece(piece) {
+                    Ok(opened) => {
+                        let header = opened.header();
+                        return Ok(Some(Ends { base: header.base, chain: header.chain }));
+                    }
+                    Err(StoreError::Damaged { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Refuses a head that was followed: the newest of its way that is left is followed, and what only this one named goes.
@@ -118,6 +136,37 @@ impl Store {
         tracing::warn!(%log, n = signed.head().n, why, "a head contradicts itself");
         Ok(StoreError::WrongHead { name: signed.name(), why: why.to_owned() })
     }
+}
+
+/// How a segment with these ends disagrees with a head that names it, or with a neighbour, whose ends `known` says.
+fn disagrees(
+    signed: &SignedHead,
+    all: &Segments,
+    stream: &StreamName,
+    reference: &SegmentRef,
+    ends: Ends,
+    known: &dyn Fn(&SegmentRef) -> Result<Option<Ends>, StoreError>,
+) -> Result<Option<String>, StoreError> {
+    let head = signed.head();
+    let (Some(named), Some(state)) = (all.get(stream), head.streams.get(stream)) else { return Ok(None) };
+    let at = named.partition_point(|segment| segment.first < reference.first);
+    let seq = reference.first - 1;
+    let before = match at.checked_sub(1).and_then(|at| named.get(at)) {
+        Some(before) => known(before)?.map(|before| before.chain),
+        None => Some(chain_start(head.log(), stream)),
+    };
+    if before.is_some_and(|before| before != ends.base) {
+        return Ok(Some(format!("its records of {stream} after {seq} do not join those before")));
+    }
+    let after = match named.get(at + 1) {
+        Some(after) => known(after)?.map(|after| after.base),
+        None if reference.last == state.last && state.chain != ends.chain => {
+            return Ok(Some(format!("its records of {stream} do not lead to the chain that it signs for")));
+        }
+        None => None,
+    };
+    let is_joined = after.is_none_or(|after| after == ends.chain);
+    Ok((!is_joined).then(|| format!("its records of {stream} after {} do not join those before", reference.last)))
 }
 
 /// Notes that a head is as its author made it, and is not followed.
