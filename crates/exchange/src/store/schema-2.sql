@@ -9,3 +9,5 @@ CREATE TABLE later (
 ALTER TABLE heads_seen ADD COLUMN why TEXT;
 -- Bytes to which the segments of a log that nobody approved were unpacked, whether or not they were good and are kept.
 CREATE TABLE unpacked (log TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+-- What could not be used anywhere of one log.
+CREATE INDEX rejects_by_name ON rejects (name);

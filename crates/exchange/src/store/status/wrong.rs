@@ -16,6 +16,9 @@ use crate::store::verified::Verified;
 /// Objects of one log that are named at most.
 const NAMED_MAX: usize = 16;
 
+/// What could not be used anywhere, by its name. There may be very much of it, and it is asked for each log.
+const REFUSED: &str = "SELECT name, why FROM rejects WHERE name > ?1 AND name < ?2 ORDER BY name, remote";
+
 /// What of a log is as its author made it and cannot be used: heads, unless a later one is followed, and what followed heads name.
 pub(super) fn of(db: &Connection, log: LogId) -> Result<Vec<(ObjectName, String)>, StoreError> {
     let sql = "SELECT n, digest, why FROM heads_seen h WHERE log = ?1 AND verdict = 'wrong' AND n > (
@@ -43,8 +46,7 @@ pub(super) fn of(db: &Connection, log: LogId) -> Result<Vec<(ObjectName, String)
 
 /// What some remote has in a folder as its author made it.
 fn refused(db: &Connection, folder: Folder) -> Result<Vec<(ObjectName, String)>, StoreError> {
-    let sql = "SELECT name, why FROM rejects WHERE name > ?1 AND name < ?2 ORDER BY name, remote";
-    let mut rows = db.prepare(sql)?;
+    let mut rows = db.prepare_cached(REFUSED)?;
     let rows = rows.query_map((format!("{folder}/"), format!("{folder}0")), |row| {
         Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
     })?;
@@ -87,4 +89,19 @@ fn named(db: &Connection, log: LogId) -> Result<BTreeSet<ObjectName>, StoreError
         }
     }
     Ok(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_refused_is_looked_up_by_name_however_much_there_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = carry_kernel::db::Db::open(&dir.path().join("exchange.db"), crate::store::SCHEMA).unwrap();
+        let mut plan = db.conn().prepare(&format!("EXPLAIN QUERY PLAN {REFUSED}")).unwrap();
+        let steps = plan.query_map(("a", "b"), |row| row.get::<_, String>(3)).unwrap();
+        let steps: Vec<String> = steps.map(Result::unwrap).collect();
+        assert!(matches!(&steps[..], [one] if one.contains("name>? AND name<?")), "{steps:?}");
+    }
 }
