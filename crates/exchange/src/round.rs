@@ -166,6 +166,8 @@ struct Round<'r> {
     n_failures: u32,
     /// What of the own log that is being put cannot be, because the copy kept here is damaged or gone.
     lost: Vec<(ObjectName, String)>,
+    /// What of any log cannot be put, because the copy kept here is damaged or gone. The report names only so much.
+    lost_of_all: BTreeSet<ObjectName>,
     /// Whether a copy kept here of what is being put could not be read: whether it is good is not known.
     has_unread: bool,
     report: Report,
@@ -192,6 +194,7 @@ impl<'r> Round<'r> {
             logs,
             n_failures: 0,
             lost,
+            lost_of_all: BTreeSet::new(),
             has_unread: false,
             report,
             mend: None,

@@ -133,6 +133,7 @@ impl Round<'_> {
         match check(store, object, put.object.bytes, &place, now)? {
             Kept::Good => {}
             Kept::Bad(why) => {
+                self.lost_of_all.insert(object.clone());
                 if whose == Whose::Author {
                     self.lost.push((object.clone(), why.clone()));
                 }

@@ -8,7 +8,7 @@ use carry_kernel::clock::Timestamp;
 
 use super::put::{Done, Kept, check};
 use super::wants::object_of;
-use super::{Direction, Problem, Round, RoundError};
+use super::{Direction, Round, RoundError};
 use crate::head::{Segments, SignedHead, Want};
 use crate::name::{LogId, ObjectName};
 use crate::plan::{Closure, Object, PushPlan, Whose, plan_push};
@@ -205,10 +205,7 @@ impl Round<'_> {
         if done > Done::AllButLost {
             return;
         }
-        let lost = self.report.problems.iter().filter_map(|problem| match problem {
-            Problem::Lost(object, _) if object.log() == log => Some(object.clone()),
-            _ => None,
-        });
+        let lost = self.lost_of_all.iter().filter(|object| object.log() == log).cloned();
         let without: BTreeSet<_> = lost.chain(lacks).collect();
         self.report.placed.entry(log).or_default().extend(without);
     }

@@ -389,3 +389,28 @@ fn a_stream_that_its_author_keeps_from_a_place_is_told_from_one_of_which_a_file_
     let report = late.round(&remote);
     assert_eq!(unsent(&report), (2, Some((1, true))), "{report:?}");
 }
+
+#[test]
+fn what_is_lost_is_not_said_to_be_there_when_there_are_more_problems_than_are_named() {
+    let (near, far) = (memory(), memory());
+    let mut devices = fleet(2);
+    devices[0].say("one");
+    devices[0].round(&near);
+    let device = &mut devices[1];
+    device.try_round(&near, "near").unwrap();
+    device.try_round(&far, "far").unwrap();
+    let path = paths(&near.inner, ".seg").remove(0);
+    std::fs::remove_file(kept_as(device, &path)).unwrap();
+    assert!(far.inner.uproot(&path));
+    device.advance(DAY);
+    let (object, mut nobody) = (is_ours(&path).unwrap(), |_: Step| {});
+    let options = Options { remote: "far".to_owned(), ..device.options.clone() };
+    let mut side =
+        Side { store: &mut device.store, strands: vec![&mut device.notes, &mut device.curation], clock: &device.clock };
+    let mut round = Round::new(&far, &options, &Deadline::NONE, &mut nobody).for_strands(&side);
+    let list = |n: usize| ObjectName::list(crate::fixture::log(9), Digest::of(&[&n.to_le_bytes()]));
+    round.report.problems = (0..PROBLEMS_MAX).map(|n| Problem::Missing(list(n))).collect();
+    let report = round.run(&mut side).unwrap();
+    assert_eq!(report.problems.len(), PROBLEMS_MAX);
+    assert_eq!(report.placed[&object.log()], BTreeSet::from([object]));
+}
