@@ -10,7 +10,7 @@ use carry_kernel::clock::{Clock, Timestamp};
 use crate::name::{Folder, LogId, ObjectName, StreamName};
 use crate::plan::{Budget, is_known};
 use crate::remote::{Class, Deadline, Remote, RemoteError};
-use crate::store::{Compacted, Statement, Store, StoreError, Way, describe};
+use crate::store::{Compacted, LogState, Statement, Store, StoreError, Way, describe};
 use crate::strand::Strand;
 
 mod adopt;
@@ -272,10 +272,19 @@ impl Round<'_> {
     /// Tells strands that what others had said when the round began is folded, unless something of it did not come.
     fn tell_heard(&self, side: &mut Side<'_>, began: Timestamp) -> Result<(), RoundError> {
         let problems = &self.report.problems;
+        if problems.len() >= PROBLEMS_MAX {
+            // There may be others that are not named.
+            return Ok(());
+        }
+        let strangers = side.store.logs()?.into_iter().filter(|row| row.state == LogState::Unapproved);
+        let strangers: BTreeSet<LogId> = strangers.map(|row| row.log).collect();
         for strand in &mut side.strands {
             let stream = strand.stream().clone();
             let is_folded = self.report.delivered.contains_key(&stream) && !side.store.awaits_upgrade(&stream)?;
-            if is_folded && self.takes(&stream) && !problems.iter().any(|problem| problem.keeps_from(&stream)) {
+            if is_folded
+                && self.takes(&stream)
+                && !problems.iter().any(|problem| problem.keeps_from(&stream, &strangers))
+            {
                 strand.heard(began);
             }
         }

@@ -110,8 +110,10 @@ pub struct Reached {
 }
 
 impl Problem {
-    /// Whether something that others said in a stream may not have come because of it.
-    pub(super) fn keeps_from(&self, stream: &StreamName) -> bool {
+    /// Whether something that others said in a stream may not have come because of it. Nothing that counts is in `strangers`,
+    /// the logs that nobody approved; of one that was never met nobody can tell.
+    pub(super) fn keeps_from(&self, stream: &StreamName, strangers: &BTreeSet<LogId>) -> bool {
+        let counts = |log: &LogId| !strangers.contains(log);
         match self {
             Self::Arriving(object)
             | Self::Damaged(object)
@@ -119,10 +121,11 @@ impl Problem {
             | Self::Wrong(object, _)
             | Self::StillWrong(object, _)
             | Self::Unreachable(object, _) => match object {
-                ObjectName::Segment { stream: of, .. } => of == stream,
-                ObjectName::Head { .. } | ObjectName::List { .. } => true,
+                ObjectName::Segment { stream: of, log, .. } => of == stream && counts(log),
+                ObjectName::Head { log, .. } | ObjectName::List { log, .. } => counts(log),
             },
-            Self::NeedsUpgrade(_) | Self::Quota(..) | Self::Cut(_) => true,
+            Self::NeedsUpgrade(log) | Self::Quota(log, _) | Self::Cut(Some(log)) => counts(log),
+            Self::Cut(None) => true,
             Self::Strand(of, _) => of == stream,
             Self::Shrunk(_) | Self::Forked(_) | Self::Blocked(_) | Self::Lost(..) | Self::NoHead(_) => false,
         }

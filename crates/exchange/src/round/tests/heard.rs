@@ -40,3 +40,33 @@ fn only_a_whole_pull_where_the_stream_goes_counts_as_listening() {
     assert_eq!(device.notes.heard, [carry_kernel::clock::Clock::now(&device.clock)]);
     assert_eq!(device.shown(), texts(&["hello", "mine"]));
 }
+
+#[test]
+fn what_a_stranger_lacks_keeps_nobody_from_having_listened() {
+    for (is_trusted, n_heard) in [(true, 0), (false, 1)] {
+        let (remote, mut author, mut device) = (memory(), Author::new(9), Device::new());
+        if is_trusted {
+            device.trust(author.log);
+        }
+        let segment = author.seal(&remote.inner, "one");
+        author.head(&remote.inner);
+        remote.inner.uproot(&author.name_of(&segment).path());
+        let report = device.round(&remote);
+        assert_eq!(report.problems, [Problem::Missing(author.name_of(&segment))]);
+        assert_eq!(device.notes.heard.len(), n_heard, "{is_trusted}");
+    }
+}
+
+#[test]
+fn who_does_not_know_all_problems_has_not_listened() {
+    let (remote, mut device) = (memory(), Device::new());
+    let list = |n: usize| ObjectName::list(crate::fixture::log(9), Digest::of(&[&n.to_le_bytes()]));
+    for (n_problems, n_heard) in [(PROBLEMS_MAX, 0), (PROBLEMS_MAX - 1, 1)] {
+        let (options, mut nobody) = (device.options.clone(), |_: Step| {});
+        let mut side = Side { store: &mut device.store, strands: vec![&mut device.notes], clock: &device.clock };
+        let mut round = Round::new(&remote, &options, &Deadline::NONE, &mut nobody).for_strands(&side);
+        round.report.problems = (0..n_problems).map(|n| Problem::Lost(list(n), String::new())).collect();
+        round.run(&mut side).unwrap();
+        assert_eq!(device.notes.heard.len(), n_heard, "{n_problems}");
+    }
+}
