@@ -47,8 +47,18 @@ pub(super) enum Refusal {
     Later(Got),
     /// Its author made it so; says what is wrong. With what was got.
     Author(Got, String),
-    /// Its author made the head wrong that names it; says how. That head is followed no more.
-    Head(ObjectName, String),
+    /// Its author made the head wrong that names it; says how. That head is followed no more. With what was got.
+    Head(Got, ObjectName, String),
+}
+
+impl Refusal {
+    /// Bytes that were got to find it out.
+    pub(super) fn bytes(&self) -> u64 {
+        match self {
+            Self::Quota(got, _) | Self::Later(got) | Self::Author(got, _) | Self::Head(got, ..) => got.bytes,
+            Self::Stale | Self::Whole => 0,
+        }
+    }
 }
 
 /// The reason where only a later version can read a list: no copy will be better.
@@ -231,7 +241,7 @@ impl Round<'_> {
                         false => Problem::Wrong(object.clone(), why.clone()),
                     });
                 }
-                if let Refusal::Head(name, why) = &refusal {
+                if let Refusal::Head(_, name, why) = &refusal {
                     self.problem(Problem::Wrong(name.clone(), why.clone()));
                 }
                 if let Refusal::Later(got) = &refusal {
@@ -383,7 +393,7 @@ pub(super) fn sort_out<T>(error: StoreError, got: Got) -> Result<Tried<T>, Round
         }
         StoreError::UnknownLog(_) => return Ok(Tried::Refused(Refusal::Stale)),
         StoreError::WrongHead { name, why } => {
-            return Ok(Tried::Refused(Refusal::Head(name.clone(), why.clone())));
+            return Ok(Tried::Refused(Refusal::Head(got, name.clone(), why.clone())));
         }
         _ => return Err(error.into()),
     };

@@ -22,6 +22,8 @@ mod segment;
 const PARTS_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Plans of one round at most. Each moves something; what is left is the next round's.
 const PLANS_MAX: usize = 64;
+/// Heads of one log that one round finds out to be wrong by what they name. A segment may have to be read whole for each.
+const WRONG_HEADS_MAX: usize = 4;
 
 /// What this round knows of segments besides what is held.
 #[derive(Default)]
@@ -30,9 +32,18 @@ struct Progress {
     failed: BTreeSet<Digest>,
     /// Streams of logs for which there is no more room.
     full: BTreeSet<(LogId, StreamName)>,
+    /// How many heads of a log were wrong.
+    wrong_heads: BTreeMap<LogId, usize>,
     bytes: u64,
     n_objects: usize,
     has_looked_again: bool,
+}
+
+impl Progress {
+    /// Whether so many heads of a log were wrong that the next round goes on with it.
+    fn is_done_with(&self, log: LogId) -> bool {
+        self.wrong_heads.get(&log).is_some_and(|n| *n >= WRONG_HEADS_MAX)
+    }
 }
 
 /// What came of one plan.
@@ -200,7 +211,7 @@ impl Round<'_> {
         let n_total = self.report.pulled.n_objects + plan.fetches.len() + plan.n_left;
         for fetch in &plan.fetches {
             let place = (fetch.log, fetch.stream.clone());
-            if progress.full.contains(&place) {
+            if progress.full.contains(&place) || progress.is_done_with(fetch.log) {
                 continue;
             }
             let expected = Expected { log: fetch.log, stream: fetch.stream.clone(), reference: fetch.reference };
@@ -213,6 +224,14 @@ impl Round<'_> {
                 continue;
             }
             let fetched = self.fetch_one(store, fetch, &expected, &name, progress, now)?;
+            if let Fetched::Refused(refusal) = &fetched {
+                // It was fetched all the same.
+                progress.bytes = progress.bytes.saturating_add(refusal.bytes());
+                progress.n_objects += usize::from(refusal.bytes() > 0);
+                if matches!(refusal, Refusal::Head(..)) {
+                    *progress.wrong_heads.entry(fetch.log).or_default() += 1;
+                }
+            }
             match fetched {
                 Fetched::Got(bytes) => {
                     pass.has_moved = true;

@@ -71,6 +71,7 @@ impl Round<'_> {
                 for reference in segments.iter().rev() {
                     let is_planned = plan.fetches.iter().any(|fetch| fetch.reference == *reference);
                     if is_planned
+                        || progress.is_done_with(one.log)
                         || progress.failed.contains(&reference.digest)
                         || store.has_object(&reference.name(one.log, stream))?
                     {
@@ -106,6 +107,9 @@ impl Round<'_> {
         let mut segments = Vec::new();
         for followed in group {
             let Some(all) = &followed.segments else { continue };
+            if progress.is_done_with(followed.log) {
+                continue;
+            }
             let mut all = all.clone();
             let is_full = |stream: &StreamName| progress.full.contains(&(followed.log, stream.clone()));
             all.retain(|stream, _| self.takes_of_others(stream) && !is_full(stream));

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use crate::limits::HEADER_BYTES_MAX;
 use crate::plan::Part;
-use crate::remote::{Part as FilePart, RemoteFile};
+use crate::remote::{Got, Part as FilePart, RemoteFile};
 use crate::round::fetch::{Refusal, Tried, sort_out};
 use crate::round::{Round, RoundError};
 use crate::segment::{Expected, PRELUDE_BYTES, SegmentHeader, header_bytes, large_header_bytes};
@@ -95,7 +95,7 @@ impl Round<'_> {
         match store.accept_parts(expected, head, &blocks) {
             Ok(accepted) => Ok(Tried::Good((accepted, total), got)),
             Err(StoreError::Segment(error)) if error.needs_upgrade() => Ok(Tried::Refused(Refusal::Whole)),
-            Err(error) => sort_out(error, got),
+            Err(error) => sort_out(error, Got { bytes: total, ..got }),
         }
     }
 }

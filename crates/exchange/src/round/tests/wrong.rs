@@ -318,3 +318,40 @@ fn what_is_noted_wrong_here_of_a_good_segment_blames_no_head() {
         assert_ne!(device.store.verify().unwrap(), [], "{column}");
     }
 }
+
+#[test]
+fn what_is_read_to_find_out_what_is_wrong_is_within_the_rounds_budget() {
+    let (remote, mut device) = (memory(), Device::new());
+    for seed in [8, 9] {
+        let mut author = Author::new(seed);
+        device.trust(author.log);
+        author.seal(&remote.inner, "one");
+        author.head_as(&remote.inner, &other_chain);
+    }
+    device.options.budget.objects = 1;
+    for has_more in [true, false] {
+        let report = device.round(&remote);
+        assert!(matches!(&report.problems[..], [Problem::Wrong(..)]), "{report:?}");
+        assert_eq!(report.has_more, has_more);
+    }
+    assert_eq!(device.round(&remote).problems, []);
+}
+
+#[test]
+fn of_a_log_that_is_wrong_again_and_again_the_next_round_goes_on() {
+    let (remote, mut author, mut device) = three();
+    let segment = author.seal(&remote.inner, "one");
+    let path = author.name_of(&segment).path();
+    let bytes = remote.inner.files()[&path].clone();
+    remote.inner.uproot(&path);
+    for n in 0..6_u64 {
+        author.head_as(&remote.inner, &|_, state| state.chain = Digest::of(&[&n.to_le_bytes()]));
+        device.round(&remote);
+    }
+    remote.inner.plant(&path, &bytes);
+    let is_wrong = |problem: &&Problem| matches!(problem, Problem::Wrong(..));
+    for n_wrong in [4, 2, 0] {
+        let report = device.round(&remote);
+        assert_eq!(report.problems.iter().filter(is_wrong).count(), n_wrong, "{report:?}");
+    }
+}
