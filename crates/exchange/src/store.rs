@@ -80,6 +80,7 @@ pub use lost::{LostRow, look_at_lost};
 pub use object::{ObjectBytes, ObjectPlace};
 pub use places::Incoming;
 pub(crate) use read::describe;
+pub(crate) use room::UNPACKED_ALL;
 pub use room::{
     DiskRoom, FREE_BYTES, FREE_PERCENT, Free, Limit, Room, UNAPPROVED_BYTES, UNAPPROVED_LOG_BYTES, disk_room,
 };

@@ -10,7 +10,7 @@ use super::{Problem, Reached, Round, RoundError};
 use crate::limits::HEAD_BYTES_MAX;
 use crate::name::{Folder, Form, ObjectName};
 use crate::remote::{Class, Got, Part, RemoteError, RemoteFile};
-use crate::store::{AUTHOR, Store, StoreError, WAYS, describe};
+use crate::store::{AUTHOR, Limit, Store, StoreError, UNPACKED_ALL, WAYS, describe};
 
 /// How long a file that is short must not have changed before it is called damaged instead of arriving.
 const ARRIVING_FOR: Duration = Duration::from_secs(10 * 60);
@@ -194,6 +194,10 @@ impl Round<'_> {
                 if known.why == WAYS {
                     return Ok(Problem::Quota(object.log(), store.reached(None, WAYS)?));
                 }
+                if known.why == UNPACKED_ALL {
+                    let reached = store.reached(Some(Limit::Unapproved), UNPACKED_ALL)?;
+                    return Ok(Problem::Quota(object.log(), reached));
+                }
                 let is_full = bytes == Some(candidate.bytes) && known.stamp == candidate.stamp;
                 // A copy is made by a tool, and what it is a copy of says nothing of how far it is.
                 let is_ours = matches!(candidate.form, Form::Itself | Form::Replica(_));
@@ -248,9 +252,9 @@ impl Round<'_> {
                     store.reject(&self.options.remote, file.path(), &stamp(got.size, &got.version), LATER, now)?;
                     self.problem(Problem::NeedsUpgrade(object.log()));
                 }
-                if let Refusal::Quota(got, Reached { why: WAYS, .. }) = &refusal {
+                if let Refusal::Quota(got, Reached { why: why @ (WAYS | UNPACKED_ALL), .. }) = &refusal {
                     // Known only once it was read: it is not read in each round.
-                    store.reject(&self.options.remote, file.path(), &stamp(got.size, &got.version), WAYS, now)?;
+                    store.reject(&self.options.remote, file.path(), &stamp(got.size, &got.version), why, now)?;
                 }
                 Ok(Attempt::Done(Fetched::Refused(refusal)))
             }

@@ -13,7 +13,7 @@ use crate::name::{LogId, ObjectName, StreamName};
 use crate::plan::{Fetch, How, Part, PullPlan};
 use crate::remote::{Part as FilePart, RemoteFile};
 use crate::segment::{Expected, SegmentHeader};
-use crate::store::{Accepted, Followed, Limit, Store, WAYS};
+use crate::store::{Accepted, Followed, Limit, Store, UNPACKED_ALL, WAYS};
 
 mod plan;
 mod segment;
@@ -255,8 +255,8 @@ impl Round<'_> {
                 // Another one is followed now, or none; each head is refused once.
                 Fetched::Refused(Refusal::Head(..)) => pass.has_moved = true,
                 Fetched::Refused(Refusal::Quota(_, reached)) => {
-                    // Without a way for one, there may be one for another.
-                    if reached.why == WAYS {
+                    // Without a way or room for one, there may be some for another.
+                    if matches!(reached.why, WAYS | UNPACKED_ALL) {
                         progress.failed.insert(fetch.reference.digest);
                     } else {
                         progress.full.insert(place);

@@ -93,12 +93,13 @@ impl Store {
         let naming = self.naming(expected)?;
         let probe = self.probe(&naming.lanes, expected)?;
         let mut joint = Joint::new(&probe);
-        let count = &mut |header: &SegmentHeader| self.count_unpacked(expected.log, header.plain_bytes(|_| true));
+        let name = file_name(expected.log, &expected.stream, &expected.reference);
+        let count =
+            &mut |header: &SegmentHeader| self.count_unpacked(expected.log, &name, header.plain_bytes(|_| true));
         let read = read_whole(expected, bytes, file, count, &mut |link| joint.see(link))?;
         joint.see_chain(expected.reference.first - 1, read.base);
         self.check_heads(&naming, expected, Ends { base: read.base, chain: read.chain })?;
         let at = joint.differs.clone();
-        let name = file_name(expected.log, &expected.stream, &expected.reference);
         let piece = Piece {
             lane: naming.lanes[0].clone(),
             reference: expected.reference,
@@ -139,7 +140,9 @@ impl Store {
         let bytes = blocks.values().map(|block| block.len() as u64).sum::<u64>() + head.len() as u64;
         self.check_room(expected.log, &expected.stream, bytes)?;
         self.check_heads(&naming, expected, Ends { base: header.base, chain: header.chain })?;
-        self.count_unpacked(expected.log, header.plain_bytes(|block| blocks.contains_key(&block)))?;
+        let numbers: Vec<usize> = blocks.keys().copied().collect();
+        let name = part_name(expected, &numbers);
+        self.count_unpacked(expected.log, &name, header.plain_bytes(|block| blocks.contains_key(&block)))?;
         let probe = self.probe(&naming.lanes, expected)?;
         let mut joint = Joint::new(&probe);
         let (mut marks, mut ranges) = (Vec::new(), Vec::new());
@@ -159,13 +162,12 @@ impl Store {
         let at = joint.differs.clone();
         let is_there = |attachment: &Attachment| attachment.blocks.clone().all(|block| blocks.contains_key(&block));
         let attached = header.attachments.iter().enumerate().filter(|(_, attachment)| is_there(attachment));
-        let numbers: Vec<usize> = blocks.keys().copied().collect();
         let piece = Piece {
             lane: naming.lanes[0].clone(),
             reference: expected.reference,
             base: header.base,
             chain: header.chain,
-            file: part_name(expected, &numbers),
+            file: name,
             blocks: Some(numbers),
         };
         let ranges: Ranges = ranges.into_iter().collect();

@@ -3,6 +3,7 @@
 //! A limit that is reached stands in the way of what it is about and of nothing else: own records, heads, other logs and, on
 //! a disk that is nearly full, curation go on.
 
+use carry_kernel::db::rusqlite::Connection;
 use carry_kernel::home::Home;
 
 use super::places::Places;
@@ -22,7 +23,9 @@ const SMALL_STREAM: &str = "curation";
 const SEGMENT: &str = "a segment has at most 1 GiB";
 const UNAPPROVED_LOG: &str = "a log that is not approved may bring 64 MiB";
 const UNAPPROVED: &str = "logs that are not approved may bring 256 MiB together";
-const UNPACKED: &str = "what a log that is not approved brings may unpack to 64 MiB, and all of that to 256 MiB";
+const UNPACKED: &str = "what a log that is not approved brings may unpack to 64 MiB";
+/// Known only once a segment was read: it is not read in each round.
+pub(crate) const UNPACKED_ALL: &str = "what logs that are not approved bring may unpack to 256 MiB together";
 const LOG: &str = "the log has brought as much as one log may, 50 GiB unless set otherwise";
 const DISK: &str = "the disk is nearly full, and only heads and curation are taken in until there is room";
 
@@ -118,7 +121,7 @@ impl StoreError {
             Self::Full(text) => match *text {
                 SEGMENT => Some(Limit::Segment),
                 UNAPPROVED_LOG | UNPACKED => Some(Limit::UnapprovedLog),
-                UNAPPROVED => Some(Limit::Unapproved),
+                UNAPPROVED | UNPACKED_ALL => Some(Limit::Unapproved),
                 LOG => Some(Limit::Log),
                 DISK => Some(Limit::Disk),
                 _ => None,
@@ -199,29 +202,36 @@ impl Store {
         self.check_said(log, bytes)
     }
 
-    /// Counts what blocks unpack to before they are, if nobody approved their log: a little that is stored may be very much then.
-    /// One that would bring too much brings nothing more.
-    pub(super) fn count_unpacked(&mut self, log: LogId, plain_bytes: u64) -> Result<(), StoreError> {
+    /// Counts what blocks of a file unpack to before they are, if nobody approved their log: a little that is stored may be very much
+    /// then. A log that would bring too much brings nothing more; where all of them have, it may again when others are let go of.
+    pub(super) fn count_unpacked(&mut self, log: LogId, name: &str, plain_bytes: u64) -> Result<(), StoreError> {
         if self.state(log)? != Some(LogState::Unapproved) {
             return Ok(());
         }
-        let sql = "SELECT coalesce(sum(bytes), 0) FROM unpacked
-                   WHERE log IN (SELECT log FROM logs WHERE state = 'unapproved')";
-        let all: u64 = self.db.conn().prepare_cached(sql)?.query_row([], |row| number(row, 0))?;
-        let bytes = self.unpacked_bytes(log)?.saturating_add(plain_bytes);
-        let is_too_much = bytes > UNAPPROVED_LOG_BYTES || all.saturating_add(plain_bytes) > UNAPPROVED_BYTES;
-        self.db.write(|tx| {
-            let sql = "INSERT OR REPLACE INTO unpacked (log, bytes) VALUES (?1, ?2)";
-            let bytes = if is_too_much { UNAPPROVED_LOG_BYTES } else { bytes };
-            Ok::<_, StoreError>(tx.prepare_cached(sql)?.execute((log.to_string(), int(bytes)))?)
+        let refused = self.db.write(|tx| {
+            let row = (log.to_string(), name);
+            let sql = "SELECT EXISTS (SELECT 1 FROM unpacked WHERE log = ?1 AND name = ?2)";
+            // A copy that was damaged is read again.
+            if tx.prepare_cached(sql)?.query_row((&row.0, row.1), |row| row.get(0))? {
+                return Ok(None);
+            }
+            let note = "INSERT OR REPLACE INTO unpacked (log, name, bytes) VALUES (?1, ?2, ?3)";
+            if unpacked_bytes(tx, log)?.saturating_add(plain_bytes) > UNAPPROVED_LOG_BYTES {
+                tx.prepare_cached(note)?.execute((&row.0, "", int(UNAPPROVED_LOG_BYTES)))?;
+                return Ok(Some(UNPACKED));
+            }
+            if all_unpacked_bytes(tx)?.saturating_add(plain_bytes) > UNAPPROVED_BYTES {
+                return Ok(Some(UNPACKED_ALL));
+            }
+            tx.prepare_cached(note)?.execute((&row.0, row.1, int(plain_bytes)))?;
+            Ok::<_, StoreError>(None)
         })?;
-        if is_too_much { Err(StoreError::Full(UNPACKED)) } else { Ok(()) }
+        refused.map_or(Ok(()), |why| Err(StoreError::Full(why)))
     }
 
     /// What the segments of a log were unpacked to while nobody approved it.
     pub(super) fn unpacked_bytes(&self, log: LogId) -> Result<u64, StoreError> {
-        let sql = "SELECT coalesce(sum(bytes), 0) FROM unpacked WHERE log = ?1";
-        Ok(self.db.conn().prepare_cached(sql)?.query_row([log.to_string()], |row| number(row, 0))?)
+        unpacked_bytes(self.db.conn(), log)
     }
 
     /// Whether a log may bring so much more in heads, lists and segments, if nobody approved it.
@@ -291,6 +301,18 @@ impl Store {
                        + (SELECT coalesce(sum(length(bytes)), 0) FROM lists WHERE log IN strangers)";
         Ok(self.db.conn().prepare_cached(sql)?.query_row([], |row| number(row, 0))?)
     }
+}
+
+fn unpacked_bytes(db: &Connection, log: LogId) -> Result<u64, StoreError> {
+    let sql = "SELECT coalesce(sum(bytes), 0) FROM unpacked WHERE log = ?1";
+    Ok(db.prepare_cached(sql)?.query_row([log.to_string()], |row| number(row, 0))?)
+}
+
+/// What the segments of all logs that nobody approved were unpacked to. What is marked as too much was not.
+fn all_unpacked_bytes(db: &Connection) -> Result<u64, StoreError> {
+    let sql = "SELECT coalesce(sum(bytes), 0) FROM unpacked
+               WHERE name <> '' AND log IN (SELECT log FROM logs WHERE state = 'unapproved')";
+    Ok(db.prepare_cached(sql)?.query_row([], |row| number(row, 0))?)
 }
 
 #[cfg(test)]

@@ -7,7 +7,11 @@ CREATE TABLE later (
 ) STRICT, WITHOUT ROWID;
 -- Why a head is as its author made it and cannot be used; its verdict is wrong then, and reader the version that found it so.
 ALTER TABLE heads_seen ADD COLUMN why TEXT;
--- Bytes to which the segments of a log that nobody approved were unpacked, whether or not they were good and are kept.
-CREATE TABLE unpacked (log TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+-- Bytes to which the segments of a log that nobody approved were unpacked, whether or not they were good and are kept. name is that of
+-- the file, or empty for what would have been too much.
+CREATE TABLE unpacked (
+  log TEXT NOT NULL, name TEXT NOT NULL, bytes INTEGER NOT NULL,
+  PRIMARY KEY (log, name)
+) STRICT, WITHOUT ROWID;
 -- What could not be used anywhere of one log.
 CREATE INDEX rejects_by_name ON rejects (name);

@@ -339,3 +339,32 @@ fn a_listing_that_is_cut_is_named() {
     }
     assert!(device.round(&remote).problems.contains(&Problem::Cut(None)));
 }
+
+#[test]
+fn what_does_not_fit_among_all_strangers_is_read_once_an_hour_and_comes_when_there_is_room() {
+    let (remote, mut device) = (memory(), Device::new());
+    let (mut hostile, mut good) = (Author::new(8), Author::new(9));
+    hostile.seal(&remote.inner, "much");
+    hostile.head(&remote.inner);
+    device.round(&remote);
+    let mut db = Db::open(&Home::at(&device.root).database("exchange"), crate::store::SCHEMA).unwrap();
+    let all = i64::try_from(crate::store::UNAPPROVED_BYTES).unwrap();
+    let n = db.write(|tx| Ok::<_, StoreError>(tx.execute("UPDATE unpacked SET bytes = ?1", [all])?)).unwrap();
+    assert_eq!(n, 1);
+    good.seal(&remote.inner, "little");
+    good.head(&remote.inner);
+    let is_full = |device: &mut Device| {
+        let problems = device.round(&remote).problems;
+        let [Problem::Quota(log, reached)] = &problems[..] else { panic!("{problems:?}") };
+        assert_eq!((*log, reached.limit), (good.log, Some(Limit::Unapproved)));
+        remote.take().gets
+    };
+    assert!(is_full(&mut device) > 0);
+    assert_eq!(is_full(&mut device), 0, "it was read already");
+    device.advance(DAY / 24);
+    assert_eq!(is_full(&mut device), 1);
+    device.store.forget(hostile.log, NOW).unwrap();
+    device.advance(DAY / 24);
+    assert_eq!(device.round(&remote).problems, []);
+    assert!(device.store.log_bytes(good.log).unwrap() > 0);
+}

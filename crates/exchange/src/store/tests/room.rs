@@ -179,13 +179,38 @@ fn what_a_stranger_packs_counts_as_what_it_unpacks_to() {
     append(&mut author, &stream("notes"), 2, &"b".repeat(200_000), NOW);
     publish(&mut author);
     let full = Some(Limit::UnapprovedLog);
-    assert_eq!(taken(&mut reader, &author), states(&[("notes", full), ("notes", full)]));
+    assert_eq!(taken(&mut reader, &author), states(&[("notes", None), ("notes", full)]));
     assert_eq!(reader.store.room(log, &stream("notes")).unwrap(), 0);
-    // Not of another stranger either, once all of them have brought that much.
-    let other = author_of(&["notes"]);
-    reader.store.db.conn().execute(sql, [rows::int(UNAPPROVED_BYTES)]).unwrap();
-    assert_eq!(taken(&mut reader, &other), states(&[("notes", full)]));
+    // What all of them have brought stands in the way of another stranger only while it is so.
+    let mut other = Device::new();
+    append(&mut other, &stream("notes"), 1, &"c".repeat(200_000), NOW);
+    publish(&mut other);
+    let sql = "UPDATE unpacked SET bytes = ?1 WHERE name <> ''";
+    reader.store.db.conn().execute(sql, [rows::int(UNAPPROVED_BYTES - 100_000)]).unwrap();
+    assert_eq!(taken(&mut reader, &other), states(&[("notes", Some(Limit::Unapproved))]));
+    assert_eq!(reader.store.unpacked_bytes(other.store.log()).unwrap(), 0);
     reader.trust(&author.store);
     assert_eq!(taken(&mut reader, &author), states(&[("notes", None), ("notes", None)]));
-    assert_eq!(taken(&mut reader, &other), states(&[("notes", full)]), "it brings nothing more");
+    assert_eq!(taken(&mut reader, &other), states(&[("notes", None)]));
+}
+
+#[test]
+fn a_copy_that_comes_again_is_counted_once() {
+    let mut author = Device::new();
+    append(&mut author, &stream("notes"), 1, &"a".repeat(200_000), NOW);
+    publish(&mut author);
+    let (mut reader, log) = (Device::new(), author.store.log());
+    let (head, segments) = author.store.signed_segments().unwrap().unwrap();
+    reader.store.see_head(&head.name(), head.bytes(), NOW).unwrap();
+    let expected = Expected { log, stream: stream("notes"), reference: segments[&stream("notes")][0] };
+    let good = bytes_of(&author.store, &expected.reference.name(log, &expected.stream)).unwrap();
+    let mut damaged = good.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    for _ in 0..3 {
+        assert!(matches!(reader.store.accept_bytes(&expected, &damaged), Err(StoreError::Segment(_))));
+    }
+    let unpacked = reader.store.unpacked_bytes(log).unwrap();
+    assert!((200_000..210_000).contains(&unpacked), "{unpacked}");
+    reader.store.accept_bytes(&expected, &good).unwrap();
+    assert_eq!(reader.store.unpacked_bytes(log).unwrap(), unpacked);
 }
