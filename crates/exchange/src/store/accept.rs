@@ -226,6 +226,11 @@ impl Store {
         })?;
         if let Accepted::Forked { track, at } = accepted {
             tracing::warn!(log = %piece.lane.log, stream = %piece.lane.stream, track, at, "the log was forked");
+        } else if piece.lane.log != self.log && followed_digests(self.db.conn(), piece.lane.log)? != naming.followed {
+            // A head that another process took in meanwhile was not compared with it.
+            let expected = piece.expected();
+            let naming = self.naming(&expected)?;
+            self.check_heads(&naming, &expected, Ends { base: piece.base, chain: piece.chain })?;
         }
         Ok(accepted)
     }
@@ -262,7 +267,7 @@ impl Store {
             let Some(all) = &followed.segments else { continue };
             let (head, stream, reference) = (&followed.head, &expected.stream, &expected.reference);
             if let Some(why) = self.contradicts(head, all, stream, reference, ends)? {
-                return Err(self.refuse_head(head, followed.track, &why)?);
+                return Err(self.refuse_head(head, &why)?);
             }
         }
         Ok(())

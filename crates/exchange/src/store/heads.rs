@@ -233,6 +233,12 @@ impl Store {
             return Ok(None);
         }
         self.share(log)?;
+        // Another process may have taken in a segment since that shows it to be wrong.
+        if text == "followed"
+            && let Some(why) = self.contradiction(&signed)?
+        {
+            return Err(self.refuse_head(&signed, &why)?);
+        }
         self.drop_unnamed_later(log)?;
         if !matches!(verdict, Verdict::Follow | Verdict::Old) {
             tracing::warn!(%log, n = head.n, ?seen, "a head contradicts what is known");
@@ -361,7 +367,7 @@ impl Store {
         for followed in self.followed_of(log)? {
             let names_it = followed.head.head().list.is_some_and(|list| list.digest == reference.digest);
             if names_it && let Some(why) = self.contradiction(&followed.head)? {
-                return Err(self.refuse_head(&followed.head, followed.track, &why)?);
+                return Err(self.refuse_head(&followed.head, &why)?);
             }
         }
         self.drop_unnamed_later(log)

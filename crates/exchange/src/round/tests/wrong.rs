@@ -355,3 +355,74 @@ fn of_a_log_that_is_wrong_again_and_again_the_next_round_goes_on() {
         assert_eq!(report.problems.iter().filter(is_wrong).count(), n_wrong, "{report:?}");
     }
 }
+
+/// Has another process of a device do this when this one comes to a point.
+fn meanwhile(device: &Device, point: &str, work: impl FnOnce(&mut Store) + 'static) -> carry_kernel::fault::Meanwhile {
+    let root = device.root.clone();
+    carry_kernel::fault::meanwhile(point, move || work(&mut Store::open(setup(&root, "here", NOW)).unwrap()))
+}
+
+#[test]
+fn a_head_whose_log_another_process_parts_meanwhile_is_refused_on_the_way_that_it_is_on_then() {
+    let (remote, mut author, mut device) = three();
+    author.seal(&remote.inner, "one");
+    let good = author.chain;
+    author.seal(&remote.inner, "two");
+    author.head(&remote.inner);
+    device.round(&remote);
+    author.tail.truncate(1);
+    (author.last, author.chain) = (1, good);
+    let other = author.seal(&remote.inner, "two again");
+    author.seal(&remote.inner, "three");
+    author.head_as(&remote.inner, &|head, state| {
+        (head.n, head.prev) = (3, Some(Digest::of(&[b"a head in between"])));
+        other_chain(head, state);
+    });
+    let path = author.name_of(&other).path();
+    let bytes = remote.inner.files()[&path].clone();
+    remote.inner.uproot(&path);
+    let expected = crate::segment::Expected { log: author.log, stream: stream("notes"), reference: other };
+    let parted = meanwhile(&device, "exchange.head.refusing", move |store| {
+        let accepted = store.accept_bytes(&expected, &bytes).unwrap();
+        assert!(matches!(accepted, crate::store::Accepted::Forked { track: 1, .. }), "{accepted:?}");
+    });
+    let report = device.round(&remote);
+    drop(parted);
+    assert!(matches!(&report.problems[..], [Problem::Wrong(..)]), "{report:?}");
+    device.round(&remote);
+    assert_eq!(device.shown(), texts(&["one", "two"]));
+    assert_eq!(device.store.verify().unwrap(), []);
+}
+
+#[test]
+fn a_segment_that_another_process_takes_in_while_a_head_is_weighed_shows_that_it_is_wrong() {
+    for is_head_first in [true, false] {
+        let (remote, mut author, mut device) = three();
+        let segment = author.seal(&remote.inner, "one");
+        author.head(&remote.inner);
+        let path = author.name_of(&segment).path();
+        let bytes = remote.inner.files()[&path].clone();
+        remote.inner.uproot(&path);
+        device.round(&remote);
+        let expected = crate::segment::Expected { log: author.log, stream: stream("notes"), reference: segment };
+        let wrong = author.head_as(&remote.inner, &other_chain);
+        let done = if is_head_first {
+            meanwhile(&device, "exchange.head.weighed", move |store| {
+                store.accept_bytes(&expected, &bytes).unwrap();
+            })
+        } else {
+            remote.inner.uproot(&wrong.name().path());
+            remote.inner.plant(&path, &bytes);
+            let head = wrong.clone();
+            meanwhile(&device, "exchange.accept.kept", move |store| {
+                store.see_head(&head.name(), head.bytes(), NOW).unwrap();
+            })
+        };
+        let report = device.round(&remote);
+        drop(done);
+        assert!(matches!(&report.problems[..], [Problem::Wrong(name, _)] if *name == wrong.name()), "{report:?}");
+        assert_eq!(device.store.followed_of(author.log).unwrap().len(), 1);
+        device.round(&remote);
+        assert_eq!((device.shown(), device.store.verify().unwrap()), (texts(&["one"]), vec![]));
+    }
+}

@@ -5,13 +5,14 @@
 
 use carry_kernel::db::rusqlite::{self, OptionalExtension as _};
 
-use super::READER;
-use super::kept::follow_newest;
+use super::kept::{follow_newest, followed_digests};
+use super::{RACES, READER};
 use crate::chain::chain_start;
 use crate::hash::Digest;
 use crate::head::{Segments, SignedHead, segments};
 use crate::name::{LogId, StreamName};
 use crate::segment::SegmentRef;
+use crate::store::fault::point;
 use crate::store::joint::{drop_named, forget_unbacked};
 use crate::store::read::{describe, pieces};
 use crate::store::rows::{Lane, digest, int, track};
@@ -115,26 +116,36 @@ impl Store {
     }
 
     /// Refuses a head that was followed: the newest of its way that is left is followed, and what only this one named goes.
-    pub(in crate::store) fn refuse_head(
-        &mut self,
-        signed: &SignedHead,
-        track: u32,
-        why: &str,
-    ) -> Result<StoreError, StoreError> {
+    pub(in crate::store) fn refuse_head(&mut self, signed: &SignedHead, why: &str) -> Result<StoreError, StoreError> {
         let log = signed.head().log();
-        let told = self.told(log, track)?;
         // What this device wrote itself under an earlier key stays, whoever else signs for it.
         let is_ours = matches!(self.state(log)?, Some(LogState::Own | LogState::Former));
-        self.db.write(|tx| {
-            note_wrong(tx, log, signed.digest(), why)?;
-            follow_newest(tx, log, track)?;
-            if !is_ours {
-                drop_named(tx, log, track, &told, signed.digest())?;
+        for _ in 0..RACES {
+            let followed = followed_digests(self.db.conn(), log)?;
+            let Some(track) = way_of(self.db.conn(), log, signed.digest())? else {
+                return Ok(StoreError::UnknownLog(log));
+            };
+            let told = self.told(log, track)?;
+            point("exchange.head.refusing")?;
+            let is_refused = self.db.write(|tx| {
+                // Another process may have taken in a head of this log since, or found that its ways part.
+                if followed_digests(tx, log)? != followed || way_of(tx, log, signed.digest())? != Some(track) {
+                    return Ok::<_, StoreError>(false);
+                }
+                note_wrong(tx, log, signed.digest(), why)?;
+                follow_newest(tx, log, track)?;
+                if !is_ours {
+                    drop_named(tx, log, track, &told, signed.digest())?;
+                }
+                forget_unbacked(tx, log, track)?;
+                Ok(true)
+            })?;
+            if is_refused {
+                tracing::warn!(%log, n = signed.head().n, why, "a head contradicts itself");
+                return Ok(StoreError::WrongHead { name: signed.name(), why: why.to_owned() });
             }
-            forget_unbacked(tx, log, track)
-        })?;
-        tracing::warn!(%log, n = signed.head().n, why, "a head contradicts itself");
-        Ok(StoreError::WrongHead { name: signed.name(), why: why.to_owned() })
+        }
+        Err(StoreError::Raced("takes in heads of the same log"))
     }
 }
 
@@ -167,6 +178,12 @@ fn disagrees(
     };
     let is_joined = after.is_none_or(|after| after == ends.chain);
     Ok((!is_joined).then(|| format!("its records of {stream} after {} do not join those before", reference.last)))
+}
+
+/// On which way a head is that was not refused.
+fn way_of(db: &rusqlite::Connection, log: LogId, head: Digest) -> Result<Option<u32>, StoreError> {
+    let sql = "SELECT track FROM heads_seen WHERE log = ?1 AND digest = ?2 AND verdict IN ('followed', 'old')";
+    Ok(db.prepare_cached(sql)?.query_row((log.to_string(), head.as_bytes()), |row| track(row, 0)).optional()?)
 }
 
 /// Notes that a head is as its author made it, and is not followed.
