@@ -336,12 +336,20 @@ struct Naming {
 }
 
 /// Reads these blocks and checks everything in them.
-fn check_blocks(header: &SegmentHeader, blocks: Range<usize>, file: &File) -> Result<(), StoreError> {
+pub(super) fn check_blocks(header: &SegmentHeader, blocks: Range<usize>, file: &File) -> Result<(), StoreError> {
     let mut stored = Vec::new();
     for block in blocks {
         let Some(place) = header.place(block) else { continue };
         stored.resize(usize::try_from(place.end - place.start).unwrap_or(usize::MAX), 0);
-        file.read_exact_at(&mut stored, place.start).map_err(SegmentError::Read)?;
+        file.read_exact_at(&mut stored, place.start).map_err(|error| match error.kind() {
+            // It was cut since it was opened.
+            std::io::ErrorKind::UnexpectedEof => {
+                let end = header.blocks.len().checked_sub(1).and_then(|last| header.place(last));
+                let expected = end.map_or(place.end, |place| place.end);
+                SegmentError::Size { expected, found: file.metadata().map_or(0, |metadata| metadata.len()) }
+            }
+            _ => SegmentError::Read(error),
+        })?;
         header.open_block(block, &stored)?;
     }
     Ok(())

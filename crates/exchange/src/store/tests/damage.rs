@@ -311,3 +311,19 @@ fn a_head_or_list_that_was_read_before_is_not_believed_when_its_row_changed() {
     assert_eq!(device.store.signed_segments().unwrap().unwrap(), own);
     device.check();
 }
+
+#[test]
+fn a_file_that_is_cut_while_it_is_read_is_damaged() {
+    let mut author = Device::new();
+    author.say_all(&["one"]);
+    author.publish();
+    let lane = rows::Lane::own(author.store.log(), &stream("notes"));
+    let piece = read::pieces(author.store.db.conn(), &lane, 1, u64::MAX).unwrap().remove(0);
+    let opened = author.store.open_piece(&piece).unwrap();
+    let header = opened.header().clone();
+    let file = std::fs::File::options().write(true).open(author.store.places.file(lane.log, &piece.file)).unwrap();
+    file.set_len(piece.reference.bytes - 1).unwrap();
+    let error = accept::check_blocks(&header, 0..header.blocks.len(), &opened.into_file()).unwrap_err();
+    let StoreError::Segment(crate::segment::SegmentError::Size { expected, found }) = error else { panic!("{error}") };
+    assert_eq!((expected, found), (piece.reference.bytes, piece.reference.bytes - 1));
+}
