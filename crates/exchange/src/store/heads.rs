@@ -132,10 +132,16 @@ impl Store {
         self.note_time(now);
         let before = self.log;
         for _ in 0..RACES {
-            if let Some(seen) = self.weigh_and_note(name, bytes, now)? {
-                // It was of the log that this device went on from because of it.
-                let is_ours = name.log() == before && self.log != before;
-                return Ok(if is_ours { Seen::Foreign { log: self.log } } else { seen });
+            let weighed = self.weigh_and_note(name, bytes, now);
+            // It was of the log that this device went on from because of it.
+            let is_ours = name.log() == before && self.log != before;
+            match weighed {
+                Ok(None) => {}
+                Ok(Some(_)) | Err(StoreError::WrongHead { .. }) if is_ours => {
+                    return Ok(Seen::Foreign { log: self.log });
+                }
+                Ok(Some(seen)) => return Ok(seen),
+                Err(error) => return Err(error),
             }
         }
         Err(StoreError::Raced("takes in heads of the same log"))
@@ -170,6 +176,10 @@ impl Store {
                 // What is not signed says nothing of the log, and a log that was never met keeps no rows.
                 if !SignedHead::is_signed(name, bytes) || self.state(log)?.is_none() {
                     return Err(error.into());
+                }
+                if log == self.log {
+                    // Whatever it says: something else signs with this key.
+                    self.renew(Reason::ForeignHead, None, now)?;
                 }
                 self.note_refused_head(log, n, Digest::of(&[bytes]), &why, now)?;
                 return Err(StoreError::WrongHead { name: name.clone(), why });

@@ -432,6 +432,30 @@ fn a_head_of_a_later_version_stops_an_own_log_and_no_other() {
 }
 
 #[test]
+fn a_head_of_the_own_log_that_was_not_made_here_ends_the_log_also_when_it_is_wrong() {
+    let mut device = Device::new();
+    device.say_all(&["a"]);
+    device.publish();
+    let (log, head) = (device.store.log(), newest(&device));
+    let line = std::str::from_utf8(head.bytes()).unwrap().lines().next().unwrap();
+    let line = line.replace(r#""n":1"#, r#""n":2"#).replace(r#""streams":{"#, r#""streams":{"no stream":[],"#);
+    let message = [b"carry head 1\n", line.as_bytes()].concat();
+    let sign = |key: &ed25519_dalek::SigningKey| {
+        let signature = crate::hash::encode64(&ed25519_dalek::Signer::sign(key, &message).to_bytes());
+        let bytes = format!("{line}\n{signature}\n").into_bytes();
+        (ObjectName::head(log, 2, Digest::of(&[&bytes])), bytes)
+    };
+    let (name, bytes) = sign(&ed25519_dalek::SigningKey::from_bytes(&[3; 32]));
+    assert!(matches!(device.store.see_head(&name, &bytes, NOW), Err(StoreError::Head(_))));
+    assert_eq!(device.store.log(), log, "what is not signed says nothing");
+    let (name, bytes) = sign(&device.store.key);
+    let seen = device.store.see_head(&name, &bytes, NOW).unwrap();
+    assert_ne!(device.store.log(), log);
+    assert_eq!(seen, Seen::Foreign { log: device.store.log() });
+    assert_eq!(device.store.refused_heads().unwrap(), [name]);
+}
+
+#[test]
 fn a_head_that_another_process_takes_in_meanwhile_is_not_lost() {
     let mut author = Device::new();
     author.say_all(&["one"]);
