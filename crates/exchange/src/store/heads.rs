@@ -181,7 +181,7 @@ impl Store {
                     // Whatever it says: something else signs with this key.
                     self.renew(Reason::ForeignHead, None, now)?;
                 }
-                self.note_refused_head(log, n, Digest::of(&[bytes]), &why, now)?;
+                self.note_refused_head(log, n, Digest::of(&[bytes]), &why, Some(READER), now)?;
                 return Err(StoreError::WrongHead { name: name.clone(), why });
             }
         };
@@ -197,7 +197,7 @@ impl Store {
         self.meet(log, signed.head().from.as_ref().map(crate::head::Vouch::log), now)?;
         self.check_said(log, bytes.len() as u64)?;
         if let Some(why) = self.contradiction(&signed)? {
-            self.note_refused_head(log, signed.head().n, signed.digest(), &why, now)?;
+            self.note_refused_head(log, signed.head().n, signed.digest(), &why, None, now)?;
             return Err(StoreError::WrongHead { name: name.clone(), why });
         }
         let followed = followed_digests(self.db.conn(), log)?;
@@ -257,19 +257,21 @@ impl Store {
     }
 
     /// Notes a head that its author made wrong, so that it is known and can be named.
+    #[expect(clippy::too_many_arguments, reason = "all of it is one row")]
     fn note_refused_head(
         &mut self,
         log: LogId,
         n: u64,
         digest: Digest,
         why: &str,
+        reader: Option<&str>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         tracing::warn!(%log, n, why, "a head is as its author made it, and cannot be used");
         self.db.write(|tx| {
             forget_newer(tx, log, digest)?;
             HeadRow { log, digest, n, track: 0, verdict: "wrong", bytes: &[], now }.insert(tx)?;
-            note_wrong(tx, log, digest, why)?;
+            note_wrong(tx, log, digest, why, reader)?;
             prune(tx, log)
         })
     }
@@ -448,7 +450,7 @@ impl Store {
     /// [`StoreError`].
     pub fn knows_head(&self, name: &ObjectName) -> Result<bool, StoreError> {
         let &ObjectName::Head { log, n, id } = name else { return Ok(false) };
-        let sql = "SELECT digest FROM heads_seen WHERE log = ?1 AND n = ?2 AND (verdict NOT IN ('newer', 'wrong') OR reader IS ?3)
+        let sql = "SELECT digest FROM heads_seen WHERE log = ?1 AND n = ?2 AND NOT (verdict = 'newer' AND reader IS NOT ?3 OR verdict = 'wrong' AND ifnull(reader, ?3) <> ?3)
                    UNION SELECT digest FROM heads_signed WHERE log = ?1 AND n = ?2";
         let mut rows = self.db.conn().prepare_cached(sql)?;
         let rows = rows.query_map((log.to_string(), int(n), READER), |row| digest(row, 0))?;
@@ -464,7 +466,7 @@ impl Store {
         last: u64,
     ) -> Result<BTreeSet<(u64, ObjectId)>, StoreError> {
         let sql = "SELECT n, digest FROM heads_seen WHERE log = ?1 AND n BETWEEN ?2 AND ?3
-                       AND (verdict NOT IN ('newer', 'wrong') OR reader IS ?4)
+                       AND NOT (verdict = 'newer' AND reader IS NOT ?4 OR verdict = 'wrong' AND ifnull(reader, ?4) <> ?4)
                    UNION ALL SELECT n, digest FROM heads_signed WHERE log = ?1 AND n BETWEEN ?2 AND ?3";
         let mut rows = self.db.conn().prepare_cached(sql)?;
         let rows = rows.query_map((log.to_string(), int(first), int(last), READER), |row| {

@@ -426,3 +426,28 @@ fn a_segment_that_another_process_takes_in_while_a_head_is_weighed_shows_that_it
         assert_eq!((device.shown(), device.store.verify().unwrap()), (texts(&["one"]), vec![]));
     }
 }
+
+#[test]
+fn another_version_reads_a_wrong_head_again_unless_it_contradicts_itself() {
+    for (contradicts, n_gets) in [(true, 0), (false, 1)] {
+        let (remote, mut author, mut device) = three();
+        author.seal(&remote.inner, "one");
+        author.head(&remote.inner);
+        device.round(&remote);
+        if contradicts {
+            let wrong = author.head_as(&remote.inner, &other_chain);
+            refused(&mut device, &remote, &wrong, "do not lead to the chain");
+        }
+        let sql = match contradicts {
+            true => "UPDATE heads_seen SET reader = 'another' WHERE reader IS NOT NULL",
+            false => "UPDATE heads_seen SET (verdict, reader, bytes) = ('wrong', 'another', NULL) WHERE log = ?1",
+        };
+        let params: &[String] = if contradicts { &[] } else { &[author.log.to_string()] };
+        tables(&device).execute(sql, carry_kernel::db::rusqlite::params_from_iter(params)).unwrap();
+        remote.take();
+        device.round(&remote);
+        assert_eq!(remote.take().gets, n_gets, "{contradicts}");
+        let n_followed = device.store.followed_of(author.log).unwrap().len();
+        assert_eq!(n_followed, 1, "{contradicts}");
+    }
+}

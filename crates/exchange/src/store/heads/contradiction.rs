@@ -5,8 +5,8 @@
 
 use carry_kernel::db::rusqlite::{self, OptionalExtension as _};
 
+use super::RACES;
 use super::kept::{follow_newest, followed_digests};
-use super::{RACES, READER};
 use crate::chain::chain_start;
 use crate::hash::Digest;
 use crate::head::{Segments, SignedHead, segments};
@@ -132,7 +132,7 @@ impl Store {
                 if followed_digests(tx, log)? != followed || way_of(tx, log, signed.digest())? != Some(track) {
                     return Ok::<_, StoreError>(false);
                 }
-                note_wrong(tx, log, signed.digest(), why)?;
+                note_wrong(tx, log, signed.digest(), why, None)?;
                 follow_newest(tx, log, track)?;
                 if !is_ours {
                     drop_named(tx, log, track, &told, signed.digest())?;
@@ -186,10 +186,17 @@ fn way_of(db: &rusqlite::Connection, log: LogId, head: Digest) -> Result<Option<
     Ok(db.prepare_cached(sql)?.query_row((log.to_string(), head.as_bytes()), |row| track(row, 0)).optional()?)
 }
 
-/// Notes that a head is as its author made it, and is not followed.
-pub(super) fn note_wrong(tx: &rusqlite::Connection, log: LogId, digest: Digest, why: &str) -> Result<(), StoreError> {
+/// Notes that a head is as its author made it, and is not followed. `reader` is this version where another one may find it good;
+/// what contradicts itself does so for good, also when the segments that show it are gone.
+pub(super) fn note_wrong(
+    tx: &rusqlite::Connection,
+    log: LogId,
+    digest: Digest,
+    why: &str,
+    reader: Option<&str>,
+) -> Result<(), StoreError> {
     let sql = "UPDATE heads_seen SET verdict = 'wrong', bytes = NULL, reader = ?3, why = ?4
                WHERE log = ?1 AND digest = ?2";
-    tx.prepare_cached(sql)?.execute((log.to_string(), digest.as_bytes(), READER, why))?;
+    tx.prepare_cached(sql)?.execute((log.to_string(), digest.as_bytes(), reader, why))?;
     Ok(())
 }

@@ -12,8 +12,8 @@ use crate::store::rows::{self, Lane, digest, int, number, track};
 
 /// Lets go of the row of a head that another version of the program could not read.
 pub(super) fn forget_newer(tx: &rusqlite::Connection, log: LogId, digest: Digest) -> Result<(), StoreError> {
-    let sql = "DELETE FROM heads_seen WHERE log = ?1 AND digest = ?2 AND verdict IN ('newer', 'wrong')
-               AND reader IS NOT ?3";
+    let sql = "DELETE FROM heads_seen WHERE log = ?1 AND digest = ?2
+               AND (verdict = 'newer' AND reader IS NOT ?3 OR verdict = 'wrong' AND ifnull(reader, ?3) <> ?3)";
     tx.prepare_cached(sql)?.execute((log.to_string(), digest.as_bytes(), READER))?;
     Ok(())
 }
@@ -107,9 +107,9 @@ pub(super) fn prune(tx: &rusqlite::Connection, log: LogId) -> Result<(), StoreEr
 }
 
 pub(super) fn is_seen(db: &rusqlite::Connection, log: LogId, digest: Digest) -> Result<bool, StoreError> {
-    // One that another version could not read is read again.
+    // One that another version could not read is read again; one that contradicts itself has no reader.
     let sql = "SELECT EXISTS (SELECT 1 FROM heads_seen WHERE log = ?1 AND digest = ?2
-                       AND (verdict NOT IN ('newer', 'wrong') OR reader IS ?3))
+                       AND NOT (verdict = 'newer' AND reader IS NOT ?3 OR verdict = 'wrong' AND ifnull(reader, ?3) <> ?3))
                    OR EXISTS (SELECT 1 FROM heads_signed WHERE log = ?1 AND digest = ?2)";
     let row = (log.to_string(), digest.as_bytes(), READER);
     Ok(db.prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
