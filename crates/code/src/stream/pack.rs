@@ -51,7 +51,7 @@ pub(super) fn cut_off(repo: &Repo, commit: ObjectId, needs: &[ObjectId]) -> Resu
     let ends: HashSet<ObjectId> = text.lines().filter_map(|line| ObjectId::from_hex(line).ok()).collect();
     let mut command = git::command(repo.root());
     command.args(["rev-list", "--stdin"]);
-    let listed = text_of(repo, "where its history is cut off", command, Input::Text(revisions(commit, needs)))?;
+    let listed = text_of(repo, "where its history is cut off", command, Input::Text(revisions(repo, commit, needs)?))?;
     let gix = repo.gix();
     let mut parents = Vec::new();
     for end in listed.lines().filter_map(|line| ObjectId::from_hex(line).ok()).filter(|id| ends.contains(id)) {
@@ -74,7 +74,7 @@ pub(super) fn secrets(repo: &Repo, commit: ObjectId, needs: &[ObjectId]) -> Resu
     let mut command = git::command(repo.root());
     command.args(["rev-list", "--objects", "--stdin"]);
     let mut screen = Screen { gix: repo.gix(), line: Vec::new(), found: Vec::new() };
-    let input = Input::Text(revisions(commit, needs));
+    let input = Input::Text(revisions(repo, commit, needs)?);
     run(repo, "what would be said", command, input, LISTING_BYTES_MAX, &mut screen)?;
     screen.end_line();
     screen.found.sort();
@@ -96,7 +96,7 @@ pub(super) fn make(
     // With bitmaps Git also leaves out what commits have that nothing here stands on.
     command.args(["--revs", "--thin", "--stdout", "--delta-base-offset", "--no-use-bitmap-index", "--quiet"]);
     let mut file = tempfile::tempfile_in(repo.objects_dir())?;
-    let input = Input::Text(revisions(commit, needs));
+    let input = Input::Text(revisions(repo, commit, needs)?);
     run(repo, "the pack of a snapshot", command, input, bytes_max, &mut file)?;
     rewind(&mut file)?;
     // What readers refuse is not said.
@@ -118,10 +118,32 @@ fn rewind(file: &mut File) -> io::Result<()> {
 }
 
 /// As Git reads them: what is wanted, and what is not.
-fn revisions(commit: ObjectId, needs: &[ObjectId]) -> String {
+///
+/// Git takes the files of a commit that is not wanted for known only where what is wanted stands on it. A snapshot stands on no
+/// other one, so that the trees of what is needed are named besides, and those of what a snapshot stands on: its side commit has
+/// what was staged.
+fn revisions(repo: &Repo, commit: ObjectId, needs: &[ObjectId]) -> Result<String, StreamError> {
+    let gix = repo.gix();
     let mut input = format!("{commit}\n");
+    let mut add = |id: ObjectId| -> Result<Vec<ObjectId>, StreamError> {
+        let raw = crate::history::find_commit(&gix, id)?;
+        let mut raw = gix::objs::CommitRefIter::from_bytes(&raw.data, id.kind());
+        // In a clone without all trees it may be missing.
+        if let Some(tree) = raw.tree_id().ok().filter(|tree| gix.has_object(*tree)) {
+            input.push_str(&format!("^{tree}\n"));
+        }
+        Ok(raw.parent_ids().collect())
+    };
+    for need in needs {
+        for parent in add(*need)? {
+            // One of a shallow clone may not be here.
+            if gix.has_object(parent) {
+                add(parent)?;
+            }
+        }
+    }
     needs.iter().for_each(|id| input.push_str(&format!("^{id}\n")));
-    input
+    Ok(input)
 }
 
 /// Looks at each blob of a listing as it comes.

@@ -36,6 +36,30 @@ fn a_second_snapshot_costs_what_changed() {
 }
 
 #[test]
+fn what_is_not_committed_is_not_said_again_with_each_edit() {
+    let mut a = Side::new();
+    a.rig.git.write("loose/large", noise(300_000)).write("staged", noise(300_000)).stage("staged");
+    a.rig.git.write("staged", "and then another\n");
+    a.says("one");
+    let mut before = a.said_bytes();
+    assert!(before > 600_000, "{before}");
+    for n in 0..6 {
+        if n == 3 {
+            a.rig.git.stage("loose").git(["commit", "-q", "-m", "large"]);
+        }
+        a.says(&format!("edit {n}"));
+        assert!(a.said_bytes() - before < 5_000, "{n}: {}", a.said_bytes() - before);
+        before = a.said_bytes();
+    }
+    // Who has nothing yet gets all of it from the packs together.
+    let mut b = Side::clone_of(&a);
+    b.trust(&a);
+    assert_eq!(b.pull(&a).n_waiting, 0);
+    assert_eq!(b.snapshots(&a.line())[0], a.snapshots(&a.line())[0]);
+    b.rig.fsck();
+}
+
+#[test]
 fn forty_snapshots_in_a_row_arrive_whatever_is_there_already() {
     let mut a = Side::new();
     let (mut b, mut c) = (Side::clone_of(&a), Side::clone_of(&a));
