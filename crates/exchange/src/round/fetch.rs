@@ -21,6 +21,9 @@ const ARRIVING_FOR: Duration = Duration::from_secs(10 * 60);
 const FULL_FOR: Duration = Duration::from_secs(10);
 /// When a file that was damaged is read again though it looks the same: the reading may have been at fault.
 pub(super) const AGAIN_AFTER: Duration = Duration::from_secs(60 * 60);
+/// How the reason begins where a header is larger than any may be. It was read to its end and is the one that was named, which
+/// may be a gigabyte: that is so of every copy, whatever becomes of the file.
+const LARGE_HEADER: &str = "the segment is not what was named: the segment's header has";
 /// Candidates of one object that are tried in one round: all that we put ourselves, and some copies.
 const CANDIDATES_MAX: usize = 16;
 
@@ -30,11 +33,11 @@ pub(super) enum Tried<T> {
     Good(T, Got),
     /// Not what was named; another copy may be. With what was got, if anything was.
     Bad(Option<Got>, String),
-    /// No copy can be used: its author made it so, or it needs a later version, or there is no room for it.
+    /// No other copy is tried now; says why.
     Refused(Refusal),
 }
 
-/// Why no copy of an object can be used.
+/// Why no other copy of an object is tried: none can be better, there is no room, or something else must come first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// There is no room for it. With what was got.
@@ -149,8 +152,8 @@ impl Round<'_> {
         Ok(Fetched::Bad)
     }
 
-    /// Whether one of these candidates was read lately and is as its author made it, and yet cannot be used. In a repair each
-    /// is read again.
+    /// Whether one of these candidates was read lately and is as its author made it, and yet cannot be used; where its header is
+    /// too large, whenever that was. In a repair each is read again.
     fn is_hopeless(
         &self,
         store: &Store,
@@ -165,7 +168,9 @@ impl Round<'_> {
             let path = format!("{}/{}", object.folder(), candidate.name);
             let known = store.rejected(&self.options.remote, &path)?;
             if known.is_some_and(|known| {
-                known.stamp == candidate.stamp && is_for_good(&known.why) && now.since(known.last) < AGAIN_AFTER
+                let is_large = known.why.strip_prefix(AUTHOR).is_some_and(|why| why.starts_with(LARGE_HEADER));
+                let is_recent = known.stamp == candidate.stamp && now.since(known.last) < AGAIN_AFTER;
+                is_large || is_recent && is_for_good(&known.why)
             }) {
                 return Ok(true);
             }

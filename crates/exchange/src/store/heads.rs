@@ -257,7 +257,6 @@ impl Store {
     }
 
     /// Notes a head that its author made wrong, so that it is known and can be named.
-    #[expect(clippy::too_many_arguments, reason = "all of it is one row")]
     fn note_refused_head(
         &mut self,
         log: LogId,

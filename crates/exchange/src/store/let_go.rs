@@ -38,7 +38,8 @@ impl Store {
     /// are kept, and what is fetched again is the others. What was folded of them stays. Damaged
     /// files of the own log are named and stay: [`Store::accept_segment`] takes a good copy of one from a remote. Own
     /// files that were merged into others are let go when they are damaged: nothing is lost with them. So are own
-    /// attachments that are damaged before they came into a segment: whoever lacks them asks for them.
+    /// attachments that are damaged before they came into a segment: whoever lacks them asks for them. And so are damaged segments
+    /// that are kept for a later version of the program: they are fetched again.
     ///
     /// # Errors
     /// [`StoreError`].

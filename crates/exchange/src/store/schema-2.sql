@@ -5,7 +5,8 @@ CREATE TABLE later (
   digest BLOB NOT NULL, file TEXT NOT NULL, reader TEXT NOT NULL,
   PRIMARY KEY (log, file)
 ) STRICT, WITHOUT ROWID;
--- Why a head is as its author made it and cannot be used; its verdict is wrong then, and reader the version that found it so.
+-- Why a head is as its author made it and cannot be used; its verdict is wrong then, and reader the version that could not read it,
+-- or null for one that contradicts itself, which is so for every version.
 ALTER TABLE heads_seen ADD COLUMN why TEXT;
 -- Bytes to which the segments of a log that nobody approved were unpacked, whether or not they were good and are kept. name is that of
 -- the file, or empty for what would have been too much.

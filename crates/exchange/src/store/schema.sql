@@ -117,7 +117,7 @@ CREATE TABLE heard (
   log TEXT NOT NULL, file TEXT NOT NULL,
   PRIMARY KEY (log, file)
 ) STRICT, WITHOUT ROWID;
--- Heads that were verified. verdict is followed, old, shrunk or newer (needs an upgrade). reader is the version of the program
+-- Heads that were verified. verdict is followed, old, shrunk, wrong or newer (needs an upgrade). reader is the version of the program
 -- that could not read a newer one: another one looks at it again.
 CREATE TABLE heads_seen (
   log TEXT NOT NULL, digest BLOB NOT NULL, n INTEGER NOT NULL, track INTEGER NOT NULL,

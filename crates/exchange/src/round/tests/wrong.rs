@@ -227,10 +227,15 @@ fn a_header_that_is_too_large_is_its_authors_fault_and_a_damaged_prelude_is_not(
     device.advance(MINUTE);
     assert_eq!(device.round(&remote).problems, [Problem::StillWrong(name.clone(), why.clone())], "that is no news");
     assert_eq!(remote.take().gets, 0, "no copy will be better");
+    let found_at = |device: &Device| device.store.rejected("r", &name.path()).unwrap().unwrap().last;
+    let first = found_at(&device);
     for _ in 0..3 {
         device.advance(DAY);
-        device.round(&remote);
+        remote.inner.plant(&name.path(), &good);
+        let report = device.round(&remote);
+        assert_eq!(report.problems, [Problem::StillWrong(name.clone(), why.clone())]);
     }
+    assert_eq!(found_at(&device), first, "it is not read again, though the file changed");
     let (head, _) = device.store.signed_segments().unwrap().unwrap();
     assert_eq!(head.head().wants, []);
     let wrong = device.store.status().unwrap().log(author.log).unwrap().wrong.clone();
