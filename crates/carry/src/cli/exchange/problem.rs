@@ -18,11 +18,11 @@ pub(super) const LOST_ADVICE: &str =
 /// What it means that a file of this stream is missing where its device may not send it.
 pub(in crate::cli) fn unsent_advice(stream: &StreamName) -> String {
     if stream.as_str() == CODE {
-        "Its device may not send it there: `--code` of `carry remote add` there does. Else it may still be on its way, and nothing is to be done."
+        "Perhaps its device sends no code there, which `carry remote add` with --code there changes; else it is on its way, and nothing is to be done."
             .to_owned()
     } else {
         format!(
-            "A later version of Carry writes {stream}. Its device may not send it there, or it is still on its way; nothing is to be done."
+            "A later version of Carry writes {stream}. Perhaps its device sends none there, or it is on its way; nothing is to be done."
         )
     }
 }

@@ -17,17 +17,24 @@ pub(in crate::cli) fn show(shell: &Shell, rows: &[Row]) -> Result<(), Failure> {
     let worker = rows.iter().find(|row| row.worker == LEASE).map(|row| &row.status);
     let json = match look(shell) {
         Ok(None) => return Ok(()),
-        Ok(Some((0, _))) if worker.is_none_or(|worker| worker.message.is_none()) => return Ok(()),
-        Ok(Some((sessions, newest))) => OverviewJson {
-            sessions: Some(sessions),
-            newest: newest.map(|at| at.to_rfc3339()),
+        Ok(Some(Look { sessions: 0, conflicts: 0, .. })) if worker.is_none_or(|worker| worker.message.is_none()) => {
+            return Ok(());
+        }
+        Ok(Some(look)) => OverviewJson {
+            sessions: Some(look.sessions),
+            newest: look.newest.map(|at| at.to_rfc3339()),
+            conflicts: Some(look.conflicts),
             phase: worker.map(phase),
             error: worker.and_then(|worker| worker.message.clone()),
         },
         // That the archive cannot be read is no reason to say nothing of the repositories.
-        Err(failure) => {
-            OverviewJson { sessions: None, newest: None, phase: worker.map(phase), error: Some(failure.in_one_line()) }
-        }
+        Err(failure) => OverviewJson {
+            sessions: None,
+            newest: None,
+            conflicts: None,
+            phase: worker.map(phase),
+            error: Some(failure.in_one_line()),
+        },
     };
     if shell.out.is_json() {
         return shell.out.json(&json);
@@ -38,18 +45,33 @@ pub(in crate::cli) fn show(shell: &Shell, rows: &[Row]) -> Result<(), Failure> {
         let state = json.phase.map_or("no daemon archives them".to_owned(), |phase| format!("worker {phase}"));
         row("archived", format!("{}, {state}", text::count(sessions, "session")))?;
     }
+    if let Some(conflicts) = json.conflicts.filter(|conflicts| *conflicts > 0) {
+        let these = if conflicts == 1 { "shows it" } else { "shows them" };
+        let text =
+            format!("{} that devices said differently; `carry conflicts` {these}", text::count(conflicts, "thing"));
+        row("conflicts", shell.out.paint(style::WARNING, text))?;
+    }
     if let Some(error) = &json.error {
         row("attention", shell.out.paint(style::WARNING, text::line(error)))?;
     }
     Ok(())
 }
 
-/// How many sessions there are, and when the newest went on.
-fn look(shell: &Shell) -> Result<Option<(u64, Option<carry_kernel::clock::Timestamp>)>, Failure> {
+/// What the archive has.
+struct Look {
+    sessions: u64,
+    /// When the newest went on.
+    newest: Option<carry_kernel::clock::Timestamp>,
+    /// Things that two devices said differently of, without knowing of each other.
+    conflicts: u64,
+}
+
+fn look(shell: &Shell) -> Result<Option<Look>, Failure> {
     let Some(archive) = Archive::open_read_only(&shell.home)? else { return Ok(None) };
     let listed = archive.list(&Filter { all: true, limit: Some(1), ..Filter::default() })?;
     let newest = listed.sessions.first().and_then(|session| session.ended);
-    Ok(Some((text::len(&listed.sessions) + listed.more, newest)))
+    let conflicts = archive.conflict_count()?;
+    Ok(Some(Look { sessions: text::len(&listed.sessions) + listed.more, newest, conflicts }))
 }
 
 fn phase(worker: &Status) -> &'static str {
@@ -69,6 +91,7 @@ fn phase(worker: &Status) -> &'static str {
 struct OverviewJson {
     sessions: Option<u64>,
     newest: Option<String>,
+    conflicts: Option<u64>,
     phase: Option<&'static str>,
     error: Option<String>,
 }

@@ -157,11 +157,14 @@ fn conflicts_are_listed_with_every_value_and_settled() {
     );
     assert_eq!((&listed[0]["name"], &listed[0]["item"]), (&serde_json::Value::Null, &"later".into()));
 
+    let status = |world: &World| world.carry(&["status", "--all"]).stdout;
+    assert!(status(&world).contains("2 things that devices said differently; `carry conflicts` shows them"));
     let ran = world.ok(&["conflicts", "resolve", A, "name", "--take", "desk"]);
     assert_eq!(ran.raw, format!("Settled: name of {one} (The gate) is The gate.\n"));
     let done = json(&world, &["conflicts", "resolve", phantom.as_str(), "label:later", "--null"]);
     assert_eq!(done[0]["value"], serde_json::Value::Null);
     world.ok(&["conflicts"]).is(0, "", "There are no conflicts.\n");
+    assert!(!status(&world).contains("said differently"));
     assert_eq!(json(&world, &["sessions", "show", A])[0]["name"], "The gate");
     here.meet(&mut other, at(300));
     assert_eq!(other.strand.archive().conflict_count().expect("a count"), 0);
