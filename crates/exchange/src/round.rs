@@ -13,7 +13,6 @@ use crate::remote::{Class, Deadline, Remote, RemoteError};
 use crate::store::{Compacted, LogState, Statement, Store, StoreError, Way, describe};
 use crate::strand::Strand;
 
-mod adopt;
 mod collect;
 mod fetch;
 mod heads;

@@ -111,13 +111,10 @@ impl Round<'_> {
             Ok(Done::All | Done::AllButLost | Done::Some) => true,
             Err(_) => false,
         };
-        let is_good = is_all && is_through && !self.has_unread;
-        let noted = store.note_lost(&self.options.remote, log, &self.lost, is_good, now);
+        let is_all = is_all && is_through && !self.has_unread;
+        let noted = store.note_lost(&self.options.remote, log, &self.lost, is_all, now);
         let done = done?;
         noted?;
-        if is_all {
-            self.adopt(store, log, now)?;
-        }
         Ok(done)
     }
 

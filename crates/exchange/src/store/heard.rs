@@ -1,13 +1,10 @@
 //! What others may have read of this device's own logs, because it was put somewhere once. That stays so when what is noted of the
 //! place is forgotten.
 
-use std::collections::BTreeSet;
-
 use carry_kernel::db::rusqlite::{Connection, OptionalExtension as _};
 
-use super::rows::{digest, int, number};
+use super::rows::{digest, int};
 use super::{Store, StoreError};
-use crate::head::SignedHead;
 use crate::name::{Entry, Form, LogId, ObjectId, ObjectName};
 
 impl Store {
@@ -18,22 +15,6 @@ impl Store {
     /// [`StoreError`].
     pub fn was_heard(&self, object: &ObjectName) -> Result<bool, StoreError> {
         was_heard(self.db.conn(), object)
-    }
-
-    /// The lists of an own log that this device put somewhere, as far as it still knows: those that its heads name whose bytes are
-    /// kept.
-    pub(crate) fn lists_heard(&self, log: LogId) -> Result<BTreeSet<ObjectName>, StoreError> {
-        let sql = "SELECT n, digest, bytes FROM heads_signed WHERE log = ?1 AND bytes IS NOT NULL AND is_heard";
-        let mut rows = self.db.conn().prepare_cached(sql)?;
-        let mut rows = rows.query([log.to_string()])?;
-        let mut lists = BTreeSet::new();
-        while let Some(row) = rows.next()? {
-            let (n, digest, bytes) = (number(row, 0)?, digest(row, 1)?, row.get::<_, Vec<u8>>(2)?);
-            // One that is damaged here says nothing; `verify` names it.
-            let Ok(head) = SignedHead::read(&ObjectName::head(log, n, digest), &bytes) else { continue };
-            lists.extend(head.head().list.map(|list| ObjectName::list(log, list.digest)));
-        }
-        Ok(lists)
     }
 
     /// Notes that an object of an own log is somewhere. Of others' logs nothing is noted.

@@ -53,25 +53,6 @@ impl Store {
         })
     }
 
-    /// Notes files that this device wrote, and that lie at a remote whoever put them.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub(crate) fn note_puts(
-        &mut self,
-        remote: &str,
-        files: &[(String, u64)],
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.db.write(|tx| {
-            for (path, bytes) in files {
-                let sql = "INSERT OR IGNORE INTO put (remote, name, bytes, at_ms) VALUES (?1, ?2, ?3, ?4)";
-                tx.prepare_cached(sql)?.execute((remote, path, int(*bytes), now.as_millis()))?;
-            }
-            Ok(())
-        })
-    }
-
     /// Notes that a file that this device put is gone again.
     ///
     /// # Errors
