@@ -201,7 +201,7 @@ impl Capturer {
         // A handle has the configuration of the moment when it was opened.
         let opened_ns = crate::shadow_index::file_clock_ns();
         let (repo, rules) = match (&request.look, &self.repo, &self.memory) {
-            (Look::At(_), Some(repo), Some(memory)) if memory.rules == rules::Stamps::of(&repo.gix()) => {
+            (Look::At(_), Some(repo), Some(memory)) if rules::Stamps::of(&repo.gix()).certainly_same(&memory.rules) => {
                 (repo.clone(), memory.rules.clone())
             }
             _ => {

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::rc::Rc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
@@ -41,6 +42,11 @@ impl TestRepo {
         // No background work of Git's own that could run beside the test.
         repo.git(["config", "gc.auto", "0"]);
         repo.git(["config", "maintenance.auto", "false"]);
+        for rules in [".git/config", ".git/info/exclude"] {
+            if repo.path(rules).exists() {
+                repo.age(rules);
+            }
+        }
         repo
     }
 
@@ -69,6 +75,18 @@ impl TestRepo {
     pub fn command(&self) -> Command {
         self.now.set(self.now.get() + 60);
         git::command(&self.root, &self.home(), self.now.get())
+    }
+    /// Sets a file's time of change back to long ago, so that no time stamp leaves in doubt whether it changed since it was
+    /// read, however quickly that came.
+    #[track_caller]
+    pub fn age(&self, path: impl AsRef<Path>) -> &Self {
+        let path = self.path(path);
+        fs::File::options()
+            .write(true)
+            .open(&path)
+            .and_then(|file| file.set_modified(UNIX_EPOCH + Duration::from_secs(git::EPOCH)))
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        self
     }
     /// Runs `git`, which must succeed; returns what it printed.
     #[track_caller]

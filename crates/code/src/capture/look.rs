@@ -275,7 +275,7 @@ impl Looker<'_> {
             || memory.absent.len() > ABSENT_MAX
             || memory.ignore != self.settings.ignore
             || memory.untracked != self.untracked
-            || memory.rules != self.rules
+            || !self.rules.certainly_same(&memory.rules)
             || paths.iter().any(special)
             || store.rewrites()
             || !store_has(self.gix, &memory.tree)

@@ -43,10 +43,10 @@ pub(super) fn digest(repo: &gix::Repository) -> [u8; 32] {
 }
 
 /// The status of the files that a capturer must see unchanged to go on from what it remembers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Stamps {
     files: Vec<Stamp>,
-    /// Whether the files may have changed while they were read; then nothing equals this.
+    /// Whether the files may have changed while they were read.
     doubtful: bool,
 }
 
@@ -60,6 +60,11 @@ impl Stamps {
     pub(super) fn read_at(mut self, ns: i64) -> Self {
         self.doubtful = self.files.iter().any(|f| f.stat.is_racy(ns));
         self
+    }
+
+    /// Whether the files are certainly the same as then: never while either is in doubt.
+    pub(super) fn certainly_same(&self, then: &Self) -> bool {
+        !self.doubtful && !then.doubtful && self.files == then.files
     }
 }
 
@@ -83,4 +88,23 @@ fn stamps(repo: &gix::Repository) -> Vec<Stamp> {
         files.push(path);
     }
     files.iter().map(|f| Stamp::of(f)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use carry_testkit::repo::TestRepo;
+
+    #[test]
+    fn what_was_in_doubt_is_the_same_as_nothing() {
+        let repo = TestRepo::new();
+        let gix = gix::open(repo.root()).unwrap();
+        let certain = Stamps::of(&gix);
+        assert!(certain.certainly_same(&Stamps::of(&gix)));
+        // Read when the file system's clock still said the time of the newest of the files.
+        let doubtful = certain.clone().read_at(certain.files[0].stat.mtime_total_ns());
+        assert!(!certain.certainly_same(&doubtful));
+        assert!(!doubtful.certainly_same(&certain));
+        assert!(!doubtful.certainly_same(&doubtful.clone()));
+    }
 }

@@ -34,19 +34,29 @@ fn capture(capturer: &mut Capturer, look: Look) -> Report {
     capturer.capture(&request).expect("a capture")
 }
 
-/// Lets every file of the repository look as if it had been written long ago: one that was written in this moment may
-/// be written again in it, and has to be read.
+/// Lets every file of the repository, and what Git's rules for it come from, look as if it had been written long ago: one
+/// that was written in this moment may be written again in it, and has to be read.
 fn age(folder: &Path) {
-    let long_ago = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
     for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
         let path = entry.path();
-        if path.is_dir() && entry.file_name() != ".git" {
+        if entry.file_name() == ".git" {
+            ["config", "info/exclude"]
+                .iter()
+                .map(|rules| path.join(rules))
+                .filter(|f| f.exists())
+                .for_each(|f| age_file(&f));
+        } else if path.is_dir() {
             age(&path);
         } else if path.is_file() {
-            let file = std::fs::File::options().write(true).open(&path).expect("a file");
-            file.set_modified(long_ago).expect("times can be set");
+            age_file(&path);
         }
     }
+}
+
+fn age_file(path: &Path) {
+    let long_ago = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let file = std::fs::File::options().write(true).open(path).expect("a file");
+    file.set_modified(long_ago).expect("times can be set");
 }
 
 #[test]
