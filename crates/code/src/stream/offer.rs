@@ -12,6 +12,7 @@ use carry_kernel::disk::DiskError;
 use carry_kernel::fault;
 
 use super::identity::RepositoryId;
+use super::pack::StandsOn;
 use super::payload::{KIND, KIND_VERSION, LinePayload, SNAPSHOTS_MAX};
 use super::places::Place;
 use super::standing::LineStanding;
@@ -162,9 +163,9 @@ fn say(strand: &mut CodeStrand, store: &mut Store, due: &Due, now: Timestamp) ->
         }
         let is_here = |one: &SaidSnapshot| pinned.contains(&one.snapshot) && gix.has_object(one.snapshot);
         let next = kept::next(&said, &line, &is_here);
-        let stands_on: Vec<ObjectId> = match &next.base {
-            Some(base) => vec![base.snapshot],
-            None => pack::boundary(repo, due.tip.commit, !place.identity.urls.is_empty())?,
+        let stands_on = match &next.base {
+            Some(base) => StandsOn::Snapshot(base.snapshot),
+            None => StandsOn::Commits(pack::boundary(repo, due.tip.commit, !place.identity.urls.is_empty())?),
         };
         if !allows_secrets(strand) {
             let found = pack::secrets(repo, due.tip.commit, &stands_on)?;
@@ -181,8 +182,8 @@ fn say(strand: &mut CodeStrand, store: &mut Store, due: &Due, now: Timestamp) ->
         };
         // A snapshot that was said comes from this log alone; the rest is had from a Git remote.
         let (base, elsewhere): (&[ObjectId], Vec<ObjectId>) = match &next.base {
-            Some(_) => (&stands_on, cut_off),
-            None => (&[], [&stands_on[..], &cut_off].concat()),
+            Some(_) => (stands_on.commits(), cut_off),
+            None => (&[], [stands_on.commits(), &cut_off].concat()),
         };
         let provides = [id.attachment(due.tip.commit)];
         store.attach_on(&strand.stream, &provides, &ids(base), &ids(&elsewhere), &mut content)?;

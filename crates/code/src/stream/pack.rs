@@ -22,6 +22,26 @@ const LISTING_BYTES_MAX: u64 = 4 << 30;
 /// Longest line of it that is looked at, in bytes.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
+/// What a pack stands on: whoever takes it in has that, with all it reaches.
+pub(super) enum StandsOn {
+    /// Nothing.
+    Nothing,
+    /// A snapshot that the log brings.
+    Snapshot(ObjectId),
+    /// Commits that are had from a Git remote. What they stand on themselves, a shallow clone does not have.
+    Commits(Vec<ObjectId>),
+}
+
+impl StandsOn {
+    pub(super) fn commits(&self) -> &[ObjectId] {
+        match self {
+            Self::Nothing => &[],
+            Self::Snapshot(snapshot) => std::slice::from_ref(snapshot),
+            Self::Commits(commits) => commits,
+        }
+    }
+}
+
 /// The commits on remote-tracking branches where the history of `commit` leaves what Git remotes have. Whoever has a clone
 /// has these, or gets them from where we did. None where no remote can be reached from elsewhere.
 pub(super) fn boundary(repo: &Repo, commit: ObjectId, has_remote: bool) -> Result<Vec<ObjectId>, StreamError> {
@@ -42,7 +62,7 @@ pub(super) fn boundary(repo: &Repo, commit: ObjectId, has_remote: bool) -> Resul
 }
 
 /// The commits whose parents a shallow repository does not have, among those that a pack would hold: the parents are needed.
-pub(super) fn cut_off(repo: &Repo, commit: ObjectId, needs: &[ObjectId]) -> Result<Vec<ObjectId>, StreamError> {
+pub(super) fn cut_off(repo: &Repo, commit: ObjectId, on: &StandsOn) -> Result<Vec<ObjectId>, StreamError> {
     if !is_shallow(repo) {
         return Ok(Vec::new());
     }
@@ -51,7 +71,7 @@ pub(super) fn cut_off(repo: &Repo, commit: ObjectId, needs: &[ObjectId]) -> Resu
     let ends: HashSet<ObjectId> = text.lines().filter_map(|line| ObjectId::from_hex(line).ok()).collect();
     let mut command = git::command(repo.root());
     command.args(["rev-list", "--stdin"]);
-    let listed = text_of(repo, "where its history is cut off", command, Input::Text(revisions(repo, commit, needs)?))?;
+    let listed = text_of(repo, "where its history is cut off", command, Input::Text(revisions(repo, commit, on)?))?;
     let gix = repo.gix();
     let mut parents = Vec::new();
     for end in listed.lines().filter_map(|line| ObjectId::from_hex(line).ok()).filter(|id| ends.contains(id)) {
@@ -61,7 +81,7 @@ pub(super) fn cut_off(repo: &Repo, commit: ObjectId, needs: &[ObjectId]) -> Resu
     }
     parents.sort();
     parents.dedup();
-    parents.retain(|parent| !needs.contains(parent));
+    parents.retain(|parent| !on.commits().contains(parent));
     if parents.len() > BOUNDARY_MAX {
         let message = "its history is cut off in too many places".to_owned();
         return Err(StreamError::Git { what: "a pack".to_owned(), repo: repo.root().to_owned(), message });
@@ -70,11 +90,11 @@ pub(super) fn cut_off(repo: &Repo, commit: ObjectId, needs: &[ObjectId]) -> Resu
 }
 
 /// Secrets in what a pack would hold.
-pub(super) fn secrets(repo: &Repo, commit: ObjectId, needs: &[ObjectId]) -> Result<Vec<Finding>, StreamError> {
+pub(super) fn secrets(repo: &Repo, commit: ObjectId, on: &StandsOn) -> Result<Vec<Finding>, StreamError> {
     let mut command = git::command(repo.root());
     command.args(["rev-list", "--objects", "--stdin"]);
     let mut screen = Screen { gix: repo.gix(), line: Vec::new(), found: Vec::new() };
-    let input = Input::Text(revisions(repo, commit, needs)?);
+    let input = Input::Text(revisions(repo, commit, on)?);
     run(repo, "what would be said", command, input, LISTING_BYTES_MAX, &mut screen)?;
     screen.end_line();
     screen.found.sort();
@@ -83,20 +103,15 @@ pub(super) fn secrets(repo: &Repo, commit: ObjectId, needs: &[ObjectId]) -> Resu
     Ok(screen.found)
 }
 
-/// Makes the pack of everything that `commit` reaches and `needs` do not, in a file without a name.
-pub(super) fn make(
-    repo: &Repo,
-    commit: ObjectId,
-    needs: &[ObjectId],
-    bytes_max: u64,
-) -> Result<(File, u64), StreamError> {
+/// Makes the pack of everything that `commit` reaches and what it stands on does not, in a file without a name.
+pub(super) fn make(repo: &Repo, commit: ObjectId, on: &StandsOn, bytes_max: u64) -> Result<(File, u64), StreamError> {
     let mut command = git::command(repo.root());
     // One thread makes the same pack of the same objects, and leaves the other cores to whoever works.
     command.args(["-c", "pack.threads=1", "-c", "pack.writeBitmapHashCache=false", "pack-objects"]);
     // With bitmaps Git also leaves out what commits have that nothing here stands on.
     command.args(["--revs", "--thin", "--stdout", "--delta-base-offset", "--no-use-bitmap-index", "--quiet"]);
     let mut file = tempfile::tempfile_in(repo.objects_dir())?;
-    let input = Input::Text(revisions(repo, commit, needs)?);
+    let input = Input::Text(revisions(repo, commit, on)?);
     run(repo, "the pack of a snapshot", command, input, bytes_max, &mut file)?;
     rewind(&mut file)?;
     // What readers refuse is not said.
@@ -120,9 +135,9 @@ fn rewind(file: &mut File) -> io::Result<()> {
 /// As Git reads them: what is wanted, and what is not.
 ///
 /// Git takes the files of a commit that is not wanted for known only where what is wanted stands on it. A snapshot stands on no
-/// other one, so that the trees of what is needed are named besides, and those of what a snapshot stands on: its side commit has
-/// what was staged.
-fn revisions(repo: &Repo, commit: ObjectId, needs: &[ObjectId]) -> Result<String, StreamError> {
+/// other one, so that the trees of what is needed are named besides, and those of what a needed snapshot stands on: it came with
+/// them, and its side commit has what was staged.
+fn revisions(repo: &Repo, commit: ObjectId, on: &StandsOn) -> Result<String, StreamError> {
     let gix = repo.gix();
     let mut input = format!("{commit}\n");
     let mut add = |id: ObjectId| -> Result<Vec<ObjectId>, StreamError> {
@@ -134,15 +149,16 @@ fn revisions(repo: &Repo, commit: ObjectId, needs: &[ObjectId]) -> Result<String
         }
         Ok(raw.parent_ids().collect())
     };
-    for need in needs {
-        for parent in add(*need)? {
+    for need in on.commits() {
+        let parents = add(*need)?;
+        if let StandsOn::Snapshot(_) = on {
             // One of a shallow clone may not be here.
-            if gix.has_object(parent) {
+            for parent in parents.into_iter().filter(|parent| gix.has_object(*parent)) {
                 add(parent)?;
             }
         }
     }
-    needs.iter().for_each(|id| input.push_str(&format!("^{id}\n")));
+    on.commits().iter().for_each(|id| input.push_str(&format!("^{id}\n")));
     Ok(input)
 }
 

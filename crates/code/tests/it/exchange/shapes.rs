@@ -144,6 +144,28 @@ fn a_shallow_clone_says_and_takes() {
 }
 
 #[test]
+fn what_a_shallow_clone_does_not_have_of_a_remotes_history_comes_along() {
+    let git = seeded(&[]);
+    git.write("file", "two\n").commit_all("second");
+    let url = format!("file://{}", git.root().display());
+    git.git(["clone", "-q", "--depth=1", &url, "../shallow"]);
+    let shallow = git.at("../shallow");
+    git.git(["remote", "add", "origin", "https://example.org/team/tool"]);
+    shallow.git(["remote", "set-url", "origin", "https://example.org/team/tool"]);
+    git.git(["update-ref", "refs/remotes/origin/main", "HEAD"]);
+    let (mut a, mut b) = (Side::over(git), Side::over(shallow));
+    b.trust(&a);
+    // A file as it was before the only commit that the shallow clone has, and then something that stands on it.
+    a.rig.git.git(["checkout", "-q", "HEAD~1", "--", "file"]);
+    for content in ["one", "two"] {
+        let snapshot = a.says(content);
+        assert_eq!(b.pull(&a).n_waiting, 0);
+        assert_eq!(b.snapshots(&a.line())[0], snapshot.commit);
+    }
+    b.rig.fsck();
+}
+
+#[test]
 fn a_repository_that_was_made_for_it_takes_what_waits() {
     let git = seeded(&[]);
     git.write("second", "x").commit_all("second");
