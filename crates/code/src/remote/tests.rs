@@ -276,7 +276,7 @@ fn a_silent_run_is_ended_with_all_it_started() {
     let pid_file = dir.path().join("pid");
     let script = format!("sleep 600 & echo $! > '{}'; wait", pid_file.display());
     let began = Instant::now();
-    let (ended, _) = run(&script, Duration::from_millis(300), &AtomicBool::new(false));
+    let (ended, _) = run(&script, Duration::from_secs(3), &AtomicBool::new(false));
     let error = ended.unwrap_err();
     assert_eq!(error.reason(), Some(Reason::TimedOut));
     assert!(!error.to_string().contains("u:p"), "{error}");
@@ -301,9 +301,9 @@ fn a_cancelled_run_ends_at_once() {
 #[test]
 fn a_connection_that_is_kept_open_does_not_hold_a_run_up() {
     let began = Instant::now();
-    let (ended, _) = run("sleep 9 & exit 0", LONG, &AtomicBool::new(false));
+    let (ended, _) = run("sleep 60 & exit 0", LONG, &AtomicBool::new(false));
     assert!(ended.unwrap().success);
-    assert!(began.elapsed() < Duration::from_secs(8));
+    assert!(began.elapsed() < Duration::from_secs(50));
 }
 
 #[test]

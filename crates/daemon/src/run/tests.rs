@@ -2,7 +2,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use carry_code::registry::{Added, Registry, Tree, TreeState};
 use carry_code::repo::Repo;

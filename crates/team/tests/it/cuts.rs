@@ -107,8 +107,8 @@ fn a_server_that_goes_silent_is_not_waited_for_for_ever() {
     let (database, _) = store_at(shared());
     let proxy = Proxy::start(shared().address());
     let limits = carry_team::postgres::Limits {
-        statement: std::time::Duration::from_millis(300),
-        bulk: std::time::Duration::from_millis(300),
+        statement: std::time::Duration::from_secs(2),
+        bulk: std::time::Duration::from_secs(2),
         ..Default::default()
     };
     let mut sink = Postgres::with_limits(&behind(&proxy, &database), limits);

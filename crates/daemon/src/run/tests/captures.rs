@@ -153,15 +153,17 @@ fn another_process_at_the_same_tree_is_waited_for() {
     world.quiet(tree);
     let before = world.worker(tree).cycles;
     let mut lease = Lease::open(&world.ctx.home, Owner::this_process()).unwrap().with_clock(world.clock.clone());
-    let ttl = Duration::from_millis(1500);
-    let taken = lease.acquire(&format!("code/{}", tree.id), ttl, world.clock.steady()).unwrap();
-    assert!(matches!(taken, Outcome::Granted(_)), "{taken:?}");
+    let name = format!("code/{}", tree.id);
+    let Outcome::Granted(held) = lease.acquire(&name, Duration::from_secs(3600), world.clock.steady()).unwrap() else {
+        panic!()
+    };
     write(&tree.root.join("file"), "two\n");
     world.until("it is told that somebody else is at it", || {
         world.worker(tree).reason == Some(carry_kernel::worker::Reason::Busy)
     });
     assert_eq!(world.worker(tree).cycles, before);
-    world.until("the other one's time is over", || world.snapshot_of(tree, "file").as_deref() == Some("two\n"));
+    lease.release(held).unwrap();
+    world.until("the other one is done", || world.snapshot_of(tree, "file").as_deref() == Some("two\n"));
 }
 
 #[test]

@@ -325,10 +325,8 @@ fn a_long_push_delays_no_capture_and_ends_with_the_daemon() {
         world.change(&tree, &format!("{n}\n"));
     }
     assert_eq!(fake.pushes("origin"), 1, "one at a time");
-    let started = Instant::now();
     world.stop();
-    assert!(fake.was_cancelled.load(Ordering::SeqCst));
-    assert!(started.elapsed() < carry_kernel::worker::Settings::default().grace);
+    assert!(fake.was_cancelled.load(Ordering::SeqCst), "it is told, not waited for");
 }
 
 #[test]

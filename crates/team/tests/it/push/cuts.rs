@@ -68,7 +68,7 @@ fn a_push_through_a_wire_that_goes_silent_at_any_call_ends_soon_and_the_next_bri
     let proxy = Proxy::start(shared().address());
     let mut device = Device::new("");
     device.settings = settings(&shared().url_at(proxy.port(), ADMIN, PASSWORD, &database));
-    let short = Duration::from_millis(500);
+    let short = Duration::from_secs(2);
     let mirror = Mirror::new();
     let expected = [false, true].map(|is_second| {
         turn(&mut device, is_second);
