@@ -13,7 +13,8 @@ use carry_exchange::location::Location;
 use carry_exchange::name::LogId;
 use carry_exchange::plan::Budget;
 use carry_exchange::remote::{
-    BucketRemote, ClientError, Environment, FolderRemote, OpenError, PeerRemote, Remote, Retry, Retrying, WebDavRemote,
+    BucketRemote, ClientError, Environment, FolderRemote, OpenError, PeerRemote, Remote, Retry, Retrying, Throttled,
+    WebDavRemote,
 };
 use carry_exchange::round::{Collect, Direction, Options};
 use carry_exchange::store::{Identity, Room, Setup, Statement, Store, StoreError};
@@ -231,11 +232,20 @@ impl Ground {
         mask::redactor(&self.ctx.home, &self.settings.allow)
     }
 
-    /// A remote, asked again where that helps. `log` is the log that this device writes. Touches nothing.
+    /// A remote, asked again where that helps, and as fast as the settings let it be. `log` is the log that this device writes. Touches nothing.
     ///
     /// # Errors
     /// [`ConnectError`].
     pub fn connect(&self, remote: &RemoteSettings, log: LogId) -> Result<Box<dyn Remote>, ConnectError> {
+        let connected = self.connect_unlimited(remote, log)?;
+        Ok(match remote.rate {
+            Some(rate) => Box::new(Throttled::new(connected, rate, Arc::clone(&self.ctx.clock))),
+            None => connected,
+        })
+    }
+
+    /// The same, as fast as it goes.
+    fn connect_unlimited(&self, remote: &RemoteSettings, log: LogId) -> Result<Box<dyn Remote>, ConnectError> {
         let mut seed = [0; 8];
         random(&mut seed).map_err(ConnectError::Random)?;
         let seed = u64::from_le_bytes(seed);

@@ -22,7 +22,7 @@
 //!
 //! [`WebDavRemote`] says how a folder over WebDAV is asked.
 //!
-//! Retrying and failing on purpose are wrappers of the same trait: [`Retrying`], [`Faulty`].
+//! Retrying, going slowly and failing on purpose are wrappers of the same trait: [`Retrying`], [`Throttled`], [`Faulty`].
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -46,6 +46,7 @@ mod memory;
 mod peer;
 mod pipe;
 mod retry;
+mod throttle;
 mod trust;
 mod webdav;
 
@@ -59,6 +60,7 @@ pub use http::client::ClientError;
 pub use memory::MemoryRemote;
 pub use peer::{PeerRemote, Token, TokenError};
 pub use retry::{Pause, Retry, Retrying, SystemPause};
+pub use throttle::Throttled;
 pub use webdav::{Login, LoginError, WebDavRemote};
 
 /// Files that one page of a listing has at most: what S3 gives at once, and little memory.

@@ -143,6 +143,7 @@ fn instead(key: &str) -> Option<&'static str> {
         "exchange.private" => "It is a list of names of remotes: [\"NAME\", …]. `carry remote list` lists them.",
         "exchange.token_files" => "`carry remote add NAME PLACE --token-file FILE` names one.",
         "exchange.ca_files" => "`carry remote add NAME PLACE --ca-file FILE` names one.",
+        "exchange.rates" => "It is a list: [\"NAME=500 KiB\", …]. `carry remote list` lists the remotes.",
         "sessions.roots" => "It is a list: [\"AGENT=/absolute/path\", …]. `carry sessions sources` lists the agents.",
         "sessions.disabled" => "`carry sessions sources` lists the sources.",
         "team.stores" | "team.url" | "team.url_file" => "`carry team init` sets a store up and remembers it.",

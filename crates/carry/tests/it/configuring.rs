@@ -353,6 +353,8 @@ fn a_value_of_the_wrong_shape_is_refused_with_the_command_that_sets_it() {
         ("exchange.private", "[\"nobody\"]", "it names \"nobody\", which is no remote", "carry remote list"),
         ("exchange.token_files", "/secret", "entry 1: it is not \"name=path\"", "--token-file FILE"),
         ("exchange.ca_files", "[\"nas=/x\"]", "entry 1: there is no remote of that name", "--ca-file FILE"),
+        ("exchange.rates", "[\"nas=1m\"]", "entry 1: there is no remote of that name", "carry remote list"),
+        ("exchange.rates", "fast", "entry 1: it is not \"name=size\"", "[\"NAME=500 KiB\""),
         ("sessions.roots", "vim", "it holds \"vim\", which is not \"agent=/absolute/path\"", "carry sessions sources"),
         ("sessions.disabled", "vim", "it holds \"vim\", but the sources are ", "carry sessions sources"),
         ("team.stores", "5", "entry 1: ", "carry team init"),

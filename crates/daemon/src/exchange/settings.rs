@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -72,6 +73,15 @@ pub const KEYS: &[Key] = &[
         repo: RepoRule::Ignored,
         is_address: false,
         doc: "Files (PEM) with the certificate that a remote at an https:// or dav+https:// address signs its own with, each as \"name=path\"; it counts besides those of this machine.",
+    },
+    Key {
+        name: "exchange.rates",
+        aliases: &[],
+        kind: Kind::List,
+        default: "[]",
+        repo: RepoRule::Ignored,
+        is_address: false,
+        doc: "How much a second goes to and comes from a remote at the most, on the average, each as \"name=size\" (hub=500 KiB), from 16 KiB on. One file goes in one go, and the next waits for it. Unset: as fast as it goes.",
     },
     Key {
         name: "exchange.quiet",
@@ -161,6 +171,8 @@ pub struct RemoteSettings {
     pub token: Option<Token>,
     /// A file with certificates that count besides those of this machine; only for peers and WebDAV.
     pub ca_file: Option<PathBuf>,
+    /// Bytes a second that are moved at the most, on the average.
+    pub rate: Option<NonZeroU64>,
 }
 
 impl RemoteSettings {

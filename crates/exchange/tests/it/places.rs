@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use carry_exchange::location::{Bucket, Location};
 use carry_exchange::remote::{
-    BucketRemote, Environment, Faults, Faulty, FolderRemote, Login, MemoryRemote, Retry, Retrying, Ways, WebDavRemote,
+    BucketRemote, Environment, Faults, Faulty, FolderRemote, Login, MemoryRemote, Retry, Retrying, Throttled, Ways,
+    WebDavRemote,
 };
 use carry_kernel::clock::{Clock, SystemClock};
 use carry_testkit::apache::{self, Apache};
@@ -37,6 +38,7 @@ contract! {
     webdav_that_knows_little: Some(Rig::webdav(little()));
     webdav_of_apache: Some(Rig::apache());
     unsteady_webdav: Some(Rig::unsteady_webdav(4));
+    throttled: Some(Rig::throttled());
     unsteady: Some(Rig::unsteady(1));
     unsteady_otherwise: Some(Rig::unsteady(2));
 }
@@ -82,6 +84,22 @@ impl Rig {
             is_exclusive: ways.link || ways.rename_new,
             is_guarded: false,
             _held: held,
+        }
+    }
+
+    /// A place that goes slowly.
+    pub(crate) fn throttled() -> Self {
+        let memory = MemoryRemote::new("memory");
+        let plant = plant_in(memory.clone());
+        let rate = std::num::NonZeroU64::MIN;
+        let remote = Throttled::with_pause(memory, rate, Arc::new(SystemClock), NoTime);
+        Self {
+            remote: Box::new(remote),
+            plant,
+            repeats: false,
+            is_exclusive: true,
+            is_guarded: false,
+            _held: Box::new(()),
         }
     }
 

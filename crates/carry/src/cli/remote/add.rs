@@ -98,6 +98,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         has_code: false,
         is_private: false,
         token: named.as_ref().and_then(|remote| remote.token.clone()),
+        rate: named.as_ref().and_then(|remote| remote.rate),
         ca_file: named.and_then(|remote| remote.ca_file),
     };
     let connected = ground.connect(&remote, store.log())?;

@@ -19,7 +19,7 @@ pub(super) struct Args {
 }
 
 /// The lists that speak of remotes as `name=…`.
-const NAMED: [&str; 3] = ["exchange.remotes", "exchange.token_files", "exchange.ca_files"];
+const NAMED: [&str; 4] = ["exchange.remotes", "exchange.token_files", "exchange.ca_files", "exchange.rates"];
 /// The lists of names.
 const NAMES: [&str; 2] = ["exchange.code", "exchange.private"];
 

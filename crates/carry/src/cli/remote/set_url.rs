@@ -158,6 +158,7 @@ impl New<'_> {
             is_private,
             token: named.and_then(|named| named.token.clone()),
             ca_file: named.and_then(|named| named.ca_file.clone()),
+            rate: named.and_then(|named| named.rate),
         })
     }
 

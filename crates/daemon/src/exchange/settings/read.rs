@@ -1,12 +1,16 @@
 //! How the configuration is read. No warning repeats a place that may hold a secret.
 
 use std::ffi::OsString;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use carry_exchange::location::Location;
-use carry_kernel::config::Config;
+use carry_kernel::config::{Config, parse_size};
 
 use super::{RemoteSettings, Token, is_remote_name, token_variable};
+
+/// A slower line looks like one that hangs.
+const RATE_MIN: u64 = 16 * 1024;
 
 /// Reading under way.
 pub(super) struct Reading<'c> {
@@ -42,6 +46,7 @@ impl Reading<'_> {
             remote.token.get_or_insert(Token::File(path));
         });
         self.files("exchange.ca_files", &mut remotes, &|remote, path| remote.ca_file = Some(path));
+        self.rates(&mut remotes);
         remotes
     }
 
@@ -70,6 +75,7 @@ impl Reading<'_> {
             is_private: is_peer,
             token: token.map(Token::Said),
             ca_file: None,
+            rate: None,
         })
     }
 
@@ -83,6 +89,31 @@ impl Reading<'_> {
             return Err("a folder is named from / or ~/ on".to_owned());
         }
         Location::parse(&expanded, Path::new("/")).map_err(|error| error.to_string())
+    }
+
+    /// How fast each may be.
+    fn rates(&mut self, remotes: &mut [RemoteSettings]) {
+        for (at, said) in self.config.list("exchange.rates").iter().enumerate() {
+            let mut warn = |why: &str| self.warnings.push(format!("`exchange.rates`, entry {}: {why}.", at + 1));
+            let Some((name, size)) = said.split_once('=').map(|(name, size)| (name.trim(), size.trim())) else {
+                warn("it is not \"name=size\"");
+                continue;
+            };
+            let rate = match parse_size(size) {
+                Ok(bytes) => NonZeroU64::new(bytes).filter(|rate| rate.get() >= RATE_MIN),
+                Err(why) => {
+                    warn(&why);
+                    continue;
+                }
+            };
+            match (remotes.iter_mut().find(|remote| remote.name == name), rate) {
+                (Some(_), None) => {
+                    warn("less than 16 KiB a second is too slow; without an entry it goes as fast as it can")
+                }
+                (Some(remote), rate) => remote.rate = rate,
+                (None, _) => warn("there is no remote of that name"),
+            }
+        }
     }
 
     /// The files that `key` gives to remotes at an `https://` or `dav+https://` address.

@@ -110,3 +110,20 @@ fn a_grace_period_that_takes_from_readers_is_not_taken() {
     assert_eq!((settings.grace, settings.poll), (Duration::from_secs(3600), Some(Duration::from_secs(2))));
     assert_eq!(settings.warnings.len(), 1);
 }
+
+#[test]
+fn each_remote_is_as_fast_as_it_is_said_to_be() {
+    let remotes = r#"["nas=/mnt/nas", "b=s3://bucket", "c=/mnt/c"]"#;
+    let rates = r#"["b=1.5 MiB", "nas = 500k", "c=1k", "gone=1m", "fast", "c=fast"]"#;
+    let settings = read(&[("exchange.remotes", remotes), ("exchange.rates", rates)], &[]);
+    let found: Vec<_> = settings.remotes.iter().map(|remote| remote.rate.map(std::num::NonZeroU64::get)).collect();
+    assert_eq!(found, [Some(500 * 1024), Some(1536 * 1024), None]);
+    let entries =
+        |n: usize| settings.warnings.iter().filter(|warning| warning.contains(&format!("entry {n}: "))).count();
+    assert_eq!([1, 2, 3, 4, 5, 6].map(entries), [0, 0, 1, 1, 1, 1], "{:#?}", settings.warnings);
+    let slower = read(&[("exchange.remotes", remotes), ("exchange.rates", r#"["nas=100k", "b=1.5m"]"#)], &[]);
+    assert!(
+        settings.differ_for("nas", &slower) && !settings.differ_for("b", &slower),
+        "a round goes by what holds now"
+    );
+}
