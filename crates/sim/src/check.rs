@@ -1,4 +1,5 @@
-//! What must hold, judged by code that shares nothing with the program but the format's types.
+//! What must hold. What was said and what devices show is judged by the [model](crate::model), which shares nothing with the
+//! program but the format's types; what a head needs and what a store holds, with the program's own plan and reading.
 
 use carry_exchange::store::LogState;
 

@@ -16,7 +16,8 @@ use crate::wire::Shell;
 ///
 /// Shows what goes and asks. The agent's own file stays where it is, and is not archived again. Subagents of the session
 /// stay. Where devices exchange sessions, it is hidden here at once, and goes from all of them when `sessions.undo_window` is
-/// over; until then `carry sessions undelete` takes it back.
+/// over; until then `carry sessions undelete` takes it back. Its masked text may go on lying in files of the exchange until
+/// these are merged with others.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The sessions

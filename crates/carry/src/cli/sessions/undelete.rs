@@ -35,8 +35,8 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
             (Err(_), Some(id)) if is_named(&id)? => (id.clone(), id.to_string()),
             (Err(error @ FindError::None { .. }), _) => {
                 return Err(Failure::failed(error.to_string()).hint(
-                    "`carry sessions deleted` lists what was deleted or is about to be, by Carry's ids: of what is gone nothing else \
-                     is kept.",
+                    "`carry sessions deleted` lists what was deleted or is about to be, by Carry's ids: the archive keeps nothing \
+                     else of what is gone.",
                 ));
             }
             (Err(error), _) => return Err(error.into()),
