@@ -51,6 +51,7 @@ mod open;
 mod places;
 mod read;
 mod records;
+mod rejection;
 mod room;
 mod round;
 mod rounds;
@@ -80,11 +81,11 @@ pub use lost::{LostRow, look_at_lost};
 pub use object::{ObjectBytes, ObjectPlace};
 pub use places::Incoming;
 pub(crate) use read::describe;
+pub use rejection::Rejection;
 pub(crate) use room::UNPACKED_ALL;
 pub use room::{
     DiskRoom, FREE_BYTES, FREE_PERCENT, Free, Limit, Room, UNAPPROVED_BYTES, UNAPPROVED_LOG_BYTES, disk_room,
 };
-pub(crate) use round::AUTHOR;
 pub use round::{Put, Rejected};
 pub use rounds::{RoundRow, Way, Went, look_at_rounds};
 pub(crate) use rows::{number, parsed, track};

@@ -10,7 +10,8 @@ use super::{Problem, Reached, Round, RoundError};
 use crate::limits::HEAD_BYTES_MAX;
 use crate::name::{Folder, Form, ObjectName};
 use crate::remote::{Class, Got, Part, RemoteError, RemoteFile};
-use crate::store::{AUTHOR, Limit, Store, StoreError, UNPACKED_ALL, WAYS, describe};
+use crate::segment::SegmentError;
+use crate::store::{Limit, Rejection, Store, StoreError, UNPACKED_ALL, WAYS, describe};
 
 /// How long a file that is short must not have changed before it is called damaged instead of arriving.
 const ARRIVING_FOR: Duration = Duration::from_secs(10 * 60);
@@ -21,9 +22,6 @@ const ARRIVING_FOR: Duration = Duration::from_secs(10 * 60);
 const FULL_FOR: Duration = Duration::from_secs(10);
 /// When a file that was damaged is read again though it looks the same: the reading may have been at fault.
 pub(super) const AGAIN_AFTER: Duration = Duration::from_secs(60 * 60);
-/// How the reason begins where a header is larger than any may be. It was read to its end and is the one that was named, which
-/// may be a gigabyte: that is so of every copy, whatever becomes of the file.
-const LARGE_HEADER: &str = "the segment is not what was named: the segment's header has";
 /// Candidates of one object that are tried in one round: all that we put ourselves, and some copies.
 const CANDIDATES_MAX: usize = 16;
 
@@ -50,6 +48,8 @@ pub(super) enum Refusal {
     Later(Got),
     /// Its author made it so; says what is wrong. With what was got.
     Author(Got, String),
+    /// The same of a segment whose header is larger than any may be.
+    Header(Got, String),
     /// Its author made the head wrong that names it; says how. That head is followed no more. With what was got.
     Head(Got, ObjectName, String),
 }
@@ -58,14 +58,15 @@ impl Refusal {
     /// Bytes that were got to find it out.
     pub(super) fn bytes(&self) -> u64 {
         match self {
-            Self::Quota(got, _) | Self::Later(got) | Self::Author(got, _) | Self::Head(got, ..) => got.bytes,
+            Self::Quota(got, _)
+            | Self::Later(got)
+            | Self::Author(got, _)
+            | Self::Header(got, _)
+            | Self::Head(got, ..) => got.bytes,
             Self::Stale | Self::Whole => 0,
         }
     }
 }
-
-/// The reason where only a later version can read a list: no copy will be better.
-pub(super) const LATER: &str = "it needs a later version of the program";
 
 /// What came of getting an object.
 pub(super) enum Fetched<T> {
@@ -113,7 +114,7 @@ impl Round<'_> {
         // Heads are removed all the time, and the newest names itself. Where only copies are, the next round begins with them.
         let has_own = candidates.iter().any(|candidate| candidate.name == own.name());
         if (!is_there || (tried_own && !has_own)) && !matches!(object, ObjectName::Head { .. }) {
-            store.reject(&self.options.remote, own.path(), ABSENT, "it is not there", now)?;
+            store.reject(&self.options.remote, own.path(), ABSENT, &Rejection::Absent, now)?;
         }
         // What its author made wrong is so in every copy: one that was read lately stands for the others.
         let is_hopeless = self.is_hopeless(store, object, &candidates, now)?;
@@ -131,7 +132,7 @@ impl Round<'_> {
                 continue;
             }
             if bytes.is_some_and(|bytes| bytes != candidate.bytes) && candidate.bytes != 0 {
-                let why = format!("it has {} bytes", candidate.bytes);
+                let why = Rejection::Damaged(format!("it has {} bytes", candidate.bytes));
                 store.reject(&self.options.remote, file.path(), &candidate.stamp, &why, now)?;
                 continue;
             }
@@ -168,9 +169,8 @@ impl Round<'_> {
             let path = format!("{}/{}", object.folder(), candidate.name);
             let known = store.rejected(&self.options.remote, &path)?;
             if known.is_some_and(|known| {
-                let is_large = known.why.strip_prefix(AUTHOR).is_some_and(|why| why.starts_with(LARGE_HEADER));
                 let is_recent = known.stamp == candidate.stamp && now.since(known.last) < AGAIN_AFTER;
-                is_large || is_recent && is_for_good(&known.why)
+                matches!(known.why, Rejection::WrongHeader(_)) || is_recent && known.why.is_of_every_copy()
             }) {
                 return Ok(true);
             }
@@ -190,18 +190,19 @@ impl Round<'_> {
         for candidate in self.candidates(object)?.into_iter().take(CANDIDATES_MAX) {
             let path = format!("{}/{}", object.folder(), candidate.name);
             if let Some(known) = store.rejected(&self.options.remote, &path)? {
-                if let Some(why) = known.why.strip_prefix(AUTHOR) {
-                    return Ok(Problem::StillWrong(object.clone(), why.to_owned()));
-                }
-                if known.why == LATER {
-                    return Ok(Problem::NeedsUpgrade(object.log()));
-                }
-                if known.why == WAYS {
-                    return Ok(Problem::Quota(object.log(), store.reached(None, WAYS)?));
-                }
-                if known.why == UNPACKED_ALL {
-                    let reached = store.reached(Some(Limit::Unapproved), UNPACKED_ALL)?;
-                    return Ok(Problem::Quota(object.log(), reached));
+                match known.why {
+                    Rejection::Wrong(why) | Rejection::WrongHeader(why) => {
+                        return Ok(Problem::StillWrong(object.clone(), why));
+                    }
+                    Rejection::Later => return Ok(Problem::NeedsUpgrade(object.log())),
+                    Rejection::TooManyWays => {
+                        return Ok(Problem::Quota(object.log(), store.reached(None, WAYS)?));
+                    }
+                    Rejection::UnpackedTooMuch => {
+                        let reached = store.reached(Some(Limit::Unapproved), UNPACKED_ALL)?;
+                        return Ok(Problem::Quota(object.log(), reached));
+                    }
+                    Rejection::Absent | Rejection::Damaged(_) | Rejection::NoRoom | Rejection::Unclear(_) => {}
                 }
                 let is_full = bytes == Some(candidate.bytes) && known.stamp == candidate.stamp;
                 // A copy is made by a tool, and what it is a copy of says nothing of how far it is.
@@ -236,31 +237,11 @@ impl Round<'_> {
             Ok(Tried::Bad(got, why)) => {
                 self.n_failures = 0;
                 let stamp = got.map_or_else(String::new, |got| stamp(got.size, &got.version));
-                store.reject(&self.options.remote, file.path(), &stamp, &why, now)?;
+                store.reject(&self.options.remote, file.path(), &stamp, &Rejection::Damaged(why), now)?;
                 Ok(Attempt::Next)
             }
             Ok(Tried::Refused(refusal)) => {
-                if let Refusal::Author(got, why) = &refusal {
-                    let (stamp, noted) = (stamp(got.size, &got.version), format!("{AUTHOR}{why}"));
-                    let known = store.rejected(&self.options.remote, file.path())?;
-                    let is_known = known.is_some_and(|known| known.stamp == stamp && known.why == noted);
-                    store.reject(&self.options.remote, file.path(), &stamp, &noted, now)?;
-                    self.problem(match is_known && self.mend.is_none() {
-                        true => Problem::StillWrong(object.clone(), why.clone()),
-                        false => Problem::Wrong(object.clone(), why.clone()),
-                    });
-                }
-                if let Refusal::Head(_, name, why) = &refusal {
-                    self.problem(Problem::Wrong(name.clone(), why.clone()));
-                }
-                if let Refusal::Later(got) = &refusal {
-                    store.reject(&self.options.remote, file.path(), &stamp(got.size, &got.version), LATER, now)?;
-                    self.problem(Problem::NeedsUpgrade(object.log()));
-                }
-                if let Refusal::Quota(got, Reached { why: why @ (WAYS | UNPACKED_ALL), .. }) = &refusal {
-                    // Known only once it was read: it is not read in each round.
-                    store.reject(&self.options.remote, file.path(), &stamp(got.size, &got.version), why, now)?;
-                }
+                self.note_refusal(store, object, file, &refusal, now)?;
                 Ok(Attempt::Done(Fetched::Refused(refusal)))
             }
             Err(RoundError::Remote(error)) if error.class() == Class::NotThere => Ok(Attempt::Next),
@@ -272,6 +253,42 @@ impl Round<'_> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Notes why no other copy is tried, where that was known only once this one was read: it is not read in each round.
+    fn note_refusal(
+        &mut self,
+        store: &mut Store,
+        object: &ObjectName,
+        file: &RemoteFile,
+        refusal: &Refusal,
+        now: Timestamp,
+    ) -> Result<(), RoundError> {
+        let (got, why, wrong) = match refusal {
+            Refusal::Author(got, why) => (got, Rejection::Wrong(why.clone()), Some(why)),
+            Refusal::Header(got, why) => (got, Rejection::WrongHeader(why.clone()), Some(why)),
+            Refusal::Later(got) => (got, Rejection::Later, None),
+            Refusal::Quota(got, Reached { why: WAYS, .. }) => (got, Rejection::TooManyWays, None),
+            Refusal::Quota(got, Reached { why: UNPACKED_ALL, .. }) => (got, Rejection::UnpackedTooMuch, None),
+            Refusal::Head(_, name, why) => {
+                self.problem(Problem::Wrong(name.clone(), why.clone()));
+                return Ok(());
+            }
+            Refusal::Quota(..) | Refusal::Stale | Refusal::Whole => return Ok(()),
+        };
+        let (remote, stamp) = (&self.options.remote, stamp(got.size, &got.version));
+        let known = store.rejected(remote, file.path())?;
+        store.reject(remote, file.path(), &stamp, &why, now)?;
+        if let Some(words) = wrong {
+            let is_known = known.is_some_and(|known| known.stamp == stamp && known.why == why);
+            self.problem(match is_known && self.mend.is_none() {
+                true => Problem::StillWrong(object.clone(), words.clone()),
+                false => Problem::Wrong(object.clone(), words.clone()),
+            });
+        } else if why == Rejection::Later {
+            self.problem(Problem::NeedsUpgrade(object.log()));
+        }
+        Ok(())
     }
 
     /// A file may have grown since it was listed, while somebody copied it there: all that follows is planned by what was read.
@@ -292,7 +309,7 @@ impl Round<'_> {
         for one in [&own, file] {
             // A damaged file under the object's own name stays known when a copy was good.
             let known = store.rejected(&self.options.remote, one.path())?;
-            if known.is_some_and(|known| one == file || known.stamp == ABSENT) {
+            if known.is_some_and(|known| one == file || known.why == Rejection::Absent) {
                 store.forget_rejected(&self.options.remote, one.path())?;
             }
         }
@@ -360,7 +377,7 @@ impl Round<'_> {
         let why = describe(&error);
         self.problem(Problem::Unreachable(object.clone(), why.clone()));
         if let Some(candidate) = self.candidates(object)?.into_iter().find(|candidate| candidate.name == file.name()) {
-            let why = format!("it cannot be read: {why}");
+            let why = Rejection::Damaged(format!("it cannot be read: {why}"));
             store.reject(&self.options.remote, file.path(), &candidate.stamp, &why, now)?;
             if let Some(mend) = &mut self.mend {
                 mend.add_damaged(file.path());
@@ -384,15 +401,10 @@ enum Attempt<T> {
     Unread,
 }
 
-/// Whether a reason to refuse a file holds for every copy of it.
-pub(super) fn is_for_good(why: &str) -> bool {
-    why.starts_with(AUTHOR) || why == LATER
-}
-
 /// Sorts what the store says of fetched bytes: whether another copy may be better, or none can be, or the store itself failed.
 pub(super) fn sort_out<T>(error: StoreError, got: Got) -> Result<Tried<T>, RoundError> {
     let is_damage = match &error {
-        StoreError::Segment(crate::segment::SegmentError::Read(_)) => return Err(error.into()),
+        StoreError::Segment(SegmentError::Read(_)) => return Err(error.into()),
         StoreError::List(crate::list::ListError::Newer(_)) => return Ok(Tried::Refused(Refusal::Later(got))),
         StoreError::Segment(error) => error.is_damage(),
         StoreError::Head(error) => error.is_damage(),
@@ -407,5 +419,9 @@ pub(super) fn sort_out<T>(error: StoreError, got: Got) -> Result<Tried<T>, Round
         _ => return Err(error.into()),
     };
     let why = describe(&error);
-    Ok(if is_damage { Tried::Bad(Some(got), why) } else { Tried::Refused(Refusal::Author(got, why)) })
+    Ok(match &error {
+        _ if is_damage => Tried::Bad(Some(got), why),
+        StoreError::Segment(SegmentError::HeaderSize(_)) => Tried::Refused(Refusal::Header(got, why)),
+        _ => Tried::Refused(Refusal::Author(got, why)),
+    })
 }

@@ -10,16 +10,10 @@ use super::{Problem, Round, RoundError, Shelf, Step};
 use crate::limits::HEAD_BYTES_MAX;
 use crate::name::{Folder, LogId, ObjectId, ObjectName};
 use crate::remote::Part;
-use crate::store::{LogState, Rejected, Seen, Store};
+use crate::store::{LogState, Rejected, Rejection, Seen, Store};
 
 /// Heads of one log that are read in one round; the next goes on.
 const HEADS_MAX: usize = 32;
-/// Why a head was not kept that would be, were there room; tried again when there is.
-const NO_ROOM: &str = "there is no room for its log";
-/// The same of a log that counts; tried again now and then.
-const NO_WAY: &str = "its log goes on in more ways than are followed";
-/// How the reason begins of a head of which nobody can tell yet where it belongs; what is known of its log follows.
-const UNCLEAR: &str = "where it belongs cannot be told yet: ";
 /// Heads of logs that nobody approved that are read in one round, all together.
 const STRANGERS_MAX: usize = 128;
 
@@ -145,12 +139,7 @@ impl Round<'_> {
                 let may_be = candidate.bytes <= HEAD_BYTES_MAX;
                 is_new |= may_be
                     && match known {
-                        Some(known) if known.stamp == candidate.stamp => {
-                            (is_for_room(&known) && is_worth_it(store, name.log(), &known, now)?)
-                                || (known.why.starts_with(UNCLEAR)
-                                    && (now.since(known.last) >= AGAIN_AFTER
-                                        || known.why != unclear(store, name.log())?))
-                        }
+                        Some(known) if known.stamp == candidate.stamp => is_worth_it(store, name.log(), &known, now)?,
                         _ => true,
                     };
             }
@@ -182,11 +171,18 @@ impl Round<'_> {
 
     /// Notes a head for which there is no room, so that it is not read in each round.
     fn note_no_room(&self, store: &mut Store, name: &ObjectName, now: Timestamp) -> Result<(), RoundError> {
-        let why = if store.state(name.log())?.is_some_and(LogState::counts) { NO_WAY } else { NO_ROOM };
-        self.note_head(store, name, why, now)
+        let counts = store.state(name.log())?.is_some_and(LogState::counts);
+        let why = if counts { Rejection::TooManyWays } else { Rejection::NoRoom };
+        self.note_head(store, name, &why, now)
     }
 
-    fn note_head(&self, store: &mut Store, name: &ObjectName, why: &str, now: Timestamp) -> Result<(), RoundError> {
+    fn note_head(
+        &self,
+        store: &mut Store,
+        name: &ObjectName,
+        why: &Rejection,
+        now: Timestamp,
+    ) -> Result<(), RoundError> {
         for candidate in self.heads.candidates(name) {
             store.reject(&self.options.remote, &path(name, candidate), &candidate.stamp, why, now)?;
         }
@@ -197,10 +193,9 @@ impl Round<'_> {
     fn forget_no_room(&self, store: &mut Store, name: &ObjectName) -> Result<(), RoundError> {
         for candidate in self.heads.candidates(name) {
             let path = path(name, candidate);
-            if store
-                .rejected(&self.options.remote, &path)?
-                .is_some_and(|known| is_for_room(&known) || known.why.starts_with(UNCLEAR))
-            {
+            let known = store.rejected(&self.options.remote, &path)?;
+            let is_put_off = |why| matches!(why, Rejection::NoRoom | Rejection::TooManyWays | Rejection::Unclear(_));
+            if known.is_some_and(|known| is_put_off(known.why)) {
                 store.forget_rejected(&self.options.remote, &path)?;
             }
         }
@@ -252,31 +247,39 @@ fn path(name: &ObjectName, candidate: &Candidate) -> String {
     format!("{}/{}", name.folder(), candidate.name)
 }
 
-fn is_for_room(known: &Rejected) -> bool {
-    known.why == NO_ROOM || known.why == NO_WAY
-}
-
-/// Why a head is not clear, with what is followed and held of its log: when that changes, it is looked at again.
-fn unclear(store: &Store, log: LogId) -> Result<String, RoundError> {
-    let mut why = UNCLEAR.to_owned();
+/// Why a head is not clear: what is followed and held of its log.
+fn unclear(store: &Store, log: LogId) -> Result<Rejection, RoundError> {
+    let mut known = String::new();
     for followed in store.followed_of(log)? {
         let held = store.held(log, followed.track)?.into_values().map(|held| held.count()).sum::<u64>();
-        why.push_str(&format!("{}/{held} ", followed.head.head().n));
+        known.push_str(&format!("{}/{held} ", followed.head.head().n));
     }
-    Ok(why)
+    Ok(Rejection::Unclear(known))
 }
 
-/// Whether a head for which there was no room is tried again: once there is a place for its log, and now and then.
+/// Whether a head that was not used in the state that it is in is tried again: where there was no room, once there is a place
+/// for its log; where it was unclear, once more is known of its log; and both now and then.
 fn is_worth_it(store: &Store, log: LogId, known: &Rejected, now: Timestamp) -> Result<bool, RoundError> {
-    if now.since(known.last) >= AGAIN_AFTER {
-        return Ok(true);
-    }
-    let has_room = match store.state(log)? {
+    let is_long_ago = now.since(known.last) >= AGAIN_AFTER;
+    Ok(match &known.why {
+        Rejection::NoRoom => is_long_ago || has_room(store, log)?,
+        Rejection::TooManyWays => is_long_ago,
+        Rejection::Unclear(_) => is_long_ago || known.why != unclear(store, log)?,
+        Rejection::Absent
+        | Rejection::Damaged(_)
+        | Rejection::Wrong(_)
+        | Rejection::WrongHeader(_)
+        | Rejection::Later
+        | Rejection::UnpackedTooMuch => false,
+    })
+}
+
+fn has_room(store: &Store, log: LogId) -> Result<bool, RoundError> {
+    Ok(match store.state(log)? {
         None => store.has_room_for_strangers()?,
         Some(LogState::Unapproved | LogState::Revoked) => false,
         Some(LogState::Own | LogState::Former | LogState::Approved) => true,
-    };
-    Ok(has_room && known.why == NO_ROOM)
+    })
 }
 
 /// The first, the last, the second, the last but one, and so on.

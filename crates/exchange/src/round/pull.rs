@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use carry_kernel::clock::Timestamp;
 
 use super::fetch::{Fetched, Refusal, Tried, sort_out};
-use super::wants::ABSENT;
 use super::{Problem, Reached, Round, RoundError, Step, Unsent};
 use crate::hash::Digest;
 use crate::limits::LIST_BYTES_MAX;
@@ -82,7 +81,7 @@ impl Round<'_> {
             }
             let place = (*log, stream.clone());
             if !self.report.unsent.contains_key(&place) {
-                let was_missed = store.was_rejected(&self.options.remote, *log, stream, ABSENT, now)?;
+                let was_missed = store.was_absent(&self.options.remote, *log, stream, now)?;
                 self.report.unsent.insert(place.clone(), Unsent { is_new: !was_missed, ..Unsent::default() });
             }
             self.report.unsent.entry(place).or_default().objects.insert(object);
@@ -263,7 +262,8 @@ impl Round<'_> {
                     }
                     self.problem(Problem::Quota(fetch.log, store.reached(reached.limit, reached.why)?));
                 }
-                Fetched::Bad | Fetched::Refused(Refusal::Author(..) | Refusal::Later(_) | Refusal::Whole) => {
+                Fetched::Bad
+                | Fetched::Refused(Refusal::Author(..) | Refusal::Header(..) | Refusal::Later(_) | Refusal::Whole) => {
                     progress.failed.insert(fetch.reference.digest);
                 }
             }

@@ -13,7 +13,7 @@ use crate::name::{Entry, Folder, Form, LogId, ObjectId, ObjectName};
 use crate::plan::{PushPlan, Put, Whose};
 use crate::remote::{self, Part, RemoteError, RemoteFile, Source};
 use crate::segment::{PRELUDE_BYTES, SegmentError, check_segment, header_bytes};
-use crate::store::{ObjectPlace, Store, StoreError, describe, state_of};
+use crate::store::{ObjectPlace, Rejection, Store, StoreError, describe, state_of};
 
 /// Numbers that replicas have.
 const REPLICAS: u8 = 9;
@@ -248,7 +248,7 @@ impl Round<'_> {
         let is_same = compare.is_same && got.size == bytes;
         if !is_same {
             let stamp = stamp(got.size, &got.version);
-            store.reject(&self.options.remote, file.path(), &stamp, "it is not what its name says", now)?;
+            store.reject(&self.options.remote, file.path(), &stamp, &Rejection::not_as_named(), now)?;
             tracing::warn!(%object, remote = %self.options.remote, "a damaged file has taken a name");
         }
         Ok(is_same)

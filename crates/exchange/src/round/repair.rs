@@ -16,7 +16,7 @@ use crate::name::{LogId, ObjectId, ObjectName, StreamName};
 use crate::plan::{Closure, Object, Whose};
 use crate::remote::{Class, Part, RemoteFile};
 use crate::segment::{Check, Expected};
-use crate::store::{Store, StoreError, Way};
+use crate::store::{Rejection, Store, StoreError, Way};
 
 /// What is looked for here. Handed from remote to remote, so that what one lacks is found at another.
 #[derive(Clone, Debug, Default)]
@@ -365,7 +365,7 @@ impl Round<'_> {
             store.forget_rejected(remote, file.path())?;
         } else {
             let stamp = stamp(got.size, &got.version);
-            store.reject(remote, file.path(), &stamp, "it is not what its name says", now)?;
+            store.reject(remote, file.path(), &stamp, &Rejection::not_as_named(), now)?;
         }
         Ok(is_good)
     }

@@ -16,7 +16,7 @@ use crate::head::Relay;
 use crate::ranges::Ranges;
 use crate::record::{AttachmentId, Flags};
 use crate::remote::MemoryRemote;
-use crate::store::{Limit, Setup, Statement};
+use crate::store::{Limit, Rejection, Setup, Statement};
 use crate::strand::outbox::{self, Outgoing};
 use crate::strand::{Batch, Offered, Origin, Strand, StrandError};
 
@@ -32,6 +32,7 @@ mod lost;
 mod made;
 mod mended;
 mod merged;
+mod older;
 mod random;
 mod relayed;
 mod strange;

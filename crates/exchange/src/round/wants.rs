@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use carry_kernel::clock::Timestamp;
 
-use super::fetch::is_for_good;
 use crate::head::Want;
 use crate::limits::HEAD_WANTS_MAX;
 use crate::name::{Entry, LogId, ObjectName};
-use crate::store::{LogState, Store, StoreError, WAYS};
+use crate::store::{LogState, Rejection, Store, StoreError};
 
 /// How long something is absent before it is asked for: a sync tool may take so long.
 pub(super) const ABSENT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -28,12 +27,12 @@ pub(super) fn wants(store: &Store, given: &[Want], now: Timestamp) -> Result<Vec
     }
     let needed = needed(store)?;
     // What its author made wrong is so in every copy, and what there is no room for stays out.
-    let is_hopeless = |why: &str| is_for_good(why) || why == WAYS;
+    let is_hopeless = |why: &Rejection| why.is_of_every_copy() || *why == Rejection::TooManyWays;
     let hopeless = rejected.iter().filter(|(_, rejected)| is_hopeless(&rejected.why));
     let hopeless: BTreeSet<ObjectName> = hopeless.filter_map(|(path, _)| object_of(path)).collect();
     for rejected in rejected {
         let Some(object) = object_of(&rejected.0).filter(|object| !hopeless.contains(object)) else { continue };
-        let long = if rejected.1.stamp == ABSENT { ABSENT_FOR } else { DAMAGED_FOR };
+        let long = if rejected.1.why == Rejection::Absent { ABSENT_FOR } else { DAMAGED_FOR };
         if now.since(rejected.1.since) >= long && needed.objects.contains(&object) {
             wants.insert(Want::Object(object));
         }

@@ -6,11 +6,8 @@ use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::{self, OptionalExtension as _};
 
 use super::rows::{digest, int, number, parsed};
-use super::{Store, StoreError, heard};
+use super::{Rejection, Store, StoreError, heard};
 use crate::name::{Entry, Folder, LogId, ObjectName, StreamName};
-
-/// How the reason begins when an author's own doing is the matter: no other copy is asked for.
-pub(crate) const AUTHOR: &str = "as its author made it: ";
 
 /// Rejections that are remembered of one remote, newest first: what is forgotten is tried again.
 const REJECTS_KEPT: i64 = 10_000;
@@ -32,7 +29,7 @@ pub struct Rejected {
     /// What the remote says of its state: size and time, or a tag. When that changes it is tried again.
     pub stamp: String,
     /// Why.
-    pub why: String,
+    pub why: Rejection,
     /// Since when it is so, in this state.
     pub since: Timestamp,
     /// When it was looked at last.
@@ -143,17 +140,16 @@ impl Store {
         remote: &str,
         path: &str,
         stamp: &str,
-        why: &str,
+        why: &Rejection,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.db.write(|tx| {
-            let sql =
-                "INSERT INTO rejects (remote, name, stamp, why, first_ms, last_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?5)
-                       ON CONFLICT (remote, name) DO UPDATE SET
+            let sql = "INSERT INTO rejects (remote, name, stamp, kind, why, first_ms, last_ms)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT (remote, name) DO UPDATE SET
                            first_ms = iif(stamp = excluded.stamp, first_ms, excluded.first_ms),
-                           stamp = excluded.stamp, why = excluded.why, last_ms = excluded.last_ms";
-            let why: String = why.chars().take(400).collect();
-            tx.prepare_cached(sql)?.execute((remote, path, stamp, why, now.as_millis()))?;
+                           stamp = excluded.stamp, kind = excluded.kind, why = excluded.why, last_ms = excluded.last_ms";
+            let (kind, words) = why.as_row();
+            tx.prepare_cached(sql)?.execute((remote, path, stamp, kind, words, now.as_millis()))?;
             let sql = "DELETE FROM rejects WHERE remote = ?1 AND name IN (
                            SELECT name FROM rejects WHERE remote = ?1 ORDER BY last_ms DESC LIMIT -1 OFFSET ?2)";
             Ok(tx.prepare_cached(sql)?.execute((remote, REJECTS_KEPT)).map(drop)?)
@@ -165,28 +161,25 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn rejected(&self, remote: &str, path: &str) -> Result<Option<Rejected>, StoreError> {
-        let sql = "SELECT stamp, why, first_ms, last_ms FROM rejects WHERE remote = ?1 AND name = ?2";
-        let row = self.db.conn().prepare_cached(sql)?.query_row((remote, path), |row| {
-            let (since, last) = (row.get(2).map(Timestamp::from_millis)?, row.get(3).map(Timestamp::from_millis)?);
-            Ok(Rejected { stamp: row.get(0)?, why: row.get(1)?, since, last })
-        });
+        let sql = "SELECT stamp, kind, why, first_ms, last_ms FROM rejects WHERE remote = ?1 AND name = ?2";
+        let row = self.db.conn().prepare_cached(sql)?.query_row((remote, path), |row| rejected(row, 0));
         Ok(row.optional()?)
     }
 
-    /// Whether a segment of a stream could not be used in the state that `stamp` describes before this time.
-    pub(crate) fn was_rejected(
+    /// Whether a segment of a stream was not there before this time, and is not there still.
+    pub(crate) fn was_absent(
         &self,
         remote: &str,
         log: LogId,
         stream: &StreamName,
-        stamp: &str,
         before: Timestamp,
     ) -> Result<bool, StoreError> {
         let folder = Folder::Log(log);
         let sql = "SELECT name FROM rejects
-                   WHERE remote = ?1 AND name > ?2 AND name < ?3 AND stamp = ?4 AND first_ms < ?5";
+                   WHERE remote = ?1 AND name > ?2 AND name < ?3 AND kind = ?4 AND first_ms < ?5";
         let mut rows = self.db.conn().prepare_cached(sql)?;
-        let key = (remote, format!("{folder}/"), format!("{folder}0"), stamp, before.as_millis());
+        let (kind, _) = Rejection::Absent.as_row();
+        let key = (remote, format!("{folder}/"), format!("{folder}0"), kind, before.as_millis());
         let paths = rows.query_map(key, |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
         Ok(paths.iter().any(|path| {
             let name = path.rsplit_once('/').map_or("", |(_, name)| name);
@@ -196,12 +189,9 @@ impl Store {
 
     /// All that could not be used anywhere: paths, and what was noted.
     pub(crate) fn all_rejected(&self) -> Result<Vec<(String, Rejected)>, StoreError> {
-        let sql = "SELECT name, stamp, why, first_ms, last_ms FROM rejects ORDER BY name, remote";
+        let sql = "SELECT name, stamp, kind, why, first_ms, last_ms FROM rejects ORDER BY name, remote";
         let mut rows = self.db.conn().prepare_cached(sql)?;
-        let rows = rows.query_map([], |row| {
-            let (since, last) = (row.get(3).map(Timestamp::from_millis)?, row.get(4).map(Timestamp::from_millis)?);
-            Ok((row.get(0)?, Rejected { stamp: row.get(1)?, why: row.get(2)?, since, last }))
-        })?;
+        let rows = rows.query_map([], |row| Ok((row.get(0)?, rejected(row, 1)?)))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -241,6 +231,13 @@ impl Store {
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
+}
+
+/// What five columns of a row say, from `at` on.
+fn rejected(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Rejected> {
+    let time = |at| row.get(at).map(Timestamp::from_millis);
+    let why = Rejection::of_row(row, at + 1)?;
+    Ok(Rejected { stamp: row.get(at)?, why, since: time(at + 3)?, last: time(at + 4)? })
 }
 
 /// Forgets what was noted of all that could have been an object, everywhere: it is looked at anew.

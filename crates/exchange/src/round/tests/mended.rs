@@ -297,7 +297,7 @@ fn what_an_author_made_wrong_is_read_again() {
     let shelf = Shelf::read(&remote, crate::name::Folder::Log(log), &Deadline::NONE).unwrap();
     for object in shelf.objects() {
         let stamp = &shelf.candidates(object)[0].stamp;
-        let why = format!("{}it was said so", crate::store::AUTHOR);
+        let why = Rejection::Wrong("it was said so".to_owned());
         late.store.reject("r", &object.path(), stamp, &why, NOW).unwrap();
     }
     late.round(&remote);

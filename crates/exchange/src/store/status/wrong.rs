@@ -7,17 +7,16 @@ use carry_kernel::db::rusqlite::{self, Connection};
 use super::read::followed;
 use crate::head::segments;
 use crate::name::{Entry, Folder, LogId, ObjectName};
-use crate::store::StoreError;
-use crate::store::round::AUTHOR;
 use crate::store::rows::{digest, int, number};
 use crate::store::sign::find_list;
 use crate::store::verified::Verified;
+use crate::store::{Rejection, StoreError};
 
 /// Objects of one log that are named at most.
 const NAMED_MAX: usize = 16;
 
 /// What could not be used anywhere, by its name. There may be very much of it, and it is asked for each log.
-const REFUSED: &str = "SELECT name, why FROM rejects WHERE name > ?1 AND name < ?2 ORDER BY name, remote";
+const REFUSED: &str = "SELECT name, kind, why FROM rejects WHERE name > ?1 AND name < ?2 ORDER BY name, remote";
 
 /// What of a log is as its author made it and cannot be used: heads, unless a later one is followed, and what followed heads name.
 pub(super) fn of(db: &Connection, log: LogId) -> Result<Vec<(ObjectName, String)>, StoreError> {
@@ -48,14 +47,16 @@ pub(super) fn of(db: &Connection, log: LogId) -> Result<Vec<(ObjectName, String)
 fn refused(db: &Connection, folder: Folder) -> Result<Vec<(ObjectName, String)>, StoreError> {
     let mut rows = db.prepare_cached(REFUSED)?;
     let rows = rows.query_map((format!("{folder}/"), format!("{folder}0")), |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        Ok((row.get::<_, String>(0)?, Rejection::of_row(row, 1)?))
     })?;
     let mut refused = Vec::new();
     for row in rows {
         let (path, why) = row?;
         let name = path.rsplit_once('/').map_or("", |(_, name)| name);
-        if let (Some(why), Entry::Object(object, _)) = (why.strip_prefix(AUTHOR), Entry::read(folder, name)) {
-            refused.push((object, why.to_owned()));
+        if let (Rejection::Wrong(why) | Rejection::WrongHeader(why), Entry::Object(object, _)) =
+            (why, Entry::read(folder, name))
+        {
+            refused.push((object, why));
         }
     }
     Ok(refused)
