@@ -1,30 +1,29 @@
 //! Heads that were seen: verified, put in order, and compared with what is known. A head that covers less than a known one
 //! is never followed.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
-
 use carry_kernel::clock::Timestamp;
-use carry_kernel::db::rusqlite;
 
 use super::fault::point;
 use super::incarnation::Reason;
-use super::logs::LogState;
-use super::rows::{self, Lane, digest, int, number, track};
 use super::{Store, StoreError};
 use crate::hash::Digest;
-use crate::head::{HeadError, ListRef, Segments, SignedHead, Standing, segments, standing};
-use crate::limits::BRANCHES_MAX;
-use crate::list::List;
-use crate::name::{LogId, ObjectId, ObjectName, StreamName};
+use crate::head::{HeadError, SignedHead};
+use crate::name::{LogId, ObjectName, StreamName};
 
 mod contradiction;
+mod followed;
 mod kept;
+mod known;
+mod list;
+mod newer;
+mod weigh;
 
 pub(super) use contradiction::Ends;
 use contradiction::note_wrong;
+pub use followed::Followed;
 use kept::{HeadRow, forget_newer, is_seen, prune};
 pub(super) use kept::{add_marks, follow_newest, followed_digests, seen};
+use weigh::Verdict;
 
 /// Heads of a log whose bytes are kept though they are not followed, newest first.
 const OLD_KEPT: u64 = 32;
@@ -73,52 +72,6 @@ pub enum Seen {
     },
     /// It needs a later version of the program. Kept, to be passed on; the one before is followed.
     NeedsUpgrade,
-}
-
-/// What the newest head of one way of a log names.
-#[derive(Clone, Debug)]
-pub struct Followed {
-    /// The log.
-    pub log: LogId,
-    /// Which of its ways; 0 unless it was forked.
-    pub track: u32,
-    /// Whether the log counts.
-    pub state: LogState,
-    /// The head.
-    pub head: SignedHead,
-    /// All segments; none while the head's list is not here.
-    pub segments: Option<Segments>,
-}
-
-/// What is done with a head that is compared with the followed one of a way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Verdict {
-    Follow,
-    Old,
-    Unclear,
-    Shrunk(StreamName),
-    Fork,
-}
-
-/// Compares a head with the one that is followed. `mark` gives what is known here of the chains of that one's way. `is_unheard`
-/// says that the known one was signed here and put nowhere: then another home cannot have gone on from it.
-fn weigh(
-    known: &SignedHead,
-    other: &SignedHead,
-    mark: &dyn Fn(&StreamName, u64) -> Option<Digest>,
-    is_unheard: bool,
-) -> Verdict {
-    let is_next = other.head().n == known.head().n + 1;
-    match standing(known, other, mark) {
-        // Nobody signs a head that goes on from another than there was.
-        Standing::Newer { .. } if is_next && other.head().prev != Some(known.digest()) => Verdict::Fork,
-        Standing::Newer { .. } if !is_next && is_unheard => Verdict::Fork,
-        Standing::Newer { .. } => Verdict::Follow,
-        Standing::Same | Standing::Older => Verdict::Old,
-        Standing::Unclear => Verdict::Unclear,
-        Standing::Less(stream) => Verdict::Shrunk(stream),
-        Standing::Twin | Standing::Fork { .. } => Verdict::Fork,
-    }
 }
 
 impl Store {
@@ -275,301 +228,7 @@ impl Store {
         })
     }
 
-    /// Looks again at heads that needed a later version when another version of the program saw them: this one may read them.
-    /// Of those whose bytes were let go the remote is asked again. A row is replaced when its head is taken in, and until then
-    /// it counts as before; one that is damaged, or that the store cannot take in, keeps no store from opening.
-    pub(super) fn reconsider_heads(&mut self, now: Timestamp) {
-        let heads = match self.heads_of_other_versions() {
-            Ok(heads) => heads,
-            Err(error) => {
-                tracing::warn!(error = %super::describe(&error), "heads that were kept cannot be looked at again");
-                return;
-            }
-        };
-        for (log, n, digest, bytes) in heads {
-            let done = match bytes {
-                Some(bytes) => self.see_head(&ObjectName::head(log, n, digest), &bytes, now).map(Some),
-                None => Ok(None),
-            };
-            let done = point("exchange.head.reconsidered").map_err(StoreError::from).and(done);
-            // What stands for nothing that could still be read here: where the head is, it is found again.
-            let is_let_go = match &done {
-                Ok(None | Some(Seen::Unclear | Seen::Foreign { .. })) | Err(StoreError::Head(_)) => true,
-                Ok(Some(_)) | Err(_) => false,
-            };
-            match done {
-                Ok(Some(seen)) => {
-                    tracing::info!(%log, n, ?seen, "a head was looked at again by another version of the program");
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::warn!(%log, n, error = %super::describe(&error), "a head that was kept cannot be taken in");
-                }
-            }
-            // In the own log it stays for what it says: that there is something there that this version cannot read.
-            if is_let_go
-                && log != self.log
-                && let Err(error) = self.db.write(|tx| forget_newer(tx, log, digest))
-            {
-                tracing::warn!(%log, n, error = %super::describe(&error), "a head that was kept cannot be let go");
-            }
-        }
-    }
-
-    /// Heads that another version of the program could not read. Damaged rows are left out.
-    fn heads_of_other_versions(&self) -> Result<Vec<KeptHead>, StoreError> {
-        let sql = "SELECT log, n, digest, bytes FROM heads_seen
-                   WHERE verdict = 'newer' AND reader IS NOT ?1 ORDER BY log, n";
-        let mut rows = self.db.conn().prepare(sql)?;
-        let rows = rows.query_map([READER], |row| {
-            let (log, n, digest): (LogId, _, _) = (rows::parsed(row, 0)?, number(row, 1)?, digest(row, 2)?);
-            Ok((log, n, digest, row.get::<_, Option<Vec<u8>>>(3)?))
-        })?;
-        let mut heads = Vec::new();
-        for row in rows {
-            match row {
-                Ok(head) => heads.push(head),
-                Err(error) => tracing::warn!(%error, "the row of a head that was kept is damaged"),
-            }
-        }
-        Ok(heads)
-    }
-
-    /// Takes in the list that a followed head refers to.
-    ///
-    /// # Errors
-    /// [`StoreError::List`] says what is wrong with the bytes.
-    pub fn accept_list(&mut self, log: LogId, reference: &ListRef, bytes: &[u8]) -> Result<(), StoreError> {
-        List::read(bytes, log, reference)?;
-        let named: Vec<ListRef> =
-            self.followed_of(log)?.iter().filter_map(|followed| followed.head.head().list).collect();
-        if !named.contains(reference) {
-            return Err(StoreError::UnknownLog(log));
-        }
-        self.check_said(log, bytes.len() as u64)?;
-        let older = {
-            let sql = "SELECT n, digest, bytes FROM heads_seen WHERE log = ?1 AND verdict = 'old' AND bytes IS NOT NULL
-                       ORDER BY n DESC LIMIT ?2";
-            let mut rows = self.db.conn().prepare_cached(sql)?;
-            let rows = rows.query_map((log.to_string(), int(LISTS_KEPT)), |row| {
-                Ok((number(row, 0)?, digest(row, 1)?, row.get::<_, Vec<u8>>(2)?))
-            })?;
-            let heads = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-            let read = heads.iter().filter_map(|(n, digest, bytes)| {
-                SignedHead::read(&ObjectName::head(log, *n, *digest), bytes).ok()?.head().list
-            });
-            read.collect::<Vec<ListRef>>()
-        };
-        let kept = |digest: Digest| named.iter().chain(&older).any(|list| list.digest == digest);
-        self.db.write(|tx| {
-            let sql = "INSERT OR REPLACE INTO lists (log, digest, bytes) VALUES (?1, ?2, ?3)";
-            tx.prepare_cached(sql)?.execute((log.to_string(), reference.digest.as_bytes(), bytes))?;
-            let mut held = tx.prepare_cached("SELECT digest FROM lists WHERE log = ?1")?;
-            let held =
-                held.query_map([log.to_string()], |row| digest(row, 0))?.collect::<rusqlite::Result<Vec<_>>>()?;
-            for old in held.into_iter().filter(|held| !kept(*held)) {
-                tx.prepare_cached("DELETE FROM lists WHERE log = ?1 AND digest = ?2")?
-                    .execute((log.to_string(), old.as_bytes()))?;
-            }
-            point("exchange.list.noted")?;
-            Ok::<_, StoreError>(())
-        })?;
-        self.share(log)?;
-        for followed in self.followed_of(log)? {
-            let names_it = followed.head.head().list.is_some_and(|list| list.digest == reference.digest);
-            if names_it && let Some(why) = self.contradiction(&followed.head)? {
-                return Err(self.refuse_head(&followed.head, &why)?);
-            }
-        }
-        self.drop_unnamed_later(log)
-    }
-
-    /// What the newest heads name, of all logs but the own one.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn followed(&self) -> Result<Vec<Followed>, StoreError> {
-        let sql =
-            "SELECT h.log, l.state, h.track, h.n, h.digest, h.bytes FROM heads_seen h JOIN logs l ON l.log = h.log
-                   WHERE h.verdict = 'followed' AND h.log <> ?1 ORDER BY h.log, h.track";
-        self.followed_rows(sql, self.log)
-    }
-
-    /// The same for one log.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn followed_of(&self, log: LogId) -> Result<Vec<Followed>, StoreError> {
-        let sql =
-            "SELECT h.log, l.state, h.track, h.n, h.digest, h.bytes FROM heads_seen h JOIN logs l ON l.log = h.log
-                   WHERE h.verdict = 'followed' AND h.log = ?1 ORDER BY h.track";
-        self.followed_rows(sql, log)
-    }
-
-    fn followed_rows(&self, sql: &str, log: LogId) -> Result<Vec<Followed>, StoreError> {
-        let mut rows = self.db.conn().prepare_cached(sql)?;
-        // While the rows are read all that is read besides takes no lock of its own.
-        let mut rows = rows.query([log.to_string()])?;
-        let mut all = Vec::new();
-        while let Some(row) = rows.next()? {
-            let log: LogId = rows::parsed(row, 0)?;
-            let state = super::logs::state_of(row, 1, log)?;
-            let (track, n, digest, bytes) =
-                (track(row, 2)?, number(row, 3)?, digest(row, 4)?, row.get::<_, Vec<u8>>(5)?);
-            let head = self
-                .verified
-                .head(log, n, digest, &bytes)
-                .map_err(|e| StoreError::damaged(format!("head {n} of {log}"), super::read::describe(&e)))?;
-            let segments = self.segments_of(&head)?;
-            all.push(Followed { log, track, state, head, segments });
-        }
-        Ok(all)
-    }
-
-    fn segments_of(&self, head: &SignedHead) -> Result<Option<Segments>, StoreError> {
-        let log = head.head().log();
-        let list = match head.head().list {
-            None => None,
-            Some(list) => match super::sign::find_list(self.db.conn(), &self.verified, log, &list)? {
-                None => return Ok(None),
-                found => found,
-            },
-        };
-        // A head and a list that do not fit each other are signed nonsense: nothing of it can be fetched.
-        Ok(segments(head.head(), list.as_deref()).ok())
-    }
-
     fn is_seen(&self, log: LogId, digest: Digest) -> Result<bool, StoreError> {
         is_seen(self.db.conn(), log, digest)
     }
-
-    /// Whether a head need not be fetched: it was seen, or signed here.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn knows_head(&self, name: &ObjectName) -> Result<bool, StoreError> {
-        let &ObjectName::Head { log, n, id } = name else { return Ok(false) };
-        let sql = "SELECT digest FROM heads_seen WHERE log = ?1 AND n = ?2 AND NOT (verdict = 'newer' AND reader IS NOT ?3 OR verdict = 'wrong' AND ifnull(reader, ?3) <> ?3)
-                   UNION SELECT digest FROM heads_signed WHERE log = ?1 AND n = ?2";
-        let mut rows = self.db.conn().prepare_cached(sql)?;
-        let rows = rows.query_map((log.to_string(), int(n), READER), |row| digest(row, 0))?;
-        let digests = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-        Ok(digests.into_iter().any(|digest| crate::name::ObjectId::of(digest) == id))
-    }
-
-    /// The heads of a log that need not be fetched, of those with these numbers.
-    pub(crate) fn known_heads(
-        &self,
-        log: LogId,
-        first: u64,
-        last: u64,
-    ) -> Result<BTreeSet<(u64, ObjectId)>, StoreError> {
-        let sql = "SELECT n, digest FROM heads_seen WHERE log = ?1 AND n BETWEEN ?2 AND ?3
-                       AND NOT (verdict = 'newer' AND reader IS NOT ?4 OR verdict = 'wrong' AND ifnull(reader, ?4) <> ?4)
-                   UNION ALL SELECT n, digest FROM heads_signed WHERE log = ?1 AND n BETWEEN ?2 AND ?3";
-        let mut rows = self.db.conn().prepare_cached(sql)?;
-        let rows = rows.query_map((log.to_string(), int(first), int(last), READER), |row| {
-            Ok((number(row, 0)?, ObjectId::of(digest(row, 1)?)))
-        })?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
-    }
-
-    /// The largest number of a head of a log that is followed; 0 for none.
-    pub(crate) fn followed_n(&self, log: LogId) -> Result<u64, StoreError> {
-        let sql = "SELECT coalesce(max(n), 0) FROM heads_seen WHERE log = ?1 AND verdict = 'followed'";
-        Ok(self.db.conn().prepare_cached(sql)?.query_row([log.to_string()], |row| number(row, 0))?)
-    }
-
-    /// On which way of its log a head lies that was verified, and whether it needs a later version; `None` for one that was
-    /// not seen, or is refused.
-    pub(crate) fn head_track(&self, name: &ObjectName) -> Result<Option<(u32, bool)>, StoreError> {
-        let &ObjectName::Head { log, n, id } = name else { return Ok(None) };
-        // What was signed here lies on the way on which a former log goes on.
-        let sql = "SELECT digest, track, verdict FROM heads_seen WHERE log = ?1 AND n = ?2
-                   UNION ALL SELECT digest, 0, 'old' FROM heads_signed WHERE log = ?1 AND n = ?2";
-        let mut rows = self.db.conn().prepare_cached(sql)?;
-        let rows = rows.query_map((log.to_string(), int(n)), |row| {
-            Ok((digest(row, 0)?, track(row, 1)?, row.get::<_, String>(2)?))
-        })?;
-        for row in rows {
-            let (digest, track, verdict) = row?;
-            if crate::name::ObjectId::of(digest) == id && verdict != "shrunk" && verdict != "wrong" {
-                return Ok(Some((track, verdict == "newer")));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Heads of a way before the one that is followed, newest first, with what they name where their lists are here.
-    pub(crate) fn older_heads(&self, log: LogId, way: u32) -> Result<Vec<(SignedHead, Segments)>, StoreError> {
-        let sql =
-            "SELECT digest FROM heads_seen WHERE log = ?1 AND track = ?2 AND verdict = 'old' AND bytes IS NOT NULL
-                   ORDER BY n DESC LIMIT ?3";
-        let mut rows = self.db.conn().prepare_cached(sql)?;
-        let rows = rows.query_map((log.to_string(), way, int(LISTS_KEPT)), |row| digest(row, 0))?;
-        let mut older = Vec::new();
-        for digest in rows.collect::<rusqlite::Result<Vec<_>>>()? {
-            let Some(head) = seen(self.db.conn(), log, way, digest)? else { continue };
-            if let Some(segments) = self.segments_of(&head)? {
-                older.push((head, segments));
-            }
-        }
-        Ok(older)
-    }
-
-    /// Whether a head was signed here and never put anywhere, as far as is known.
-    fn is_unheard(&self, head: &SignedHead) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM heads_signed WHERE log = ?1 AND digest = ?2 AND NOT is_heard)";
-        let digest = head.digest();
-        let row = (head.head().log().to_string(), digest.as_bytes());
-        Ok(self.db.conn().prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
-    }
-
-    /// Which way of its log a head is on, and what it is there.
-    fn place_head(&self, signed: &SignedHead) -> Result<(u32, Verdict), StoreError> {
-        let log = signed.head().log();
-        let followed = self.followed_of(log)?;
-        let (mut found, mut unclear) = (None, None);
-        // A way whose head it names as the one before comes first.
-        let mut ways: Vec<_> = followed.iter().collect();
-        ways.sort_by_key(|way| (signed.head().prev != Some(way.head.digest()), way.track));
-        for way in ways {
-            let failed = RefCell::new(None);
-            let mark = |stream: &StreamName, seq| {
-                match self.chain_at(&Lane { log, track: way.track, stream: stream.clone() }, seq) {
-                    Ok(chain) => chain,
-                    // What is damaged here says nothing about others' heads.
-                    Err(StoreError::Damaged { .. }) => None,
-                    Err(error) => {
-                        failed.borrow_mut().get_or_insert(error);
-                        None
-                    }
-                }
-            };
-            let is_unheard = self.is_unheard(&way.head)?;
-            let verdict = weigh(&way.head, signed, &mark, is_unheard);
-            if let Some(error) = failed.into_inner() {
-                return Err(error);
-            }
-            match verdict {
-                Verdict::Follow | Verdict::Old => return Ok((way.track, verdict)),
-                Verdict::Unclear => unclear = Some((way.track, verdict)),
-                Verdict::Shrunk(_) => drop(found.get_or_insert((way.track, verdict))),
-                Verdict::Fork => {}
-            }
-        }
-        if let Some(found) = unclear.or(found) {
-            return Ok(found);
-        }
-        let Some(last) = followed.iter().map(|way| way.track).max() else {
-            return Ok((0, Verdict::Follow));
-        };
-        if last as usize + 1 >= BRANCHES_MAX {
-            return Err(StoreError::Full(WAYS));
-        }
-        Ok((last + 1, Verdict::Fork))
-    }
 }
-
-/// A head that was kept for a later version: its log, number, digest and, unless they were let go, bytes.
-type KeptHead = (LogId, u64, Digest, Option<Vec<u8>>);
