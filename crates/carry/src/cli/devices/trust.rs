@@ -4,7 +4,8 @@ use carry_code::repo::Repo;
 use carry_exchange::store::LogState;
 use carry_exchange::store::status;
 
-use super::{DeviceJson, LogJson};
+use super::json::DeviceJson;
+use super::logs::LogJson;
 use crate::failure::Failure;
 use crate::links::{self, Here};
 use crate::targets::{self, Place};
