@@ -35,12 +35,14 @@ mod merged;
 mod older;
 mod random;
 mod relayed;
+mod said;
 mod strange;
 mod together;
 mod wrong;
 
 use counted::Counted;
 use made::Author;
+use said::{damaged, kept_as, names_of, newest_segment, one_said, one_said_to_another, only_sign};
 
 /// The time at which tests begin.
 const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);

@@ -25,13 +25,10 @@ fn its_author_heals_a_place_that_was_put_back() {
 #[test]
 fn another_holder_heals_what_a_cleaner_removed_when_its_author_is_gone() {
     let remote = memory();
-    let mut devices = fleet(2);
-    devices[0].say("one");
-    devices[0].round(&remote);
+    let (mut devices, path) = one_said_to_another(&remote);
     devices[1].round(&remote);
     let author = devices.remove(0);
-    let segment = paths(&remote.inner, ".seg").into_iter().find(|path| path.contains(&author.store.log().to_string()));
-    assert!(remote.inner.uproot(&segment.unwrap()));
+    assert!(remote.inner.uproot(&path));
     // Who comes late sees that it is missing, and asks for it after a day.
     let mut late = Device::new();
     late.trust(author.store.log());
@@ -55,12 +52,8 @@ fn another_holder_heals_what_a_cleaner_removed_when_its_author_is_gone() {
 #[test]
 fn a_damaged_file_is_replaced_by_a_replica() {
     let remote = memory();
-    let mut devices = fleet(2);
-    devices[0].say("one");
-    devices[0].round(&remote);
-    let path = paths(&remote.inner, ".seg").remove(0);
-    let mut bytes = remote.inner.files()[&path].clone();
-    *bytes.last_mut().unwrap() ^= 1;
+    let (mut devices, path) = one_said_to_another(&remote);
+    let bytes = damaged(&remote.inner.files()[&path]);
     remote.inner.plant(&path, &bytes);
     let report = devices[1].round(&remote);
     assert!(matches!(report.problems[..], [Problem::Arriving(_)]), "{report:?}");
@@ -115,10 +108,7 @@ fn a_file_that_is_filled_after_it_got_its_size_is_arriving_as_long_as_somebody_w
 #[test]
 fn a_file_that_is_short_is_waited_for_longer() {
     let remote = memory();
-    let mut devices = fleet(2);
-    devices[0].say("one");
-    devices[0].round(&remote);
-    let path = paths(&remote.inner, ".seg").remove(0);
+    let (mut devices, path) = one_said_to_another(&remote);
     let whole = remote.inner.files()[&path].clone();
     remote.inner.plant(&path, &whole[..whole.len() - 1]);
     devices[1].round(&remote);
@@ -133,9 +123,7 @@ fn a_file_that_is_short_is_waited_for_longer() {
 #[test]
 fn a_file_that_grew_since_it_was_listed_is_not_put_again() {
     let remote = memory();
-    let mut devices = fleet(2);
-    devices[0].say("one");
-    devices[0].round(&remote);
+    let (mut devices, _) = one_said_to_another(&remote);
     remote.grow(paths(&remote.inner, ".head"));
     let report = devices[1].round(&remote);
     assert_eq!((report.problems, devices[1].shown()), (vec![], texts(&["one"])));
@@ -146,9 +134,7 @@ fn a_file_that_grew_since_it_was_listed_is_not_put_again() {
 fn a_file_cut_short_is_read_when_the_rest_has_come() {
     for ending in [".seg", ".head"] {
         let remote = memory();
-        let mut devices = fleet(2);
-        devices[0].say("one");
-        devices[0].round(&remote);
+        let (mut devices, _) = one_said_to_another(&remote);
         let path = paths(&remote.inner, ending).remove(0);
         let whole = remote.inner.files()[&path].clone();
         remote.inner.plant(&path, &whole[..whole.len() / 2]);
@@ -166,9 +152,7 @@ fn a_file_cut_short_is_read_when_the_rest_has_come() {
 #[test]
 fn a_sync_tools_copies_do_as_well() {
     let remote = memory();
-    let mut devices = fleet(2);
-    devices[0].say("one");
-    devices[0].round(&remote);
+    let (mut devices, _) = one_said_to_another(&remote);
     for path in [".seg", ".head"].into_iter().flat_map(|ending| paths(&remote.inner, ending)) {
         let bytes = remote.inner.files()[&path].clone();
         let (stem, ending) = path.rsplit_once('.').unwrap();
@@ -183,11 +167,8 @@ fn a_sync_tools_copies_do_as_well() {
 #[test]
 fn a_write_that_was_cut_short_is_put_again_beside_it() {
     let remote = memory();
-    let mut devices = fleet(2);
-    devices[0].say("one");
-    devices[0].round(&remote);
+    let (mut devices, path) = one_said_to_another(&remote);
     let files = remote.inner.files();
-    let path = paths(&remote.inner, ".seg").remove(0);
     // As though the first put had died half-way, before the head.
     remote.inner.uproot(&paths(&remote.inner, ".head").remove(0));
     remote.inner.plant(&path, &files[&path][..20]);
@@ -201,21 +182,10 @@ fn what_is_damaged_here_is_not_put() {
     let remote = memory();
     let mut device = Device::new();
     device.say("one");
-    device.options.direction = Direction::Pull;
-    device.round(&remote);
-    device.store.seal().unwrap();
-    device.store.sign(&device.options.statement.clone(), NOW).unwrap();
-    let dir = device.root.join("exchange").join(device.store.log().to_string());
-    let dir = if dir.is_dir() {
-        dir
-    } else {
-        Home::at(&device.root).data_dir().join("exchange").join(device.store.log().to_string())
-    };
-    let file = std::fs::read_dir(dir).unwrap().next().unwrap().unwrap().path();
-    let mut bytes = std::fs::read(&file).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    carry_kernel::disk::write_cache(&file, &bytes).unwrap();
-    device.options.direction = Direction::Both;
+    only_sign(&mut device, &remote);
+    let file = kept_as(&device, &newest_segment(&device).path());
+    let bytes = std::fs::read(&file).unwrap();
+    carry_kernel::disk::write_cache(&file, &damaged(&bytes)).unwrap();
     let report = device.round(&remote);
     assert!(matches!(report.problems[..], [Problem::Lost(..)]), "{report:?}");
     assert_eq!((report.published, remote.inner.files().len()), (None, 1), "no head promises what is not there");
@@ -224,16 +194,10 @@ fn what_is_damaged_here_is_not_put() {
 #[test]
 fn what_was_put_once_and_is_lost_since_silences_nobody() {
     let (remote, fresh) = (memory(), memory());
-    let mut device = Device::new();
-    device.say("one");
+    let (mut device, path) = one_said(&remote);
     let first = device.round(&remote).published;
-    assert!(first.is_some());
-    let lost = paths(&remote.inner, ".seg");
-    for path in &lost {
-        remote.inner.uproot(path);
-        let folder = Home::at(&device.root).data_dir().join("exchange").join(device.store.log().to_string());
-        std::fs::remove_file(folder.join(path.rsplit('/').next().unwrap())).unwrap();
-    }
+    assert!(first.is_some() && remote.inner.uproot(&path));
+    std::fs::remove_file(kept_as(&device, &path)).unwrap();
     device.say("two");
     for (place, name) in [(&remote, "shared"), (&fresh, "fresh")] {
         let report = device.try_round(place, name).unwrap();
@@ -254,18 +218,10 @@ fn no_head_names_what_has_no_free_name() {
     let remote = memory();
     let mut device = Device::new();
     device.say("one");
-    device.options.direction = Direction::Pull;
-    device.round(&remote);
-    device.store.seal().unwrap();
-    let head = device.store.sign(&device.options.statement.clone(), NOW).unwrap().unwrap();
-    let (_, segments) = device.store.signed_segments().unwrap().unwrap();
-    let name = segments[&stream("notes")][0].name(head.head().log(), &stream("notes"));
-    let replicas = (1..=9).map(|n| crate::remote::RemoteFile::replica(&name, n).path().to_owned());
-    let taken: Vec<String> = replicas.chain([name.path()]).collect();
-    for path in &taken {
-        remote.inner.plant(path, b"not that");
-    }
-    device.options.direction = Direction::Both;
+    only_sign(&mut device, &remote);
+    let name = newest_segment(&device);
+    let taken = names_of(&name);
+    taken.iter().for_each(|path| remote.inner.plant(path, b"not that"));
     let report = device.round(&remote);
     assert_eq!((report.problems, report.published), (vec![Problem::Blocked(name)], None));
     assert_eq!(paths(&remote.inner, ".head"), Vec::<String>::new());
@@ -277,10 +233,7 @@ fn no_head_names_what_has_no_free_name() {
 #[test]
 fn what_was_put_is_taken_to_be_there_for_a_day() {
     let remote = memory();
-    let mut device = Device::new();
-    device.say("one");
-    device.round(&remote);
-    let segment = paths(&remote.inner, ".seg").remove(0);
+    let (mut device, segment) = one_said(&remote);
     remote.inner.uproot(&segment);
     device.say("two");
     remote.take();
@@ -303,8 +256,7 @@ fn what_was_put_before_a_crash_is_no_hindrance() {
     device.say("two");
     device.round(&remote);
     // As though the answer to its put had not been heard.
-    let (signed, segments) = device.store.signed_segments().unwrap().unwrap();
-    let last = segments[&stream("notes")].last().unwrap().name(signed.head().log(), &stream("notes"));
+    let last = newest_segment(&device);
     device.store.forget_put("r", &last.path()).unwrap();
     device.say("three");
     remote.take();
@@ -317,10 +269,7 @@ fn what_was_put_before_a_crash_is_no_hindrance() {
 #[test]
 fn any_number_of_copies_of_one_object_hides_neither_it_nor_its_replicas() {
     let remote = memory();
-    let mut devices = fleet(2);
-    devices[0].say("one");
-    devices[0].round(&remote);
-    let path = paths(&remote.inner, ".seg").remove(0);
+    let (mut devices, path) = one_said_to_another(&remote);
     let (stem, ending) = path.rsplit_once('.').unwrap();
     let bytes = remote.inner.files()[&path].clone();
     for n in 0..200 {

@@ -57,8 +57,7 @@ fn a_damaged_segment_of_a_later_version_is_no_good() {
     author.head(&one.inner);
     let path = author.name_of(&reference).path();
     let good = one.inner.files()[&path].clone();
-    let mut bad = good.clone();
-    *bad.last_mut().unwrap() ^= 1;
+    let bad = damaged(&good);
     one.inner.plant(&path, &bad);
     let mut device = Device::new();
     device.trust(author.log);
@@ -66,7 +65,7 @@ fn a_damaged_segment_of_a_later_version_is_no_good() {
     one.inner.plant(&path, &good);
     assert_eq!(device.round(&one).problems, [Problem::NeedsUpgrade(author.log)]);
     // One that is damaged here is found, let go and fetched again.
-    let file = device.root.join("data/exchange").join(author.log.to_string()).join(path.rsplit('/').next().unwrap());
+    let file = kept_as(&device, &path);
     carry_kernel::disk::write_atomic(&file, &bad).unwrap();
     assert_eq!(device.store.verify().unwrap().len(), 1);
     let found = device.store.let_go_damaged().unwrap();

@@ -13,13 +13,9 @@ fn lost(device: &Device) -> Vec<(String, String)> {
 #[test]
 fn what_is_lost_is_noted_until_it_is_there_or_the_remote_is_forgotten() {
     let (remote, fresh) = (memory(), memory());
-    let mut device = Device::new();
-    device.say("one");
-    device.round(&remote);
-    let path = paths(&remote.inner, ".seg").remove(0);
+    let (mut device, path) = one_said(&remote);
     let bytes = remote.inner.files()[&path].clone();
-    let folder = Home::at(&device.root).data_dir().join("exchange").join(device.store.log().to_string());
-    let file = folder.join(path.rsplit('/').next().unwrap());
+    let file = kept_as(&device, &path);
     let good = std::fs::read(&file).unwrap();
     remote.inner.uproot(&path);
     std::fs::remove_file(&file).unwrap();
@@ -50,20 +46,12 @@ fn what_is_lost_is_noted_until_it_is_there_or_the_remote_is_forgotten() {
     assert_eq!(lost(&device), []);
 }
 
-/// The file in which a device keeps what lies under a path.
-fn kept_as(device: &Device, path: &str) -> PathBuf {
-    let mut parts = path.rsplit('/');
-    let (name, log) = (parts.next().unwrap(), parts.next().unwrap());
-    Home::at(&device.root).data_dir().join("exchange").join(log).join(name)
-}
-
 #[test]
 fn what_was_put_once_silences_nobody_at_a_place_that_moved() {
     let (old, new) = (memory(), memory());
-    let mut device = Device::new();
-    device.say("one");
+    let (mut device, path) = one_said(&old);
     let first = device.round(&old).published;
-    std::fs::remove_file(kept_as(&device, &paths(&old.inner, ".seg")[0])).unwrap();
+    std::fs::remove_file(kept_as(&device, &path)).unwrap();
     device.store.forget_remote("r").unwrap();
     device.say("two");
     let report = device.round(&new);
@@ -72,24 +60,16 @@ fn what_was_put_once_silences_nobody_at_a_place_that_moved() {
     assert_eq!(paths(&new.inner, ".seg").len(), 1);
     // What was never anywhere holds the head back all the same.
     device.say("three");
-    device.options.direction = Direction::Pull;
-    device.round(&new);
-    device.store.seal().unwrap();
-    device.store.sign(&device.options.statement.clone(), NOW).unwrap();
-    let (signed, segments) = device.store.signed_segments().unwrap().unwrap();
-    let last = segments[&stream("notes")].last().unwrap().name(signed.head().log(), &stream("notes"));
-    std::fs::remove_file(kept_as(&device, &last.path())).unwrap();
-    device.options.direction = Direction::Both;
+    only_sign(&mut device, &new);
+    std::fs::remove_file(kept_as(&device, &newest_segment(&device).path())).unwrap();
     assert_eq!(device.round(&new).published, None);
 }
 
 #[test]
 fn what_cannot_be_read_here_is_neither_lost_nor_promised() {
     let remote = memory();
-    let mut device = Device::new();
-    device.say("one");
+    let (mut device, path) = one_said(&remote);
     let first = device.round(&remote).published;
-    let path = paths(&remote.inner, ".seg").remove(0);
     let file = kept_as(&device, &path);
     // As where a file system answers with an error: a name that leads in a circle can be opened by nobody.
     let aside = file.with_extension("aside");
@@ -111,10 +91,7 @@ fn what_cannot_be_read_here_is_neither_lost_nor_promised() {
 #[test]
 fn what_is_noted_as_lost_stays_so_while_it_cannot_be_read_or_is_not_tried() {
     let remote = memory();
-    let mut device = Device::new();
-    device.say("one");
-    device.round(&remote);
-    let path = paths(&remote.inner, ".seg").remove(0);
+    let (mut device, path) = one_said(&remote);
     let file = kept_as(&device, &path);
     std::fs::remove_file(&file).unwrap();
     assert!(remote.inner.uproot(&path));
@@ -131,10 +108,7 @@ fn what_is_noted_as_lost_stays_so_while_it_cannot_be_read_or_is_not_tried() {
 #[test]
 fn what_is_found_before_a_round_fails_is_noted() {
     let remote = memory();
-    let mut device = Device::new();
-    device.say("one");
-    device.round(&remote);
-    let path = paths(&remote.inner, ".seg").remove(0);
+    let (mut device, path) = one_said(&remote);
     std::fs::remove_file(kept_as(&device, &path)).unwrap();
     assert!(remote.inner.uproot(&path));
     device.advance(DAY);
@@ -191,15 +165,10 @@ fn what_follows_a_head_that_is_held_back_is_not_taken_to_be_good() {
 #[test]
 fn what_is_lost_here_costs_no_round_anything() {
     let remote = memory();
-    let mut device = Device::new();
-    device.say("one");
-    device.round(&remote);
-    let path = paths(&remote.inner, ".seg").remove(0);
+    let (mut device, path) = one_said(&remote);
     let file = kept_as(&device, &path);
     let good = std::fs::read(&file).unwrap();
-    let mut bad = good.clone();
-    *bad.last_mut().unwrap() ^= 1;
-    carry_kernel::disk::write_cache(&file, &bad).unwrap();
+    carry_kernel::disk::write_cache(&file, &damaged(&good)).unwrap();
     assert!(remote.inner.uproot(&path));
     device.advance(DAY);
     device.round(&remote);
@@ -223,15 +192,10 @@ fn what_is_lost_here_costs_no_round_anything() {
 #[test]
 fn a_damaged_file_is_read_again_when_it_changes_and_once_a_day() {
     let remote = memory();
-    let mut device = Device::new();
-    device.say("one");
-    device.round(&remote);
-    let path = paths(&remote.inner, ".seg").remove(0);
+    let (mut device, path) = one_said(&remote);
     let (file, object) = (kept_as(&device, &path), is_ours(&path).unwrap());
     let good = std::fs::read(&file).unwrap();
-    let mut bad = good.clone();
-    *bad.last_mut().unwrap() ^= 1;
-    carry_kernel::disk::write_cache(&file, &bad).unwrap();
+    carry_kernel::disk::write_cache(&file, &damaged(&good)).unwrap();
     let place = crate::store::ObjectPlace::File(file.clone());
     let mut is_good = |now| {
         let kept = check(&mut device.store, &object, good.len() as u64, &place, now).unwrap();
@@ -256,10 +220,8 @@ fn a_damaged_file_is_read_again_when_it_changes_and_once_a_day() {
 #[test]
 fn a_damaged_copy_here_does_not_speak_against_a_good_one_there() {
     let remote = memory();
-    let mut devices = fleet(2);
-    devices[0].say("one");
+    let (mut devices, path) = one_said_to_another(&remote);
     settle(&mut devices, &remote);
-    let path = paths(&remote.inner, ".seg").remove(0);
     let log = devices[0].store.log();
     let object = is_ours(&path).unwrap();
     assert_eq!(object.log(), log);
@@ -278,14 +240,9 @@ fn a_head_that_is_found_there_was_heard_though_nobody_noted_that_it_was_put() {
     let remote = memory();
     let mut device = Device::new();
     device.say("one");
-    device.options.direction = Direction::Pull;
-    device.round(&remote);
-    device.store.seal().unwrap();
-    let head = device.store.sign(&device.options.statement.clone(), NOW).unwrap().unwrap();
-    // As though the device had died right after.
+    let head = only_sign(&mut device, &remote);
     remote.inner.plant(&head.name().path(), head.bytes());
     assert!(!device.store.was_heard(&head.name()).unwrap());
-    device.options.direction = Direction::Both;
     device.round(&remote);
     assert!(!device.store.has_put("r", &head.name().path()).unwrap() && device.store.was_heard(&head.name()).unwrap());
 }
@@ -293,10 +250,7 @@ fn a_head_that_is_found_there_was_heard_though_nobody_noted_that_it_was_put() {
 #[test]
 fn a_round_says_which_files_of_a_log_are_not_there_all_the_same() {
     let remote = memory();
-    let mut device = Device::new();
-    device.say("one");
-    device.round(&remote);
-    let path = paths(&remote.inner, ".seg").remove(0);
+    let (mut device, path) = one_said(&remote);
     let (file, object) = (kept_as(&device, &path), is_ours(&path).unwrap());
     let good = std::fs::read(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
@@ -311,16 +265,10 @@ fn a_round_says_which_files_of_a_log_are_not_there_all_the_same() {
     assert_eq!(without(device.round(&remote)), Some(BTreeSet::new()));
     // Of what is not there for another reason nothing is said.
     device.say("two");
-    device.options.direction = Direction::Pull;
-    device.round(&remote);
-    device.store.seal().unwrap();
-    device.store.sign(&device.options.statement.clone(), NOW).unwrap();
-    let (signed, segments) = device.store.signed_segments().unwrap().unwrap();
-    let last = segments[&stream("notes")].last().unwrap().name(signed.head().log(), &stream("notes"));
-    let replicas = (1..=9).map(|n| crate::remote::RemoteFile::replica(&last, n).path().to_owned());
-    let taken: Vec<String> = replicas.chain([last.path()]).collect();
+    only_sign(&mut device, &remote);
+    let last = newest_segment(&device);
+    let taken = names_of(&last);
     taken.iter().for_each(|path| remote.inner.plant(path, b"not that"));
-    device.options.direction = Direction::Both;
     let report = device.round(&remote);
     assert_eq!((&report.problems, without(report.clone())), (&vec![Problem::Blocked(last)], None));
     remote.inner.uproot(&taken[3]);
@@ -330,11 +278,8 @@ fn a_round_says_which_files_of_a_log_are_not_there_all_the_same() {
 #[test]
 fn the_same_is_said_of_a_log_that_is_passed_on() {
     let (near, far) = (memory(), memory());
-    let mut devices = fleet(2);
-    devices[0].say("one");
-    devices[0].round(&near);
+    let (mut devices, path) = one_said_to_another(&near);
     devices[1].try_round(&near, "near").unwrap();
-    let path = paths(&near.inner, ".seg").remove(0);
     let (file, object) = (kept_as(&devices[1], &path), is_ours(&path).unwrap());
     let good = std::fs::read(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
@@ -393,13 +338,10 @@ fn a_stream_that_its_author_keeps_from_a_place_is_told_from_one_of_which_a_file_
 #[test]
 fn what_is_lost_is_not_said_to_be_there_when_there_are_more_problems_than_are_named() {
     let (near, far) = (memory(), memory());
-    let mut devices = fleet(2);
-    devices[0].say("one");
-    devices[0].round(&near);
+    let (mut devices, path) = one_said_to_another(&near);
     let device = &mut devices[1];
     device.try_round(&near, "near").unwrap();
     device.try_round(&far, "far").unwrap();
-    let path = paths(&near.inner, ".seg").remove(0);
     std::fs::remove_file(kept_as(device, &path)).unwrap();
     assert!(far.inner.uproot(&path));
     device.advance(DAY);

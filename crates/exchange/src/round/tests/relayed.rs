@@ -160,15 +160,13 @@ fn what_is_let_go_of_here_is_missing_from_then_on() {
     let bytes = one.inner.files()[&path].clone();
     relay.try_round(&one, "one").unwrap();
     // It was missing at another place for long, and nobody cared, as it was here.
-    let log = author.store.log();
     for name in [path.clone(), path.replace(".seg", ".r1.seg"), "l/other".to_owned()] {
         relay.store.reject("elsewhere", &name, "absent", &Rejection::Absent, NOW).unwrap();
     }
     relay.advance(2 * DAY);
     let now = carry_kernel::clock::Clock::now(&relay.clock);
     relay.store.reject("elsewhere", &path, "absent", &Rejection::Absent, now).unwrap();
-    let folder = Home::at(&relay.root).data_dir().join("exchange").join(log.to_string());
-    std::fs::remove_file(folder.join(path.rsplit('/').next().unwrap())).unwrap();
+    std::fs::remove_file(kept_as(&relay, &path)).unwrap();
     assert_eq!(relay.store.let_go_damaged().unwrap().segments.len(), 1);
     assert!(one.inner.uproot(&path));
     relay.try_round(&one, "one").unwrap();
