@@ -202,7 +202,11 @@ impl Round<'_> {
                         let reached = store.reached(Some(Limit::Unapproved), UNPACKED_ALL)?;
                         return Ok(Problem::Quota(object.log(), reached));
                     }
-                    Rejection::Absent | Rejection::Damaged(_) | Rejection::NoRoom | Rejection::Unclear(_) => {}
+                    Rejection::Absent
+                    | Rejection::Damaged(_)
+                    | Rejection::NoRoom
+                    | Rejection::Unclear(_)
+                    | Rejection::Older(_) => {}
                 }
                 let is_full = bytes == Some(candidate.bytes) && known.stamp == candidate.stamp;
                 // A copy is made by a tool, and what it is a copy of says nothing of how far it is.

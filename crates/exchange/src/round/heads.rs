@@ -77,7 +77,8 @@ impl Round<'_> {
         for (log, names) in self.unknown(store, now)? {
             for (at, name) in names.iter().enumerate() {
                 if at >= HEADS_MAX {
-                    self.report.has_more = true;
+                    // Where nothing more is remembered, the next round would read the same.
+                    self.report.has_more |= store.has_room_for_rejected(&self.options.remote)?;
                     break;
                 }
                 if !self.may_read(store, log, &mut n_strangers)? {
@@ -189,12 +190,23 @@ impl Round<'_> {
         Ok(())
     }
 
-    /// Forgets that there was no room for a head, or that it was unclear: it is tried again.
+    /// Notes a head that was judged, where that was forgotten at once for the newer ones of its log. What could not be used is
+    /// not forgotten for it.
+    fn note_older(&self, store: &mut Store, name: &ObjectName, now: Timestamp) -> Result<(), RoundError> {
+        if store.knows_head(name)? || !store.has_room_for_rejected(&self.options.remote)? {
+            return Ok(());
+        }
+        self.note_head(store, name, &older(), now)
+    }
+
+    /// Forgets that there was no room for a head, that it was unclear or older than is remembered: it is tried again.
     fn forget_no_room(&self, store: &mut Store, name: &ObjectName) -> Result<(), RoundError> {
         for candidate in self.heads.candidates(name) {
             let path = path(name, candidate);
             let known = store.rejected(&self.options.remote, &path)?;
-            let is_put_off = |why| matches!(why, Rejection::NoRoom | Rejection::TooManyWays | Rejection::Unclear(_));
+            let is_put_off = |why| {
+                matches!(why, Rejection::NoRoom | Rejection::TooManyWays | Rejection::Unclear(_) | Rejection::Older(_))
+            };
             if known.is_some_and(|known| is_put_off(known.why)) {
                 store.forget_rejected(&self.options.remote, &path)?;
             }
@@ -220,6 +232,10 @@ impl Round<'_> {
                 self.problem(Problem::Quota(log, reached));
                 return Ok(None);
             }
+            Fetched::Refused(Refusal::Head(..)) => {
+                self.note_older(store, name, now)?;
+                return Ok(None);
+            }
             // The listing was behind, or what is there was named as a problem.
             Fetched::Absent | Fetched::Bad | Fetched::Refused(_) => return Ok(None),
         };
@@ -231,6 +247,8 @@ impl Round<'_> {
         if seen == Seen::Unclear {
             let why = unclear(store, log)?;
             self.note_head(store, name, &why, now)?;
+        } else {
+            self.note_older(store, name, now)?;
         }
         match &seen {
             Seen::Shrunk { .. } => self.problem(Problem::Shrunk(log)),
@@ -245,6 +263,11 @@ impl Round<'_> {
 
 fn path(name: &ObjectName, candidate: &Candidate) -> String {
     format!("{}/{}", name.folder(), candidate.name)
+}
+
+/// Why a head is not read again that is older than those that are remembered.
+fn older() -> Rejection {
+    Rejection::Older(env!("CARGO_PKG_VERSION").to_owned())
 }
 
 /// Why a head is not clear: what is followed and held of its log.
@@ -265,6 +288,7 @@ fn is_worth_it(store: &Store, log: LogId, known: &Rejected, now: Timestamp) -> R
         Rejection::NoRoom => is_long_ago || has_room(store, log)?,
         Rejection::TooManyWays => is_long_ago,
         Rejection::Unclear(_) => is_long_ago || known.why != unclear(store, log)?,
+        Rejection::Older(_) => known.why != older(),
         Rejection::Absent
         | Rejection::Damaged(_)
         | Rejection::Wrong(_)

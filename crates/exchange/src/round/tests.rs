@@ -30,6 +30,7 @@ mod heard;
 mod later;
 mod lost;
 mod made;
+mod many;
 mod mended;
 mod merged;
 mod older;

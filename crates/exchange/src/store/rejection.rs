@@ -29,6 +29,9 @@ pub enum Rejection {
     /// It is a head, and where it belongs cannot be told yet; says what is known of its log. When that changes, it is looked at
     /// again.
     Unclear(String),
+    /// It is a head that was judged, and more heads of its log are newer than are remembered; says which version of the program judged
+    /// it, as another one may judge otherwise.
+    Older(String),
 }
 
 impl Rejection {
@@ -46,7 +49,8 @@ impl Rejection {
             | Self::TooManyWays
             | Self::UnpackedTooMuch
             | Self::NoRoom
-            | Self::Unclear(_) => false,
+            | Self::Unclear(_)
+            | Self::Older(_) => false,
         }
     }
 
@@ -62,6 +66,7 @@ impl Rejection {
             Self::UnpackedTooMuch => ("unpacked", ""),
             Self::NoRoom => ("no_room", ""),
             Self::Unclear(known) => ("unclear", known.as_str()),
+            Self::Older(version) => ("older", version.as_str()),
         };
         (kind, words.chars().take(WORDS_KEPT).collect())
     }
@@ -79,6 +84,7 @@ impl Rejection {
             "unpacked" => Self::UnpackedTooMuch,
             "no_room" => Self::NoRoom,
             "unclear" => Self::Unclear(words),
+            "older" => Self::Older(words),
             _ => return Err(rusqlite::Error::FromSqlConversionFailure(at, Type::Text, "it is none of ours".into())),
         })
     }

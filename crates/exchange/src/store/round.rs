@@ -156,6 +156,12 @@ impl Store {
         })
     }
 
+    /// Whether something more can be noted of a remote without forgetting something else.
+    pub(crate) fn has_room_for_rejected(&self, remote: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT count(*) < ?2 FROM rejects WHERE remote = ?1";
+        Ok(self.db.conn().prepare_cached(sql)?.query_row((remote, REJECTS_KEPT), |row| row.get(0))?)
+    }
+
     /// What was noted of a file at a remote. Whoever finds another stamp there tries it again.
     ///
     /// # Errors

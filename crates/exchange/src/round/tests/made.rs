@@ -112,4 +112,17 @@ impl Author {
         remote.plant(&signed.name().path(), signed.bytes());
         signed
     }
+
+    /// Puts the next head as a later version would, which this one cannot read.
+    pub(super) fn later_head(&mut self, remote: &MemoryRemote) {
+        let draft = MemoryRemote::new("draft");
+        let signed = self.head_as(&draft, &|_, _| {});
+        let line = std::str::from_utf8(signed.bytes()).unwrap().lines().next().unwrap();
+        let line = line.replace(r#""min":1"#, r#""min":2"#);
+        let signature = fixture::sign(self.seed)(&[b"carry head 1\n", line.as_bytes()].concat());
+        let bytes = format!("{line}\n{}\n", crate::hash::encode64(&signature)).into_bytes();
+        let digest = Digest::of(&[&bytes]);
+        self.prev = Some(digest);
+        remote.plant(&ObjectName::head(self.log, self.n, digest).path(), &bytes);
+    }
 }

@@ -44,6 +44,7 @@ fn what_is_the_matter_with_a_file_is_noted_as_it_was_found() {
         Rejection::UnpackedTooMuch,
         Rejection::NoRoom,
         Rejection::Unclear(words()),
+        Rejection::Older(words()),
     ];
     for why in &all {
         store.reject("nas", "a", "10 bytes", why, NOW).unwrap();
