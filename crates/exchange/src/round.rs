@@ -16,6 +16,7 @@ use crate::strand::Strand;
 mod collect;
 mod fetch;
 mod heads;
+mod heard;
 mod options;
 mod pull;
 mod push;
@@ -275,11 +276,15 @@ impl Round<'_> {
             // There may be others that are not named.
             return Ok(());
         }
+        if self.has_unread_head(side.store)? {
+            return Ok(());
+        }
         let strangers = side.store.logs()?.into_iter().filter(|row| row.state == LogState::Unapproved);
         let strangers: BTreeSet<LogId> = strangers.map(|row| row.log).collect();
         for strand in &mut side.strands {
             let stream = strand.stream().clone();
-            let is_folded = self.report.delivered.contains_key(&stream) && !side.store.awaits_upgrade(&stream)?;
+            let delivered = self.report.delivered.get(&stream);
+            let is_folded = delivered.is_some_and(heard::is_all) && !side.store.awaits_upgrade(&stream)?;
             if is_folded
                 && self.takes(&stream)
                 && !problems.iter().any(|problem| problem.keeps_from(&stream, &strangers))

@@ -64,6 +64,7 @@ mod sizes;
 mod spoilt;
 pub mod status;
 mod trust;
+mod unfollowed;
 mod verified;
 mod verify;
 mod ways;

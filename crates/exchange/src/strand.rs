@@ -159,7 +159,8 @@ pub trait Strand: Send {
     fn retract(&mut self, origin: &Origin, after: u64) -> Result<(), StrandError>;
 
     /// Says that others were listened to: what they had said by `at`, and a remote that takes this stream had of it, is folded.
-    /// Called only when nothing of that was missing; that something was sent, or handed over, says nothing of the kind.
+    /// Called only when nothing of that was missing or could not be read, now or in an earlier round; that something was sent, or
+    /// handed over, says nothing of the kind.
     fn heard(&mut self, at: Timestamp) {
         let _ = at;
     }

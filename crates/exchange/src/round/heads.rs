@@ -159,7 +159,7 @@ impl Round<'_> {
     }
 
     /// The smallest and the largest number of the heads of each log that are there.
-    fn shown_numbers(&self) -> BTreeMap<LogId, (u64, u64)> {
+    pub(super) fn shown_numbers(&self) -> BTreeMap<LogId, (u64, u64)> {
         let mut numbers: BTreeMap<LogId, (u64, u64)> = BTreeMap::new();
         for name in self.heads.objects() {
             if let &ObjectName::Head { log, n, .. } = name {

@@ -39,6 +39,7 @@ mod relayed;
 mod said;
 mod strange;
 mod together;
+mod unread;
 mod wrong;
 
 use counted::Counted;
