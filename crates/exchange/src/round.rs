@@ -37,6 +37,7 @@ pub use report::{Moved, Problem, Reached, Report, Unsent};
 pub use step::Step;
 
 use repair::Mend;
+use report::Gap;
 use shelf::{Candidate, Shelf};
 
 /// This device's side of an exchange.
@@ -171,6 +172,8 @@ struct Round<'r> {
     /// Whether a copy kept here of what is being put could not be read: whether it is good is not known.
     has_unread: bool,
     report: Report,
+    /// What others said and may not have come, also where the report names no more.
+    gaps: BTreeSet<Gap>,
     /// What was healed, where that is what the round is for.
     mend: Option<Mend>,
 }
@@ -197,6 +200,7 @@ impl<'r> Round<'r> {
             lost_of_all: BTreeSet::new(),
             has_unread: false,
             report,
+            gaps: BTreeSet::new(),
             mend: None,
         }
     }
@@ -271,11 +275,6 @@ impl Round<'_> {
 
     /// Tells strands that what others had said when the round began is folded, unless something of it did not come.
     fn tell_heard(&self, side: &mut Side<'_>, began: Timestamp) -> Result<(), RoundError> {
-        let problems = &self.report.problems;
-        if problems.len() >= PROBLEMS_MAX {
-            // There may be others that are not named.
-            return Ok(());
-        }
         if self.has_unread_head(side.store)? {
             return Ok(());
         }
@@ -285,10 +284,7 @@ impl Round<'_> {
             let stream = strand.stream().clone();
             let delivered = self.report.delivered.get(&stream);
             let is_folded = delivered.is_some_and(heard::is_all) && !side.store.awaits_upgrade(&stream)?;
-            if is_folded
-                && self.takes(&stream)
-                && !problems.iter().any(|problem| problem.keeps_from(&stream, &strangers))
-            {
+            if is_folded && self.takes(&stream) && !self.lacks_of(&stream, &strangers) {
                 strand.heard(began);
             }
         }
@@ -338,6 +334,7 @@ impl Round<'_> {
     }
 
     fn problem(&mut self, problem: Problem) {
+        self.gaps.extend(problem.gap());
         if self.report.problems.len() < PROBLEMS_MAX && !self.report.problems.contains(&problem) {
             self.report.problems.push(problem);
         }

@@ -1,9 +1,11 @@
 //! Whether all that others said was read and folded, so that strands may be told that they were listened to. What a round names
 //! as a problem it names once; what was not read then is still not read in the next one.
 
+use std::collections::BTreeSet;
+
 use super::{Round, RoundError};
 use crate::limits::HEAD_BYTES_MAX;
-use crate::name::{LogId, ObjectName};
+use crate::name::{LogId, ObjectName, StreamName};
 use crate::store::{Delivered, LogState, Store};
 
 impl Round<'_> {
@@ -23,6 +25,14 @@ impl Round<'_> {
             }
         }
         Ok(false)
+    }
+
+    /// Whether something of a stream that others said may not have come. Nothing that counts is in `strangers`, the logs that
+    /// nobody approved; of one that was never met nobody can tell.
+    pub(super) fn lacks_of(&self, stream: &StreamName, strangers: &BTreeSet<LogId>) -> bool {
+        self.gaps.iter().any(|(log, of)| {
+            log.is_none_or(|log| !strangers.contains(&log)) && of.as_ref().is_none_or(|of| of == stream)
+        })
     }
 
     /// Whether a head of a log after this number is there that was not judged. What is too large for a head is none.

@@ -109,11 +109,12 @@ pub struct Reached {
     pub disk: Option<DiskRoom>,
 }
 
+/// What may not have come: of which log, and of which stream; `None` is any.
+pub(super) type Gap = (Option<LogId>, Option<StreamName>);
+
 impl Problem {
-    /// Whether something that others said in a stream may not have come because of it. Nothing that counts is in `strangers`,
-    /// the logs that nobody approved; of one that was never met nobody can tell.
-    pub(super) fn keeps_from(&self, stream: &StreamName, strangers: &BTreeSet<LogId>) -> bool {
-        let counts = |log: &LogId| !strangers.contains(log);
+    /// What others said that may not have come because of it.
+    pub(super) fn gap(&self) -> Option<Gap> {
         match self {
             Self::Arriving(object)
             | Self::Damaged(object)
@@ -121,13 +122,13 @@ impl Problem {
             | Self::Wrong(object, _)
             | Self::StillWrong(object, _)
             | Self::Unreachable(object, _) => match object {
-                ObjectName::Segment { stream: of, log, .. } => of == stream && counts(log),
-                ObjectName::Head { log, .. } | ObjectName::List { log, .. } => counts(log),
+                ObjectName::Segment { stream, log, .. } => Some((Some(*log), Some(stream.clone()))),
+                ObjectName::Head { log, .. } | ObjectName::List { log, .. } => Some((Some(*log), None)),
             },
-            Self::NeedsUpgrade(log) | Self::Quota(log, _) | Self::Cut(Some(log)) => counts(log),
-            Self::Cut(None) => true,
-            Self::Strand(of, _) => of == stream,
-            Self::Shrunk(_) | Self::Forked(_) | Self::Blocked(_) | Self::Lost(..) | Self::NoHead(_) => false,
+            Self::NeedsUpgrade(log) | Self::Quota(log, _) | Self::Cut(Some(log)) => Some((Some(*log), None)),
+            Self::Cut(None) => Some((None, None)),
+            Self::Strand(of, _) => Some((None, Some(of.clone()))),
+            Self::Shrunk(_) | Self::Forked(_) | Self::Blocked(_) | Self::Lost(..) | Self::NoHead(_) => None,
         }
     }
 }

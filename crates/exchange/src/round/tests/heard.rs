@@ -58,15 +58,22 @@ fn what_a_stranger_lacks_keeps_nobody_from_having_listened() {
 }
 
 #[test]
-fn who_does_not_know_all_problems_has_not_listened() {
-    let (remote, mut device) = (memory(), Device::new());
-    let list = |n: usize| ObjectName::list(crate::fixture::log(9), Digest::of(&[&n.to_le_bytes()]));
-    for (n_problems, n_heard) in [(PROBLEMS_MAX, 0), (PROBLEMS_MAX - 1, 1)] {
+fn what_counts_is_told_apart_from_what_does_not_also_where_there_is_more_than_is_named() {
+    let trusted = crate::fixture::log(9);
+    let stranger = Author::new(8);
+    let list = |log: LogId, n: usize| ObjectName::list(log, Digest::of(&[&n.to_le_bytes()]));
+    for (log, n_heard) in [(trusted, 0), (stranger.log, 1)] {
+        let (remote, mut stranger, mut device) = (memory(), Author::new(8), Device::new());
+        device.trust(trusted);
+        stranger.seal(&remote.inner, "one");
+        stranger.head(&remote.inner);
         let (options, mut nobody) = (device.options.clone(), |_: Step| {});
         let mut side = Side { store: &mut device.store, strands: vec![&mut device.notes], clock: &device.clock };
         let mut round = Round::new(&remote, &options, &Deadline::NONE, &mut nobody).for_strands(&side);
-        round.report.problems = (0..n_problems).map(|n| Problem::Lost(list(n), String::new())).collect();
+        (0..PROBLEMS_MAX).for_each(|n| round.problem(Problem::Missing(list(stranger.log, n))));
+        round.problem(Problem::Missing(list(log, PROBLEMS_MAX)));
+        assert_eq!(round.report.problems.len(), PROBLEMS_MAX);
         round.run(&mut side).unwrap();
-        assert_eq!(device.notes.heard.len(), n_heard, "{n_problems}");
+        assert_eq!(device.notes.heard.len(), n_heard);
     }
 }
