@@ -62,6 +62,7 @@ mod packed;
 pub mod plan;
 pub mod ranges;
 pub mod register;
+mod wait;
 
 pub mod location;
 mod percent;

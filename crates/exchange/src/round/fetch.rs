@@ -12,6 +12,7 @@ use crate::name::{Folder, Form, ObjectName};
 use crate::remote::{Class, Got, Part, RemoteError, RemoteFile};
 use crate::segment::SegmentError;
 use crate::store::{Limit, Rejection, Store, StoreError, UNPACKED_ALL, WAYS, describe};
+use crate::wait::is_over;
 
 /// How long a file that is short must not have changed before it is called damaged instead of arriving.
 const ARRIVING_FOR: Duration = Duration::from_secs(10 * 60);
@@ -126,7 +127,7 @@ impl Round<'_> {
             let known = store.rejected(&self.options.remote, file.path())?;
             if let Some(known) = &known
                 && known.stamp == candidate.stamp
-                && now.since(known.last) < AGAIN_AFTER
+                && !is_over(known.last, AGAIN_AFTER, now)
                 && self.mend.is_none()
             {
                 continue;
@@ -169,7 +170,7 @@ impl Round<'_> {
             let path = format!("{}/{}", object.folder(), candidate.name);
             let known = store.rejected(&self.options.remote, &path)?;
             if known.is_some_and(|known| {
-                let is_recent = known.stamp == candidate.stamp && now.since(known.last) < AGAIN_AFTER;
+                let is_recent = known.stamp == candidate.stamp && !is_over(known.last, AGAIN_AFTER, now);
                 matches!(known.why, Rejection::WrongHeader(_)) || is_recent && known.why.is_of_every_copy()
             }) {
                 return Ok(true);

@@ -11,6 +11,7 @@ use crate::limits::HEAD_BYTES_MAX;
 use crate::name::{Folder, LogId, ObjectId, ObjectName};
 use crate::remote::Part;
 use crate::store::{LogState, Rejected, Rejection, Seen, Store};
+use crate::wait::is_over;
 
 /// Heads of one log that are read in one round; the next goes on.
 const HEADS_MAX: usize = 32;
@@ -283,7 +284,7 @@ fn unclear(store: &Store, log: LogId) -> Result<Rejection, RoundError> {
 /// Whether a head that was not used in the state that it is in is tried again: where there was no room, once there is a place
 /// for its log; where it was unclear, once more is known of its log; and both now and then.
 fn is_worth_it(store: &Store, log: LogId, known: &Rejected, now: Timestamp) -> Result<bool, RoundError> {
-    let is_long_ago = now.since(known.last) >= AGAIN_AFTER;
+    let is_long_ago = is_over(known.last, AGAIN_AFTER, now);
     Ok(match &known.why {
         Rejection::NoRoom => is_long_ago || has_room(store, log)?,
         Rejection::TooManyWays => is_long_ago,

@@ -10,6 +10,7 @@ use crate::name::{Form, LogId, ObjectName};
 use crate::plan::{Closure, Copy, Object, Shown, Whose, plan_push};
 use crate::remote::RemoteFile;
 use crate::store::{Store, StoreError};
+use crate::wait::is_over;
 
 /// How often what a head names is compared with what is there although the head is there: cleaners remove files.
 pub(super) const COMPARE_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -137,7 +138,6 @@ impl Round<'_> {
     /// Whether what a log's head names was not compared with what is there for a day.
     pub(super) fn is_compare_due(&self, store: &Store, log: LogId, now: Timestamp) -> Result<bool, StoreError> {
         let last = store.compared(&self.options.remote, log)?;
-        // A clock that was set back must not put it off for ever.
-        Ok(last.is_none_or(|last| now < last || now.since(last) >= COMPARE_EVERY))
+        Ok(last.is_none_or(|last| is_over(last, COMPARE_EVERY, now)))
     }
 }

@@ -14,6 +14,7 @@ use crate::name::{LogId, ObjectName};
 use crate::plan::{Closure, Object, PushPlan, Whose, plan_push};
 use crate::remote::RemoteFile;
 use crate::store::{Followed, LogState, Store};
+use crate::wait::is_over;
 
 /// How often what another device asks for is looked after at one remote.
 const ANSWER_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -33,7 +34,7 @@ fn given_up(store: &Store, lacks: &BTreeSet<ObjectName>, now: Timestamp) -> Resu
     }
     let rejected = store.all_rejected()?.into_iter();
     let for_long = rejected
-        .filter(|(_, rejected)| now.since(rejected.since) >= LOST_AFTER && now.since(rejected.last) < LOOKED_WITHIN);
+        .filter(|(_, rejected)| now.since(rejected.since) >= LOST_AFTER && !is_over(rejected.last, LOOKED_WITHIN, now));
     Ok(for_long.filter_map(|(path, _)| object_of(&path)).filter(|object| lacks.contains(object)).collect())
 }
 
@@ -237,7 +238,7 @@ impl Round<'_> {
             let Want::Object(name @ (ObjectName::Segment { .. } | ObjectName::List { .. })) = &want else { continue };
             let text = want.to_string();
             let last = store.answered(&remote, &text)?;
-            if last.is_some_and(|last| now >= last && now.since(last) < ANSWER_EVERY) || !store.has_object(name)? {
+            if last.is_some_and(|last| !is_over(last, ANSWER_EVERY, now)) || !store.has_object(name)? {
                 continue;
             }
             let Some((closure, whose)) = self.closure_with(store, all, name)? else { continue };

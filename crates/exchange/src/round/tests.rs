@@ -20,6 +20,7 @@ use crate::store::{Limit, Rejection, Setup, Statement};
 use crate::strand::outbox::{self, Outgoing};
 use crate::strand::{Batch, Offered, Origin, Strand, StrandError};
 
+mod ahead;
 mod collected;
 mod converge;
 mod counted;

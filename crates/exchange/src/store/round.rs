@@ -146,7 +146,7 @@ impl Store {
         self.db.write(|tx| {
             let sql = "INSERT INTO rejects (remote, name, stamp, kind, why, first_ms, last_ms)
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT (remote, name) DO UPDATE SET
-                           first_ms = iif(stamp = excluded.stamp, first_ms, excluded.first_ms),
+                           first_ms = iif(stamp = excluded.stamp, min(first_ms, excluded.first_ms), excluded.first_ms),
                            stamp = excluded.stamp, kind = excluded.kind, why = excluded.why, last_ms = excluded.last_ms";
             let (kind, words) = why.as_row();
             tx.prepare_cached(sql)?.execute((remote, path, stamp, kind, words, now.as_millis()))?;

@@ -11,6 +11,7 @@ use carry_kernel::db::rusqlite::OptionalExtension as _;
 
 use super::{ObjectPlace, Store, StoreError};
 use crate::name::{LogId, ObjectName};
+use crate::wait::is_over;
 
 /// Such files that are remembered, newest first: what is forgotten is read again.
 const SPOILT_KEPT: i64 = 1_000;
@@ -53,8 +54,7 @@ impl Store {
         let row = self.db.conn().prepare_cached(sql)?.query_row((object.to_string(), state), |row| {
             Ok((row.get::<_, String>(0)?, Timestamp::from_millis(row.get(1)?)))
         });
-        // A clock that was set back must not put it off for ever.
-        Ok(row.optional()?.filter(|(_, at)| now >= *at && now.since(*at) < AGAIN_AFTER).map(|(why, _)| why))
+        Ok(row.optional()?.filter(|(_, at)| !is_over(*at, AGAIN_AFTER, now)).map(|(why, _)| why))
     }
 
     /// Notes that a file was found to be wrong.

@@ -15,6 +15,7 @@ use super::{Store, StoreError};
 use crate::hash::Digest;
 use crate::limits::LOGS_MAX;
 use crate::name::{LogId, StreamName};
+use crate::wait::is_near;
 
 /// For how long a log that was forgotten is not met again by itself.
 pub const FORGOTTEN_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -206,7 +207,7 @@ impl Store {
     pub(crate) fn is_forgotten(&self, log: LogId, now: Timestamp) -> Result<bool, StoreError> {
         let sql = "SELECT at_ms FROM forgotten WHERE log = ?1 AND NOT EXISTS (SELECT 1 FROM logs WHERE log = ?1)";
         let row = self.db.conn().prepare_cached(sql)?.query_row([log.to_string()], |row| row.get(0));
-        Ok(row.optional()?.is_some_and(|at| now.since(Timestamp::from_millis(at)) < FORGOTTEN_FOR))
+        Ok(row.optional()?.is_some_and(|at| is_near(Timestamp::from_millis(at), FORGOTTEN_FOR, now)))
     }
 
     /// The logs that were forgotten and are not met again yet.
@@ -219,7 +220,7 @@ impl Store {
         let mut rows = self.db.conn().prepare_cached(sql)?;
         let rows = rows.query_map([], forgotten_of)?;
         let mut all = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-        all.retain(|one| now.since(one.at) < FORGOTTEN_FOR);
+        all.retain(|one| is_near(one.at, FORGOTTEN_FOR, now));
         Ok(all)
     }
 
