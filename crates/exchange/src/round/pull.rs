@@ -14,6 +14,7 @@ use crate::remote::{Part as FilePart, RemoteFile};
 use crate::segment::{Expected, SegmentHeader};
 use crate::store::{Accepted, Followed, Limit, Store, UNPACKED_ALL, WAYS};
 
+mod held_off;
 mod plan;
 mod segment;
 
@@ -33,15 +34,23 @@ struct Progress {
     full: BTreeSet<(LogId, StreamName)>,
     /// How many heads of a log were wrong.
     wrong_heads: BTreeMap<LogId, usize>,
+    /// Logs of which something did not fit among all that logs that nobody approved may unpack to.
+    held_off: BTreeSet<LogId>,
     bytes: u64,
     n_objects: usize,
     has_looked_again: bool,
 }
 
 impl Progress {
-    /// Whether so many heads of a log were wrong that the next round goes on with it.
+    /// Whether nothing more of a log is fetched: so many of its heads were wrong that the next round goes on with it, or what it
+    /// has did not fit.
     fn is_done_with(&self, log: LogId) -> bool {
-        self.wrong_heads.get(&log).is_some_and(|n| *n >= WRONG_HEADS_MAX)
+        self.held_off.contains(&log) || self.wrong_heads.get(&log).is_some_and(|n| *n >= WRONG_HEADS_MAX)
+    }
+
+    /// How much cannot be had; it grows.
+    fn n_given_up(&self) -> usize {
+        self.failed.len() + self.full.len() + self.held_off.len()
     }
 }
 
@@ -56,7 +65,7 @@ impl Round<'_> {
     /// Reads heads, lists and segments.
     pub(super) fn pull(&mut self, store: &mut Store, now: Timestamp) -> Result<(), RoundError> {
         self.read_newest(store, now)?;
-        let mut progress = Progress::default();
+        let mut progress = Progress { held_off: self.held_off(store, now)?, ..Progress::default() };
         self.fetch_all(store, &mut progress, now)?;
         if self.read_older(store, now)? {
             self.fetch_all(store, &mut progress, now)?;
@@ -93,7 +102,7 @@ impl Round<'_> {
         for _ in 0..PLANS_MAX {
             let followed = self.fetch_lists(store, now)?;
             let plan = self.plan(store, &followed, progress)?;
-            let given_up = (progress.failed.len(), progress.full.len());
+            let given_up = progress.n_given_up();
             let pass = self.carry_out(store, &plan, progress, now)?;
             let is_retried = !pass.absent.is_empty() && self.is_worth_another_look(store, &pass, progress, now)?;
             if is_retried {
@@ -110,7 +119,7 @@ impl Round<'_> {
                 return Ok(());
             }
             // What cannot be had keeps nothing else out: the next plan has others in its place.
-            let has_given_up = plan.n_left > 0 && given_up != (progress.failed.len(), progress.full.len());
+            let has_given_up = plan.n_left > 0 && given_up != progress.n_given_up();
             if !pass.has_moved && !has_given_up {
                 self.report.has_more |= plan.n_left > 0;
                 return Ok(());
@@ -254,8 +263,10 @@ impl Round<'_> {
                 // Another one is followed now, or none; each head is refused once.
                 Fetched::Refused(Refusal::Head(..)) => pass.has_moved = true,
                 Fetched::Refused(Refusal::Quota(_, reached)) => {
-                    // Without a way or room for one, there may be some for another.
-                    if matches!(reached.why, WAYS | UNPACKED_ALL) {
+                    if reached.why == UNPACKED_ALL {
+                        progress.held_off.insert(fetch.log);
+                    } else if reached.why == WAYS {
+                        // Without a way for one, there may be some for another.
                         progress.failed.insert(fetch.reference.digest);
                     } else {
                         progress.full.insert(place);

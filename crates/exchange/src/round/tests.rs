@@ -26,6 +26,7 @@ mod converge;
 mod counted;
 mod crashed;
 mod forked;
+mod full;
 mod healed;
 mod heard;
 mod later;

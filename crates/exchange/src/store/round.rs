@@ -193,6 +193,13 @@ impl Store {
         }))
     }
 
+    /// What could not be used anywhere for a kind of reason: paths, and when it was found so last.
+    pub(crate) fn rejected_for(&self, why: &Rejection) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let mut rows = self.db.conn().prepare_cached("SELECT name, last_ms FROM rejects WHERE kind = ?1")?;
+        let rows = rows.query_map([why.as_row().0], |row| Ok((row.get(0)?, Timestamp::from_millis(row.get(1)?))))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// All that could not be used anywhere: paths, and what was noted.
     pub(crate) fn all_rejected(&self) -> Result<Vec<(String, Rejected)>, StoreError> {
         let sql = "SELECT name, stamp, kind, why, first_ms, last_ms FROM rejects ORDER BY name, remote";

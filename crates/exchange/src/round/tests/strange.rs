@@ -351,7 +351,9 @@ fn what_does_not_fit_among_all_strangers_is_read_once_an_hour_and_comes_when_the
     let all = i64::try_from(crate::store::UNAPPROVED_BYTES).unwrap();
     let n = db.write(|tx| Ok::<_, StoreError>(tx.execute("UPDATE unpacked SET bytes = ?1", [all])?)).unwrap();
     assert_eq!(n, 1);
-    good.seal(&remote.inner, "little");
+    for text in ["little", "a little more", "and more"] {
+        good.seal(&remote.inner, text);
+    }
     good.head(&remote.inner);
     let is_full = |device: &mut Device| {
         let problems = device.round(&remote).problems;
@@ -359,12 +361,13 @@ fn what_does_not_fit_among_all_strangers_is_read_once_an_hour_and_comes_when_the
         assert_eq!((*log, reached.limit), (good.log, Some(Limit::Unapproved)));
         remote.take().gets
     };
-    assert!(is_full(&mut device) > 0);
+    remote.take();
+    assert_eq!(is_full(&mut device), 2, "the head, and of all that it names one");
     assert_eq!(is_full(&mut device), 0, "it was read already");
     device.advance(DAY / 24);
     assert_eq!(is_full(&mut device), 1);
     device.store.forget(hostile.log, NOW).unwrap();
     device.advance(DAY / 24);
     assert_eq!(device.round(&remote).problems, []);
-    assert!(device.store.log_bytes(good.log).unwrap() > 0);
+    assert!(device.store.held(good.log, 0).unwrap()[&stream("notes")].contains_all(1, 3));
 }
