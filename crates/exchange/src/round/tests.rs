@@ -36,6 +36,7 @@ mod many;
 mod mended;
 mod merged;
 mod older;
+mod pieced;
 mod random;
 mod relayed;
 mod said;

@@ -11,6 +11,7 @@ use crate::head::{HeadError, SignedHead};
 use crate::name::{LogId, ObjectName, StreamName};
 
 mod contradiction;
+mod ends;
 mod followed;
 mod kept;
 mod known;

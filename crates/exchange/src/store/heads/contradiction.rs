@@ -42,14 +42,17 @@ impl Store {
             Err(error) => return Ok(Some(describe(&error))),
         };
         for (stream, named) in &all {
-            let Some(last) = named.last() else { continue };
-            let noted = |segment: &SegmentRef| self.ends_of(head.log(), stream, segment);
-            if let Some(ends) = noted(last)?
-                && disagrees(signed, &all, stream, last, ends, &noted)?.is_some()
-                && let Some(ends) = self.ends_in_file(head.log(), stream, last)?
-                && let Some(why) = self.contradicts(signed, &all, stream, last, ends)?
-            {
-                return Ok(Some(why));
+            let held = self.all_ends(head.log(), stream)?;
+            let noted = |segment: &SegmentRef| Ok(held.of(segment));
+            // Each in turn: what is fetched is compared with its neighbours, but all of these may have been held before.
+            for segment in named {
+                if let Some(ends) = held.of(segment)
+                    && disagrees(signed, &all, stream, segment, ends, &noted)?.is_some()
+                    && let Some(ends) = self.ends_in_file(head.log(), stream, segment)?
+                    && let Some(why) = self.contradicts(signed, &all, stream, segment, ends)?
+                {
+                    return Ok(Some(why));
+                }
             }
         }
         Ok(None)
