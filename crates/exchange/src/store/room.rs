@@ -17,6 +17,9 @@ pub const UNAPPROVED_LOG_BYTES: u64 = 64 * 1024 * 1024;
 /// The same of all of them.
 pub const UNAPPROVED_BYTES: u64 = 256 * 1024 * 1024;
 
+/// What a segment of a log that nobody approved counts as at least when it is unpacked: a row is kept of each.
+const UNPACKED_BYTES_MIN: u64 = 4096;
+
 /// The stream that is taken in as long as there is any room: little, and what people decided.
 const SMALL_STREAM: &str = "curation";
 
@@ -208,6 +211,7 @@ impl Store {
         if self.state(log)? != Some(LogState::Unapproved) {
             return Ok(());
         }
+        let plain_bytes = plain_bytes.max(UNPACKED_BYTES_MIN);
         let refused = self.db.write(|tx| {
             let row = (log.to_string(), name);
             let sql = "SELECT EXISTS (SELECT 1 FROM unpacked WHERE log = ?1 AND name = ?2)";

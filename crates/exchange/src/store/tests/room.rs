@@ -214,3 +214,17 @@ fn a_copy_that_comes_again_is_counted_once() {
     reader.store.accept_bytes(&expected, &good).unwrap();
     assert_eq!(reader.store.unpacked_bytes(log).unwrap(), unpacked);
 }
+
+#[test]
+fn however_little_a_stranger_s_segments_say_they_hold_so_many_and_no_more_are_looked_at() {
+    let mut author = Device::new();
+    append(&mut author, &stream("notes"), 1, "a", NOW);
+    publish(&mut author);
+    let (mut reader, log) = (Device::new(), author.store.log());
+    assert_eq!(taken(&mut reader, &author), states(&[("notes", None)]));
+    assert_eq!(reader.store.unpacked_bytes(log).unwrap(), 4096);
+    reader.store.db.conn().execute("UPDATE unpacked SET bytes = ?1", [rows::int(UNAPPROVED_LOG_BYTES - 4095)]).unwrap();
+    append(&mut author, &stream("notes"), 2, "b", NOW);
+    publish(&mut author);
+    assert_eq!(taken(&mut reader, &author), states(&[("notes", None), ("notes", Some(Limit::UnapprovedLog))]));
+}
