@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::wire::Shell;
 
 mod beside;
+mod conflicts;
 mod json;
 mod list;
 mod logs;
@@ -23,9 +24,9 @@ const FINGERPRINT_BYTES: usize = 8;
 /// List the devices, and say which are yours
 ///
 /// Without a command: this device and all others that were seen, and inside a repository what each has of every branch,
-/// beside what is here; then what each exchanges: how much it published, what of it is here and what is missing, and who has what is
-/// this device's ("safe on"). It asks no remote; `carry sync --dry-run` and `carry exchange` do. Only the work of approved devices is
-/// offered and taken over.
+/// beside what is here; then what each exchanges: how much it published, what of it is here and what is missing, how many conflicts
+/// it has, if any, and who has what is this device's ("safe on"). It asks no remote; `carry sync --dry-run` and `carry exchange` do.
+/// Only the work of approved devices is offered and taken over.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]

@@ -28,7 +28,7 @@ use payload::{DELETION, Deletion, EDIT, Edit, VERSION};
 mod payload;
 
 /// The stream's name.
-pub(super) const STREAM: &str = "curation";
+pub const STREAM: &str = "curation";
 
 /// Bytes that a record has besides its payload, about.
 const RECORD_BYTES: u64 = 128;

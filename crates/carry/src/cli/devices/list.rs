@@ -11,6 +11,7 @@ use carry_exchange::store::LogState;
 use carry_exchange::store::status::{self, LogStatus, Status};
 
 use super::beside::{Beside, tips_of};
+use super::conflicts::Conflicts;
 use super::json::{DeviceJson, LineJson};
 use super::{fingerprint, logs, state};
 use crate::failure::Failure;
@@ -70,9 +71,11 @@ pub(super) fn list(shell: &Shell) -> Result<(), Failure> {
             tips,
         });
     }
-    let status = status::look(&shell.home)?;
-    if let Some(status) = &status {
-        add_logs(&mut devices, status, &all_known, &this, &shell.exchange());
+    let mut status = status::look(&shell.home)?;
+    let conflicts = status.as_ref().map(|status| Conflicts::count(shell, status));
+    if let (Some(status), Some(conflicts)) = (&mut status, &conflicts) {
+        conflicts.add_streams(status);
+        add_logs(&mut devices, status, conflicts, &all_known, &this, &shell.exchange());
     }
     let print = fingerprint(&this.public_key());
     shell.out.note(format_args!(
@@ -81,8 +84,8 @@ pub(super) fn list(shell: &Shell) -> Result<(), Failure> {
     ));
     show(shell, &devices)?;
     warn_of_namesakes(shell, &devices);
-    if let Some(status) = status.filter(|_| !shell.out.is_json()) {
-        logs::show(shell, &status, &all_known)?;
+    if let (Some(status), Some(conflicts), false) = (&status, &conflicts, shell.out.is_json()) {
+        logs::show(shell, status, conflicts, &all_known)?;
     }
     Ok(())
 }
@@ -91,12 +94,13 @@ pub(super) fn list(shell: &Shell) -> Result<(), Failure> {
 fn add_logs(
     devices: &mut Vec<Listed>,
     status: &Status,
+    conflicts: &Conflicts,
     known: &[KnownDevice],
     this: &carry_kernel::device::Device,
     settings: &Settings,
 ) {
     for log in &status.logs {
-        let json = logs::LogJson::new(log, status, known, settings);
+        let json = logs::LogJson::new(log, status, conflicts, known, settings);
         let key = log.device_key();
         // Whoever calls itself as this device is not it for that.
         let others = devices.iter_mut().skip(1);

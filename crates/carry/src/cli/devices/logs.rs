@@ -12,10 +12,12 @@ use carry_exchange::store::status::{LogStatus, Status, StreamStatus};
 use comfy_table::{ColumnConstraint, Width};
 use serde::Serialize;
 
+use super::conflicts::Conflicts;
 use super::{fingerprint, fingerprint_of};
 use crate::called::Called;
 use crate::cli::exchange::{Names, unsent_advice};
 use crate::failure::Failure;
+use crate::output::style;
 use crate::text;
 use crate::wire::Shell;
 
@@ -67,7 +69,12 @@ fn standing(log: &LogStatus, known: &[KnownDevice]) -> &'static str {
 }
 
 /// Shows all logs.
-pub(super) fn show(shell: &Shell, status: &Status, known: &[KnownDevice]) -> Result<(), Failure> {
+pub(super) fn show(
+    shell: &Shell,
+    status: &Status,
+    conflicts: &Conflicts,
+    known: &[KnownDevice],
+) -> Result<(), Failure> {
     let (names, settings, called) = (Names::of(status), shell.exchange(), Called::read(shell)?);
     let mut table =
         shell.out.table(&["EXCHANGE", "NAME", "STATE", "STREAM", "PUBLISHED", "HERE", "MISSING", "SEEN", "SAFE ON"]);
@@ -111,9 +118,25 @@ pub(super) fn show(shell: &Shell, status: &Status, known: &[KnownDevice]) -> Res
     }
     shell.out.line("")?;
     shell.out.line(table.trim_fmt())?;
+    differing(shell, status, conflicts, &names)?;
     remarks(shell, status, &names)?;
     unsent(shell, status, &names);
     Ok(())
+}
+
+/// Says how many conflicts each device has a value in, if there are any. A column for them would be empty nearly always.
+fn differing(shell: &Shell, status: &Status, conflicts: &Conflicts, names: &Names) -> Result<(), Failure> {
+    let streams = status.logs.iter().flat_map(|log| log.streams.keys().map(move |stream| (log.row.log, stream)));
+    let counted = streams.filter_map(|(log, stream)| {
+        let n = conflicts.of(log, stream).filter(|n| *n > 0)?;
+        Some(format!("{n} in {stream} of {}", names.whose(log)))
+    });
+    let counted: Vec<String> = counted.collect();
+    if counted.is_empty() {
+        return Ok(());
+    }
+    let text = format!("Conflicts: {}; `carry conflicts` shows them.", counted.join(", "));
+    shell.out.line(shell.out.paint(style::WARNING, text))
 }
 
 /// Says of what is missing here that its device may not send it, which is no fault.
@@ -297,11 +320,18 @@ struct StreamJson {
     taken: bool,
     waiting: u64,
     deferred: u64,
+    conflicts: Option<u64>,
     safe_on: Vec<String>,
 }
 
 impl LogJson {
-    pub(super) fn new(log: &LogStatus, status: &Status, known: &[KnownDevice], settings: &Settings) -> Self {
+    pub(super) fn new(
+        log: &LogStatus,
+        status: &Status,
+        conflicts: &Conflicts,
+        known: &[KnownDevice],
+        settings: &Settings,
+    ) -> Self {
         let streams = log.streams.iter();
         Self {
             log: log.row.log.to_string(),
@@ -322,7 +352,8 @@ impl LogJson {
             streams: streams
                 .map(|(name, stream)| {
                     let is_taken = log.is_ours() || settings.takes(name);
-                    (name.as_str().to_owned(), StreamJson::new(log, name, stream, status, is_taken))
+                    let n_conflicts = conflicts.of(log.row.log, name);
+                    (name.as_str().to_owned(), StreamJson::new(log, name, stream, status, n_conflicts, is_taken))
                 })
                 .collect(),
         }
@@ -330,7 +361,14 @@ impl LogJson {
 }
 
 impl StreamJson {
-    fn new(log: &LogStatus, name: &StreamName, stream: &StreamStatus, status: &Status, is_taken: bool) -> Self {
+    fn new(
+        log: &LogStatus,
+        name: &StreamName,
+        stream: &StreamStatus,
+        status: &Status,
+        n_conflicts: Option<u64>,
+        is_taken: bool,
+    ) -> Self {
         let missing = stream.missing.iter().filter(|_| is_taken);
         Self {
             published: stream.published,
@@ -340,6 +378,7 @@ impl StreamJson {
             taken: is_taken,
             waiting: stream.n_waiting,
             deferred: stream.n_deferred,
+            conflicts: n_conflicts,
             safe_on: status.safe_on(log.row.log, name).iter().map(|other| other.row.alias.clone()).collect(),
         }
     }

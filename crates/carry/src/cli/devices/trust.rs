@@ -4,6 +4,7 @@ use carry_code::repo::Repo;
 use carry_exchange::store::LogState;
 use carry_exchange::store::status;
 
+use super::conflicts::Conflicts;
 use super::json::DeviceJson;
 use super::logs::LogJson;
 use crate::failure::Failure;
@@ -117,7 +118,10 @@ fn json(shell: &Shell, meant: &Meant) -> Result<(), Failure> {
     let devices = shell.registry()?.devices()?;
     let settings = shell.exchange();
     let log = match (&status, meant.log_id()) {
-        (Some(status), Some(log)) => status.log(log).map(|log| (log, LogJson::new(log, status, &devices, &settings))),
+        (Some(status), Some(log)) => status.log(log).map(|log| {
+            let conflicts = Conflicts::count(shell, status);
+            (log, LogJson::new(log, status, &conflicts, &devices, &settings))
+        }),
         _ => None,
     };
     let of_log = || devices.iter().find(|known| meant.key().is_some() && known.key == meant.key());

@@ -157,6 +157,22 @@ fn conflicts_are_listed_with_every_value_and_settled() {
     );
     assert_eq!((&listed[0]["name"], &listed[0]["item"]), (&serde_json::Value::Null, &"later".into()));
 
+    // Each device has a value in both.
+    let counted = |world: &World| -> Vec<(String, serde_json::Value)> {
+        let devices = json(world, &["devices"]);
+        let logs = devices.iter().filter_map(|device| device["exchange"].as_array()).flatten();
+        logs.map(|log| {
+            (log["log"].as_str().expect("a log").to_owned(), log["streams"]["curation"]["conflicts"].clone())
+        })
+        .collect()
+    };
+    let both = |n: u64| [(log.clone(), n.into()), (other.store.log().to_string(), n.into())].to_vec();
+    assert_eq!(counted(&world), both(2));
+    let ran = world.ok(&["devices"]);
+    let line =
+        "Conflicts: 2 in curation of this device, 2 in curation of laptop-00000000; `carry conflicts` shows them.";
+    assert!(ran.raw.lines().any(|found| found == line), "{}", ran.raw);
+
     let status = |world: &World| world.carry(&["status", "--all"]).stdout;
     assert!(status(&world).contains("2 things that devices said differently; `carry conflicts` shows them"));
     let ran = world.ok(&["conflicts", "resolve", A, "name", "--take", "desk"]);
@@ -164,6 +180,8 @@ fn conflicts_are_listed_with_every_value_and_settled() {
     let done = json(&world, &["conflicts", "resolve", phantom.as_str(), "label:later", "--null"]);
     assert_eq!(done[0]["value"], serde_json::Value::Null);
     world.ok(&["conflicts"]).is(0, "", "There are no conflicts.\n");
+    assert_eq!(counted(&world), both(0));
+    assert!(!world.ok(&["devices"]).raw.contains("Conflicts"));
     assert!(!status(&world).contains("said differently"));
     assert_eq!(json(&world, &["sessions", "show", A])[0]["name"], "The gate");
     here.meet(&mut other, at(300));
