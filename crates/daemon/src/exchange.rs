@@ -211,7 +211,7 @@ impl Ground {
         })?;
         let (key, label) = (device.public_key(), device.label().to_owned());
         store.introduce(Identity { key, label, sign: Box::new(move |message| device.sign(message)) });
-        store.set_room(Room { free: self.settings.free, ..Room::default() });
+        store.set_room(Room { log_bytes: self.settings.quota, free: self.settings.free });
         Ok(store)
     }
 

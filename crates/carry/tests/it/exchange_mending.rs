@@ -325,6 +325,32 @@ fn a_repair_that_is_interrupted_says_what_it_did_and_what_is_left() {
 }
 
 #[test]
+fn of_a_device_no_more_is_kept_than_the_settings_say() {
+    let (folder, one) = (shared(), World::with_commit());
+    let two = beside(&one, true);
+    joins(&one, &folder);
+    joins(&two, &folder);
+    two.ok(&["now"]);
+    meet(&one, &two);
+    work(&one);
+    exchange(&one);
+    let with = |quota: &str| {
+        let setting = format!("exchange.quota_per_device={quota}");
+        two.carry_in(&two.home(), &["exchange", "--config", &setting])
+    };
+    let ran = with("1 KiB");
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.stderr.contains("has brought as much as one device may"), "{ran:?}");
+    assert!(ran.stderr.contains("exchange.quota_per_device says how much may be kept of one device"), "{ran:?}");
+    // What nobody can mean is named, and has no effect.
+    let ran = two.carry_in(&two.home(), &["doctor", "--config", "exchange.quota_per_device=0"]);
+    assert!(ran.stdout.contains("`exchange.quota_per_device` is 0"), "{ran:?}");
+    let ran = with("0");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.starts_with("nas: taken in "), "{ran:?}");
+}
+
+#[test]
 fn on_a_disk_that_is_too_full_little_is_taken_in_and_everything_says_so() {
     let (folder, one) = (shared(), World::with_commit());
     let two = beside(&one, true);

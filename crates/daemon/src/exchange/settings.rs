@@ -119,11 +119,22 @@ pub const KEYS: &[Key] = &[
         is_address: false,
         doc: "How much of this disk must be free, so that what other devices bring is taken in; with less, only what people decided is. 0: it is never too full. Unset: 5 % of the disk, but no more than 2 GiB.",
     },
+    Key {
+        name: "exchange.quota_per_device",
+        aliases: &[],
+        kind: Kind::Size,
+        default: "\"50 GiB\"",
+        repo: RepoRule::Ignored,
+        is_address: false,
+        doc: "How much is kept here of what one device exchanges, beside conversations once they are archived and code once it is unpacked. What is beyond is not taken in, and what is here stays.",
+    },
 ];
 
 /// The defaults of `exchange.quiet` and `exchange.grace`.
 const QUIET: Duration = Duration::from_secs(2);
 const GRACE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// The default of `exchange.quota_per_device`.
+const QUOTA: u64 = 50 * 1024 * 1024 * 1024;
 /// Less would take from a device what it is about to read.
 const GRACE_MIN: Duration = Duration::from_secs(60 * 60);
 /// How often a folder is asked, and a bucket or what is behind another server.
@@ -197,6 +208,8 @@ pub struct Settings {
     pub grace: Duration,
     /// How much of the disk stays free of what others bring.
     pub free: Free,
+    /// Bytes that are kept of one log of others.
+    pub quota: u64,
     /// What masking lets through (`sessions.allow`).
     pub allow: Vec<String>,
     /// What is wrong with the settings, as full sentences.
@@ -212,6 +225,11 @@ impl Settings {
         if grace < GRACE_MIN {
             reading.warnings.push("`exchange.grace` is less than an hour; an hour counts.".to_owned());
         }
+        let quota = config.size("exchange.quota_per_device").unwrap_or(QUOTA);
+        if quota == 0 {
+            let warning = "`exchange.quota_per_device` is 0, with which nothing would be taken in; 50 GiB counts.";
+            reading.warnings.push(warning.to_owned());
+        }
         Self {
             remotes,
             relay: match config.text("exchange.relay") {
@@ -223,6 +241,7 @@ impl Settings {
             poll: config.duration("exchange.poll").map(|poll| poll.max(POLL_MIN)),
             grace: grace.max(GRACE_MIN),
             free: config.size("exchange.free_min").map_or(Free::Usual, Free::Bytes),
+            quota: if quota == 0 { QUOTA } else { quota },
             allow: config.list("sessions.allow").to_vec(),
             warnings: reading.warnings,
         }
@@ -236,7 +255,8 @@ impl Settings {
     /// Whether anything that exchanges with the remote of this name go by is otherwise in `after`: whoever goes by the settings from
     /// before must not go on.
     pub fn differ_for(&self, name: &str, after: &Self) -> bool {
-        let others = |settings: &Self| (settings.relay, settings.grace, settings.free, settings.allow.clone());
+        let others =
+            |settings: &Self| (settings.relay, settings.grace, settings.free, settings.quota, settings.allow.clone());
         self.remote(name) != after.remote(name) || others(self) != others(after)
     }
 

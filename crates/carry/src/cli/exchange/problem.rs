@@ -191,7 +191,7 @@ fn quota(name: &str, reached: Reached) -> Words {
         ),
         Some(Limit::Log) => (
             format!("{name} has brought as much as one device may"),
-            "What is kept stays, and nothing more of it is taken in: 50 GiB is the most that is kept of one device.",
+            "What is kept stays, and nothing more of it is taken in; exchange.quota_per_device says how much may be kept of one device.",
         ),
         Some(Limit::Segment) => (format!("{name} brings a file that is larger than any may be"), WRONG_ADVICE),
         None => (

@@ -17,7 +17,16 @@ fn without_settings_there_is_no_remote_and_nothing_to_say() {
     assert!(settings.remotes.is_empty() && settings.warnings.is_empty());
     assert_eq!((settings.quiet, settings.quiet_max()), (Duration::from_secs(2), Duration::from_secs(10)));
     assert_eq!((settings.relay, settings.poll), (Relay::Any, None));
-    assert_eq!(settings.free, Free::Usual);
+    assert_eq!((settings.free, settings.quota), (Free::Usual, 50 << 30));
+}
+
+#[test]
+fn what_is_kept_of_a_device_may_be_any_size_but_nothing() {
+    for (said, bytes, n_warnings) in [("500 MiB", 500 << 20, 0), ("4096", 4096, 0), ("0", 50 << 30, 1)] {
+        let settings = read(&[("exchange.quota_per_device", said)], &[]);
+        assert_eq!((settings.quota, settings.warnings.len()), (bytes, n_warnings), "{said}");
+        assert!(settings.warnings.iter().all(|warning| warning.contains("`exchange.quota_per_device` is 0")));
+    }
 }
 
 #[test]
@@ -40,6 +49,7 @@ fn whatever_exchanges_with_a_remote_go_by_makes_a_difference_and_nothing_else_do
         ("exchange.relay", "own"),
         ("exchange.grace", "30d"),
         ("exchange.free_min", "0"),
+        ("exchange.quota_per_device", "1 GiB"),
         ("sessions.allow", r#"["example"]"#),
     ] {
         assert!(before.differ_for("a", &said(&[key])), "{key:?}");
