@@ -157,12 +157,17 @@ impl Status {
     }
 
     /// The approved logs whose authors say that they hold everything that is published of this stream, and that are not
-    /// this device's. What a remote has is not counted: it may lose it, and nobody has read it there.
+    /// this device's. What a remote has is not counted: it may lose it, and nobody has read it there. Nor is another log of the
+    /// home that writes this one, as after a backup was restored.
     pub fn safe_on(&self, log: LogId, stream: &StreamName) -> Vec<&LogStatus> {
-        let published = self.log(log).and_then(|log| log.streams.get(stream)).map_or(0, |stream| stream.published);
+        let Some(of) = self.log(log) else { return Vec::new() };
+        let published = of.streams.get(stream).map_or(0, |stream| stream.published);
         let has_all = |other: &LogStatus| {
             let held = other.holds.get(&log).and_then(|streams| streams.get(stream)).copied().unwrap_or(0);
-            other.row.log != log && other.row.state == LogState::Approved && published > 0 && held >= published
+            other.row.state == LogState::Approved
+                && published > 0
+                && held >= published
+                && !self.is_of_one_home(of, other)
         };
         self.logs.iter().filter(|other| has_all(other)).collect()
     }

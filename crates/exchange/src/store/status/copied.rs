@@ -34,11 +34,14 @@ impl Status {
         if self.root_of(log) != self.root_of(other) {
             return true;
         }
-        let (Some(first), Some(second)) = (log.first_at, other.first_at) else { return false };
-        let (older, younger, began) = if first <= second { (log, other, second) } else { (other, log, first) };
-        let Some(newest) = older.head else { return false };
-        // Clocks may differ: one that was moved to a machine whose clock is behind had said its last before the other was met.
-        newest.at > began && newest.came.is_none_or(|came| came >= younger.row.since)
+        went_on_beside(log, other)
+    }
+
+    /// Whether both logs are of one device, and nothing shows that two homes of it write them: what one holds is on the other's disk.
+    pub(super) fn is_of_one_home(&self, log: &LogStatus, other: &LogStatus) -> bool {
+        let key = log.device_key();
+        let is_of_one_device = key.is_some() && key == other.device_key() || self.root_of(log) == self.root_of(other);
+        is_of_one_device && !went_on_beside(log, other)
     }
 
     /// The log that one goes on from, from word to word.
@@ -49,4 +52,13 @@ impl Status {
         }
         root
     }
+}
+
+/// Whether the older of two logs said something after the younger began.
+fn went_on_beside(log: &LogStatus, other: &LogStatus) -> bool {
+    let (Some(first), Some(second)) = (log.first_at, other.first_at) else { return false };
+    let (older, younger, began) = if first <= second { (log, other, second) } else { (other, log, first) };
+    let Some(newest) = older.head else { return false };
+    // Clocks may differ: one that was moved to a machine whose clock is behind had said its last before the other was met.
+    newest.at > began && newest.came.is_none_or(|came| came >= younger.row.since)
 }

@@ -179,13 +179,18 @@ fn numbers_count_what_is_kept_and_what_was_put() {
     assert_eq!(look_at_rounds(&Home::at(&device.root)).unwrap(), []);
 }
 
-#[test]
-fn a_copied_home_is_told_from_a_restored_one_and_from_a_moved_one() {
-    use std::time::Duration;
-    let minutes = |n: u64| NOW.after(Duration::from_secs(60 * n));
-    let log = |n: u8| LogId::of_key(&[n; 32]);
-    // First and newest head as signed, when the newest came, and when the log was met.
-    let status = |n: u8, from: Option<u8>, signed: (u64, u64), came: u64, since: u64| LogStatus {
+fn minutes(n: u64) -> Timestamp {
+    NOW.after(std::time::Duration::from_secs(60 * n))
+}
+
+fn log(n: u8) -> LogId {
+    LogId::of_key(&[n; 32])
+}
+
+/// How the log of this number stands, which one device writes: first and newest head as signed, when the newest came, and when
+/// the log was met, in minutes.
+fn standing(n: u8, from: Option<u8>, signed: (u64, u64), came: u64, since: u64) -> LogStatus {
+    LogStatus {
         row: crate::store::LogRow {
             log: log(n),
             alias: n.to_string(),
@@ -207,30 +212,62 @@ fn a_copied_home_is_told_from_a_restored_one_and_from_a_moved_one() {
         wrong: Vec::new(),
         streams: Default::default(),
         holds: Default::default(),
+    }
+}
+
+#[test]
+fn nothing_is_safe_on_the_home_that_wrote_it_under_another_log() {
+    // The first log published three records; all others say that they hold them.
+    let check = |mut logs: Vec<LogStatus>, expected: &[&str]| {
+        logs[0].streams.entry(notes()).or_default().published = 3;
+        for other in &mut logs[1..] {
+            other.holds.entry(log(1)).or_default().insert(notes(), 3);
+        }
+        let status = crate::store::Status { own: log(0), logs };
+        let safe: Vec<&str> = status.safe_on(log(1), &notes()).iter().map(|log| log.row.alias.as_str()).collect();
+        assert_eq!(safe, expected);
     };
+    let old = |signed, came| standing(1, None, signed, came, 0);
+    let mut other = standing(3, None, (0, 30), 30, 0);
+    other.author = Some(crate::head::Author { key: [8; 32], label: None, signature: [0; 64] });
+    // Restored from a backup: the new log is on the same disk, whether or not the old one speaks for it.
+    check(vec![old((0, 10), 10), standing(2, Some(1), (20, 30), 30, 20), other.clone()], &["3"]);
+    check(vec![old((0, 10), 10), standing(2, None, (20, 30), 30, 20), other.clone()], &["3"]);
+    let mut nameless = standing(2, Some(1), (20, 30), 30, 20);
+    nameless.author = None;
+    check(vec![old((0, 10), 10), nameless, other.clone()], &["3"]);
+    // Copied: both went on, so that the copy is another disk.
+    check(vec![old((0, 25), 26), standing(2, Some(1), (20, 30), 30, 20), other], &["2", "3"]);
+}
+
+#[test]
+fn a_copied_home_is_told_from_a_restored_one_and_from_a_moved_one() {
     let check = |logs: Vec<LogStatus>, expected: &str| {
         let status = crate::store::Status { own: log(0), logs };
         let sides =
             |sides: &Vec<&LogStatus>| sides.iter().map(|log| log.row.alias.as_str()).collect::<Vec<_>>().join(" ");
         assert_eq!(status.copied().iter().map(sides).collect::<Vec<_>>().join(", "), expected);
     };
-    let old = |signed, came| status(1, None, signed, came, 0);
+    let old = |signed, came| standing(1, None, signed, came, 0);
     // Restored from a backup: the old log said its last before the new one began; and again from the same backup.
-    check(vec![old((0, 10), 10), status(2, Some(1), (20, 30), 30, 20)], "");
-    check(vec![old((0, 10), 10), status(2, Some(1), (20, 30), 30, 20), status(3, Some(1), (40, 50), 50, 40)], "");
+    check(vec![old((0, 10), 10), standing(2, Some(1), (20, 30), 30, 20)], "");
+    check(vec![old((0, 10), 10), standing(2, Some(1), (20, 30), 30, 20), standing(3, Some(1), (40, 50), 50, 40)], "");
     // What the old one said last comes late.
-    check(vec![old((0, 10), 35), status(2, Some(1), (20, 30), 30, 20)], "");
+    check(vec![old((0, 10), 35), standing(2, Some(1), (20, 30), 30, 20)], "");
     // Copied: the old log went on.
-    check(vec![old((0, 25), 26), status(2, Some(1), (20, 30), 30, 20)], "1 2");
+    check(vec![old((0, 25), 26), standing(2, Some(1), (20, 30), 30, 20)], "1 2");
     // Moved to a machine whose clock is behind.
-    check(vec![old((0, 25), 10), status(2, Some(1), (20, 30), 30, 20)], "");
+    check(vec![old((0, 25), 10), standing(2, Some(1), (20, 30), 30, 20)], "");
     // Copied, and the original moved.
-    check(vec![old((0, 10), 10), status(2, Some(1), (20, 40), 40, 20), status(3, Some(1), (25, 50), 50, 26)], "2 3");
+    check(
+        vec![old((0, 10), 10), standing(2, Some(1), (20, 40), 40, 20), standing(3, Some(1), (25, 50), 50, 26)],
+        "2 3",
+    );
     // The key alone was copied.
-    check(vec![old((0, 10), 10), status(2, None, (20, 30), 30, 20)], "1 2");
+    check(vec![old((0, 10), 10), standing(2, None, (20, 30), 30, 20)], "1 2");
     // Words that lead in a circle, as nobody can give them, come to an end.
-    check(vec![status(1, Some(2), (0, 10), 10, 0), status(2, Some(1), (20, 30), 30, 20)], "1 2");
-    let mut revoked = status(2, Some(1), (20, 30), 30, 20);
+    check(vec![standing(1, Some(2), (0, 10), 10, 0), standing(2, Some(1), (20, 30), 30, 20)], "1 2");
+    let mut revoked = standing(2, Some(1), (20, 30), 30, 20);
     revoked.row.state = LogState::Revoked;
     check(vec![old((0, 25), 26), revoked], "");
 }
