@@ -151,6 +151,8 @@ fn once(shell: &Shell, remotes: &[RemoteSettings], how: How) -> Result<(), Failu
                         progress = None;
                         silent.retain(|name| *name != remote.name);
                         ended.take(shell, remote, &how, *done)?;
+                        // The next one may take long.
+                        shell.out.flush()?;
                     }
                 }
             }

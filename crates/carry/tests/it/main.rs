@@ -9,6 +9,7 @@ mod exchange;
 mod exchange_code;
 mod exchange_copied;
 mod exchange_mending;
+mod exchange_standing;
 mod finalizing;
 mod fleet;
 mod forgetting;
