@@ -130,8 +130,8 @@ pub(crate) fn size(bytes: u64) -> String {
 pub(crate) fn count(n: u64, noun: &str) -> String {
     let ending = match (n, noun.strip_suffix('y')) {
         (1, _) => return format!("1 {noun}"),
-        (_, Some(stem)) => return format!("{n} {stem}ies"),
-        (_, None) => "s",
+        (_, Some(stem)) if !stem.ends_with(['a', 'e', 'o']) => return format!("{n} {stem}ies"),
+        _ => "s",
     };
     format!("{n} {noun}{ending}")
 }
@@ -205,8 +205,8 @@ mod tests {
             ["0 bytes", "1 byte", "1023 bytes", "1.0 KiB", "1.5 KiB", "5.0 GiB"]
         );
         assert_eq!(
-            [count(1, "repository"), count(2, "repository"), count(0, "file")],
-            ["1 repository", "2 repositories", "0 files"]
+            [count(1, "repository"), count(2, "repository"), count(0, "file"), count(2, "day")],
+            ["1 repository", "2 repositories", "0 files", "2 days"]
         );
     }
 

@@ -22,6 +22,7 @@ mod mend;
 mod names;
 mod overview;
 mod problem;
+mod silent;
 mod stats;
 mod told;
 mod verify;

@@ -21,6 +21,7 @@ use crate::ranges::Ranges;
 mod copied;
 mod read;
 mod skew;
+mod unheard;
 mod wrong;
 
 use read::read;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::code;
 use super::names::Names;
 use super::problem::{WRONG_ADVICE, of_disk};
+use super::silent;
 use super::verify::counts;
 use crate::cli::devices::{fingerprint_of, waiting};
 use crate::cli::remote::{self, Rounds, failing};
@@ -33,11 +34,10 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
         Ok(rounds) => (rounds, None),
         Err(failure) => (Rounds::none(), Some(failure.in_one_line())),
     };
-    let n_waiting = match status::look(&shell.home) {
-        Ok(Some(status)) => waiting(shell, &status)?.len(),
-        Ok(None) => 0,
-        Err(_) => 0,
-    };
+    let status = status::look(&shell.home).unwrap_or_default();
+    let n_waiting = status.as_ref().map_or(Ok(0), |status| waiting(shell, status).map(|all| all.len()))?;
+    let silent =
+        status.as_ref().map_or_else(Vec::new, |status| silent::devices(shell, status, &rounds, &settings.remotes));
     // One that does not say is not low.
     let low = disk_room(&shell.home, settings.free).ok().flatten().filter(|disk| disk.is_low());
     // That it cannot be read is told with the rounds.
@@ -56,7 +56,9 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
                 last_pull: row_of.pull.ok.map(|at| at.to_rfc3339()),
                 last_push: row_of.push.ok.map(|at| at.to_rfc3339()),
                 error: failing.map(|(.., why)| why).or(problem.as_deref()),
+                silent: silent::remote(shell, &rounds, &remote.name).is_some(),
                 unapproved: n_waiting,
+                unheard: silent.iter().map(|(log, _)| log.row.alias.as_str()).collect(),
                 disk_low: low.is_some(),
                 lost: lost_there.iter().map(|row| LostJson::new(row)).collect(),
             })?;
@@ -70,6 +72,11 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
         row(&remote.name, format!("{last}{code}"))?;
         if let Some((way, at, why)) = failing {
             let text = format!("{way} failed {}: {}", carry_code::time::age(at, shell.now()), text::line(why));
+            row("attention", shell.out.paint(style::WARNING, text))?;
+        }
+        if let Some(days) = silent::remote(shell, &rounds, &remote.name) {
+            let days = text::count(days, "day");
+            let text = format!("no exchange with it went well for {days}; `carry remote test {}` asks it", remote.name);
             row("attention", shell.out.paint(style::WARNING, text))?;
         }
         if !lost_there.is_empty() {
@@ -89,6 +96,11 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
             "attention",
             shell.out.paint(style::WARNING, format!("{n} {wait} to be approved; `carry devices` names them")),
         )?;
+    }
+    let names = status.as_ref().map(Names::of).unwrap_or_default();
+    if let Some(silent) = silent::in_words(shell, &silent, &names) {
+        let text = format!("nothing was heard of {silent}; `carry devices revoke NAME` parts with one that is gone");
+        row("attention", shell.out.paint(style::WARNING, text))?;
     }
     if let Some(disk) = low {
         let text = format!("the disk is nearly full, and little is taken in: {}", of_disk(disk));
@@ -168,6 +180,15 @@ pub(in crate::cli) fn findings(shell: &Shell) -> Vec<Finding> {
         .collect();
     let rounds = Rounds::look(shell).unwrap_or_else(|_| Rounds::none());
     for remote in &settings.remotes {
+        if let Some(days) = silent::remote(shell, &rounds, &remote.name) {
+            findings.push(finding(
+                "exchange-silent",
+                Severity::Warning,
+                format!("No exchange with {} went well for {}.", remote.name, text::count(days, "day")),
+                "`carry remote test` says why, `carry up` starts a daemon that exchanges by itself, and `carry remote remove` forgets \
+                 a remote that is not needed any more.",
+            ));
+        }
         let shown = remote::place(shell, &remote.location);
         if let Location::Folder(folder) = &remote.location {
             if !folder.is_dir() {
@@ -194,6 +215,18 @@ pub(in crate::cli) fn findings(shell: &Shell) -> Vec<Finding> {
             let problem = format!("The last {way} with {} failed: {}.", remote.name, why.trim_end_matches('.'));
             let advice = "`carry remote test` asks it again, `carry exchange` tries again.";
             findings.push(finding("exchange-failing", Severity::Warning, problem, advice));
+        }
+    }
+    // That it cannot be read is told below.
+    if let Ok(Some(status)) = status::look(&shell.home) {
+        let silent = silent::devices(shell, &status, &rounds, &settings.remotes);
+        if let Some(silent) = silent::in_words(shell, &silent, &Names::of(&status)) {
+            findings.push(finding(
+                "exchange-unheard",
+                Severity::Warning,
+                format!("Nothing was heard of {silent}."),
+                "Does it still exchange? `carry exchange` there says so. `carry devices revoke NAME` parts with a device that is gone.",
+            ));
         }
     }
     findings.extend(of_store(shell, &finding));
@@ -340,7 +373,9 @@ struct OverviewJson<'a> {
     last_pull: Option<String>,
     last_push: Option<String>,
     error: Option<&'a str>,
+    silent: bool,
     unapproved: usize,
+    unheard: Vec<&'a str>,
     disk_low: bool,
     lost: Vec<LostJson<'a>>,
 }

@@ -241,6 +241,43 @@ fn nothing_is_safe_on_the_home_that_wrote_it_under_another_log() {
 }
 
 #[test]
+fn silent_are_approved_devices_of_which_nothing_came_and_no_others() {
+    let of = |n: u8, key: u8, from: Option<u8>, came: u64| {
+        let mut log = standing(n, from, (came, came), came, came);
+        log.author = Some(crate::head::Author { key: [key; 32], label: None, signature: [0; 64] });
+        log
+    };
+    let in_state = |mut log: LogStatus, state| {
+        log.row.state = state;
+        log
+    };
+    let check = |mut logs: Vec<LogStatus>, expected: &str| {
+        logs.push(in_state(of(0, 100, None, 50), LogState::Own));
+        let status = crate::store::Status { own: log(0), logs };
+        let silent = status.unheard(minutes(30));
+        let said =
+            |(log, heard): &(&LogStatus, Timestamp)| format!("{} {}", log.row.alias, heard.since(NOW).as_secs() / 60);
+        assert_eq!(silent.iter().map(said).collect::<Vec<_>>().join(", "), expected);
+    };
+    check(vec![of(1, 1, None, 29), of(2, 2, None, 30), of(3, 3, None, 10)], "3 10, 1 29");
+    // A device that goes on in another log is heard of there, whether its key is known or not.
+    check(vec![of(1, 1, None, 10), of(2, 1, Some(1), 40)], "");
+    check(vec![of(1, 1, None, 10), of(2, 1, Some(1), 20)], "2 20");
+    check(vec![of(1, 1, None, 10), of(2, 1, None, 40)], "");
+    check(vec![LogStatus { author: None, ..of(1, 1, None, 10) }, of(2, 1, Some(1), 40)], "");
+    // This device under another log.
+    check(vec![of(1, 100, None, 10)], "");
+    check(vec![in_state(of(1, 100, None, 10), LogState::Former)], "");
+    // Nobody waits for those that do not count.
+    check(
+        vec![in_state(of(1, 1, None, 10), LogState::Revoked), in_state(of(2, 2, None, 10), LogState::Unapproved)],
+        "",
+    );
+    // Of one of which nothing came it is known when it was met.
+    check(vec![LogStatus { head: None, ..of(1, 1, None, 12) }, LogStatus { head: None, ..of(2, 2, None, 31) }], "1 12");
+}
+
+#[test]
 fn a_copied_home_is_told_from_a_restored_one_and_from_a_moved_one() {
     let check = |logs: Vec<LogStatus>, expected: &str| {
         let status = crate::store::Status { own: log(0), logs };
