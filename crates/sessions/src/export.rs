@@ -5,6 +5,7 @@ use crate::curation::Pin;
 use crate::git_links::{Evidence, GitLink, LinkKind};
 use crate::mask::Safe;
 use crate::model::{Message, ResultStatus};
+use crate::stream::content::{Incomplete, run_in_words};
 
 mod html;
 mod json;
@@ -14,7 +15,10 @@ mod read;
 mod tests;
 
 pub use html::html;
-pub use json::{json, link as link_json, message as message_json, pin as pin_json, session as session_json};
+pub use json::{
+    incomplete as incomplete_json, json, link as link_json, message as message_json, pin as pin_json,
+    session as session_json,
+};
 pub use markdown::markdown;
 pub use read::{JsonError, input_text, message_of_json, result_of_json};
 
@@ -31,6 +35,8 @@ pub struct Document {
     pub links: Vec<GitLink>,
     /// The mask's version; `None` for raw text.
     pub mask: Option<String>,
+    /// What of it is missing here.
+    pub incomplete: Option<Incomplete>,
 }
 
 impl Document {
@@ -42,7 +48,17 @@ impl Document {
             pins: safe.pins,
             links: safe.links,
             mask: Some(version.to_owned()),
+            incomplete: None,
         }
+    }
+
+    /// The runs of missing messages that come before the message at this place, in words.
+    fn gaps_before(&self, at: usize) -> impl Iterator<Item = String> {
+        let ordinal = |at: usize| Some(self.messages.get(at)?.message.ordinal);
+        let after = at.checked_sub(1).and_then(ordinal);
+        let before = ordinal(at).unwrap_or(u32::MAX);
+        let runs = self.incomplete.iter().flat_map(move |missing| missing.between(after, before));
+        runs.map(|run| format!("{} missing here", run_in_words(run)))
     }
 
     /// The session's title.

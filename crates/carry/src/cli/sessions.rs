@@ -12,6 +12,7 @@ mod diff;
 mod export;
 pub(super) mod filter;
 pub(super) mod find;
+pub(super) mod gaps;
 mod index;
 mod label;
 mod list;

@@ -1,12 +1,14 @@
-//! How an exchange is told of: each remote when it is done, and what was silent for long.
+//! How an exchange is told of: each remote when it is done, what was silent for long, and what did not come.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use carry_testkit::dav;
 
 use crate::exchange::device;
+use crate::sessions::{C, fixtures, json};
 use crate::world::{Ran, World};
 
 /// Runs `carry` as if so many days had gone by.
@@ -65,8 +67,8 @@ fn remotes_and_devices_that_were_silent_for_two_weeks_are_named() {
     assert!(!status.contains("was heard of") && !doctor.contains("was heard of"), "{status}{doctor}");
     let overview = |days| {
         let ran = later(&one, days, &["status", "--all", "--json"]);
-        let lines = ran.raw.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
-        let found = lines.filter(|line| line["type"] == "exchange-overview").last().expect("one remote");
+        let mut lines = ran.raw.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        let found = lines.rfind(|line| line["type"] == "exchange-overview").expect("one remote");
         (found["silent"].clone(), found["unheard"].clone())
     };
     assert_eq!(overview(20), (true.into(), serde_json::json!([])));
@@ -89,4 +91,71 @@ fn remotes_and_devices_that_were_silent_for_two_weeks_are_named() {
     // Nobody waits for one that was revoked.
     one.ok(&["devices", "revoke", "notebook"]);
     assert!(is_quiet(36));
+}
+
+/// The files of a log's conversations in a folder, the first records first.
+fn conversations(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for log in fs::read_dir(folder.join("carry/l")).expect("a folder") {
+        for file in fs::read_dir(log.expect("it is there").path()).expect("a folder") {
+            let path = file.expect("it is there").path();
+            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("sessions-")) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_conversation_of_which_messages_are_missing_is_marked_everywhere() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (one, two) = (device(&folder), device(&folder));
+    // It is archived and told of in two parts.
+    let project = ".claude/projects/-home-dana-code-orchard-api";
+    let file = format!("{C}.jsonl");
+    let whole = fs::read(fixtures().join("home").join(project).join(&file)).expect("a fixture");
+    let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
+    let to = one.home().join(project);
+    for n in [lines.len() / 2, lines.len()] {
+        carry_testkit::repo::write_file(&to.join(&file), &lines[..n].concat());
+        one.ok(&["sessions", "index"]);
+        one.ok(&["exchange"]);
+    }
+    let files = conversations(folder.path());
+    assert!(files.len() > 1, "each part is a file: {files:?}");
+    let aside = folder.path().join("aside");
+    fs::rename(&files[0], &aside).expect("the first goes");
+    two.carry(&["exchange"]);
+    two.ok(&["devices", "approve", "--all", "--yes"]);
+    two.carry(&["exchange"]);
+
+    let missing = |world: &World| json(world, &["sessions", "show", C])[0]["incomplete"].clone();
+    let gap = missing(&two);
+    assert_eq!((&gap["messages"][0][0], &gap["end"]), (&0.into(), &false.into()), "{gap}");
+    assert_eq!(json(&two, &["sessions", "list", "--all"])[0]["incomplete"], gap);
+    assert_eq!(json(&two, &["sessions", "export", C])[0]["session"]["incomplete"], gap);
+    let shown = two.ok(&["sessions", "show", C]);
+    assert!(shown.stdout.contains(" missing here\n"), "{shown:?}");
+    assert!(shown.stdout.contains("\nMissing here: "), "{shown:?}");
+    assert!(shown.stdout.contains("`carry exchange verify --repair` fetches what any remote has"), "{shown:?}");
+    assert!(two.ok(&["sessions", "list", "--all"]).stdout.contains(" [incomplete]"));
+    for form in ["markdown", "html"] {
+        let ran = two.ok(&["sessions", "export", C, "--format", form]);
+        assert!(ran.stdout.contains("Missing here") && ran.stderr.contains("Warning: Missing here: "), "{ran:?}");
+    }
+    let said = "1 session of other devices is incomplete, or may be";
+    let (status, doctor) = (two.ok(&["status", "--all"]), two.carry(&["doctor"]));
+    assert!(status.stdout.contains(said) && doctor.stdout.contains(said), "{status:?} {doctor:?}");
+    let status = json(&two, &["status", "--all"]);
+    assert_eq!(status.iter().find(|line| line["type"] == "sessions-status").expect("sessions")["incomplete"], 1);
+
+    // Nothing is missing where it was written, nor once it has come.
+    assert_eq!(missing(&one), serde_json::Value::Null);
+    fs::rename(&aside, &files[0]).expect("it comes");
+    two.ok(&["exchange"]);
+    assert_eq!(missing(&two), serde_json::Value::Null);
+    assert!(!two.ok(&["sessions", "list", "--all"]).stdout.contains("incomplete"));
+    assert!(!two.ok(&["status", "--all"]).stdout.contains("incomplete"));
 }

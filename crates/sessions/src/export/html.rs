@@ -54,11 +54,18 @@ impl Page<'_> {
         )?;
         self.facts()?;
         self.out.push_str("</header>\n<main>\n");
-        for stored in &self.document.messages {
+        for (at, stored) in self.document.messages.iter().enumerate() {
+            self.gaps(at)?;
             self.message(stored)?;
         }
+        self.gaps(self.document.messages.len())?;
         self.out.push_str("</main>\n</body>\n</html>\n");
         Ok(())
+    }
+
+    fn gaps(&mut self, at: usize) -> fmt::Result {
+        let document = self.document;
+        document.gaps_before(at).try_for_each(|gap| writeln!(self.out, "<p class=\"gap\">{}</p>", escape(&gap)))
     }
 
     fn facts(&mut self) -> fmt::Result {
@@ -74,6 +81,7 @@ impl Page<'_> {
             ("Ended", session.ended.map(|at| at.to_rfc3339())),
             ("Labels", (!session.labels.is_empty()).then(|| session.labels.join(", "))),
             ("Cost", session.cost_micros.map(|micros| format!("${:.2}", micros as f64 / 1e6))),
+            ("Missing here", self.document.incomplete.as_ref().map(ToString::to_string)),
             ("Masked", self.document.mask.as_ref().map(|version| format!("yes, rules {version}"))),
         ];
         self.out.push_str("<dl>\n");

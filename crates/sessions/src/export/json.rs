@@ -10,6 +10,7 @@ use crate::archive::{SessionRow, StoredMessage, StoredResult};
 use crate::curation::Pin;
 use crate::git_links::GitLink;
 use crate::model::{Block, Image, RelationKind, Termination, ToolCall, Usage};
+use crate::stream::content::Incomplete;
 
 /// The version of the shape.
 const FORMAT: u32 = 1;
@@ -19,6 +20,7 @@ pub fn json(document: &Document) -> Value {
     let mut session = session(&document.session);
     if let Value::Object(session) = &mut session {
         session.shift_remove("type");
+        session.insert("incomplete".to_owned(), incomplete(document.incomplete.as_ref()));
     }
     json!({
         "type": "session-export",
@@ -28,6 +30,19 @@ pub fn json(document: &Document) -> Value {
         "pins": document.pins.iter().map(pin).collect::<Vec<_>>(),
         "links": document.links.iter().map(link).collect::<Vec<_>>(),
         "messages": document.messages.iter().map(message).collect::<Vec<_>>(),
+    })
+}
+
+/// What of a session is missing here; `null` where nothing is.
+pub fn incomplete(missing: Option<&Incomplete>) -> Value {
+    missing.map_or(Value::Null, |missing| {
+        json!({
+            "messages": missing.messages.iter().map(|run| [*run.start(), *run.end()]).collect::<Vec<_>>(),
+            "facts": missing.lacks_facts,
+            "end": missing.may_go_on,
+            "log": missing.log.to_string(),
+            "records": missing.n_records,
+        })
     })
 }
 

@@ -13,9 +13,11 @@ pub fn markdown(document: &Document) -> String {
     let mut out = String::new();
     // Writing to a string does not fail.
     let _ = head(document, &mut out);
-    for stored in &document.messages {
+    for (at, stored) in document.messages.iter().enumerate() {
+        let _ = gaps(document, at, &mut out);
         let _ = message(document, stored, &mut out);
     }
+    let _ = gaps(document, document.messages.len(), &mut out);
     out
 }
 
@@ -37,12 +39,17 @@ fn head(document: &Document, out: &mut String) -> std::fmt::Result {
     row("Labels", (!session.labels.is_empty()).then(|| plain(&session.labels.join(", "))))?;
     row("Cost", session.cost_micros.map(|micros| format!("${:.2}", micros as f64 / 1e6)))?;
     row("Masked", document.mask.as_deref().map(|version| format!("yes, rules {}", plain(version))))?;
+    row("Missing here", document.incomplete.as_ref().map(|missing| plain(&missing.to_string())))?;
     for link in &document.links {
         let subject = link.subject.as_deref().map(|subject| format!(" {}", plain(subject))).unwrap_or_default();
         writeln!(out, "- {}: {}{subject}", link_kind(link.kind), code(&link.target))?;
     }
     out.push('\n');
     Ok(())
+}
+
+fn gaps(document: &Document, at: usize, out: &mut String) -> std::fmt::Result {
+    document.gaps_before(at).try_for_each(|gap| writeln!(out, "*{}*\n", plain(&gap)))
 }
 
 fn message(document: &Document, stored: &StoredMessage, out: &mut String) -> std::fmt::Result {

@@ -10,6 +10,7 @@ fn document(blocks: Vec<Block>) -> Document {
         pins: Vec::new(),
         links: Vec::new(),
         mask: None,
+        incomplete: None,
     }
 }
 
@@ -206,5 +207,40 @@ fn markdown_that_is_hostile_without_end_is_written() {
     for text in [">".repeat(50_000), "[".repeat(50_000), "<".repeat(50_000), "![".repeat(20_000), "```\n".repeat(9_999)]
     {
         assert!(!markdown(&document(vec![Block::Text(text)])).is_empty());
+    }
+}
+
+#[test]
+fn what_is_missing_is_named_at_the_head_and_where_it_is() {
+    let missing = Incomplete {
+        messages: vec![0..=3, 6..=6, 9..=9],
+        lacks_facts: true,
+        may_go_on: false,
+        log: "0123456789abcdef0123456789abcdef".parse().expect("a log"),
+        n_records: 3,
+    };
+    let said = |n| fixture::message(n, Role::Assistant, vec![Block::Text(format!("word {n}"))]);
+    let mut document = Document { messages: vec![said(4), said(5), said(7)], ..document(Vec::new()) };
+    assert_eq!(json(&document)["session"]["incomplete"], serde_json::Value::Null);
+    assert!(!markdown(&document).contains("issing here") && !html(&document, &|_| None).contains("class=\"gap\""));
+    document.incomplete = Some(missing);
+    let expected = serde_json::json!({
+        "messages": [[0, 3], [6, 6], [9, 9]], "facts": true, "end": false,
+        "log": "0123456789abcdef0123456789abcdef", "records": 3,
+    });
+    assert_eq!(json(&document)["session"]["incomplete"], expected);
+    for text in [markdown(&document).replace('\\', ""), html(&document, &|_| None)] {
+        let places: Vec<usize> = [
+            "6 messages (#0 to #3, #6, #9); its name",
+            "#0 to #3 missing here",
+            "word 4",
+            "word 5",
+            "#6 missing here",
+            "word 7",
+            "#9 missing here",
+        ]
+        .map(|words| text.find(words).unwrap_or_else(|| panic!("{words} is not in {text}")))
+        .into();
+        assert!(places.is_sorted(), "{places:?} {text}");
     }
 }

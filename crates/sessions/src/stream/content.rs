@@ -36,6 +36,7 @@ mod burst;
 mod devices;
 mod fold;
 mod forget;
+mod incomplete;
 mod offer;
 mod payload;
 mod plan;
@@ -50,6 +51,7 @@ mod winner;
 
 pub(crate) use devices::BROUGHT_BY;
 pub(crate) use forget::forget;
+pub use incomplete::{Incomplete, run_in_words};
 pub use unsayable::Unsayable;
 
 /// The stream's name.

@@ -13,6 +13,7 @@ use super::silent;
 use super::verify::counts;
 use crate::cli::devices::{fingerprint_of, waiting};
 use crate::cli::remote::{self, Rounds, failing};
+use crate::cli::sessions::gaps;
 use crate::failure::Failure;
 use crate::output::style;
 use crate::text;
@@ -217,6 +218,7 @@ pub(in crate::cli) fn findings(shell: &Shell) -> Vec<Finding> {
             findings.push(finding("exchange-failing", Severity::Warning, problem, advice));
         }
     }
+    findings.extend(gaps::finding(shell));
     // That it cannot be read is told below.
     if let Ok(Some(status)) = status::look(&shell.home) {
         let silent = silent::devices(shell, &status, &rounds, &settings.remotes);

@@ -4,6 +4,7 @@ use carry_sessions::archive::{Archive, SessionRow, StoredMessage};
 use carry_sessions::curation::Edit;
 use carry_sessions::export::title;
 
+use super::gaps::Gaps;
 use super::row;
 use crate::called::Called;
 use crate::failure::Failure;
@@ -102,7 +103,7 @@ pub(super) fn edit(
         if shell.out.is_json()
             && let Some(now) = &now
         {
-            shell.out.json(&row::json(now, &Called::read(shell)?))?;
+            shell.out.json(&row::json(now, &Called::read(shell)?, &Gaps::read(shell, &archive)?))?;
         }
     }
     Ok(())

@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::archive;
+use super::gaps::{self, Gaps};
 use crate::failure::Failure;
 use crate::progress::Spinner;
 use crate::text;
@@ -71,9 +72,10 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let pins = archive.pins(&session.id)?;
     let links = archive.links_of(session.n)?;
     let id = session.id.to_string();
+    let incomplete = Gaps::read(shell, &archive)?.of(&session).cloned();
     let progress = Spinner::new(shell, "writing the conversation");
     let (document, findings) = if args.raw {
-        (Document { session, messages, pins, links, mask: None }, Vec::new())
+        (Document { session, messages, pins, links, mask: None, incomplete }, Vec::new())
     } else {
         let redactor = mask::redactor(&shell.home, shell.config(None).list("sessions.allow"))?;
         let safe = mask::mask(&redactor, session, messages, pins, links);
@@ -85,7 +87,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
                 safe.unchecked
             ));
         }
-        (Document::masked(safe, redactor.version()), findings)
+        (Document { incomplete, ..Document::masked(safe, redactor.version()) }, findings)
     };
     let text = match format {
         Format::Markdown => export::markdown(&document),
@@ -113,6 +115,9 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         shell.out.say(format_args!("Wrote {} ({}).", shell.folder(&file), text::size(text::len(text.as_bytes()))))?;
     }
     tell(shell, args, &masked, text.contains(PLACEHOLDER));
+    if let Some(missing) = &document.incomplete {
+        shell.out.warn(gaps::sentences(shell, missing)?);
+    }
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use super::filter;
+use super::gaps::Gaps;
 use super::{archive, row};
 use crate::called::Called;
 use crate::failure::Failure;
@@ -53,12 +54,15 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         // Links of which no repository is known, and those of forks.
         found = archive.behind(&What::Number(*number, None))?;
     }
-    let called = if shell.out.is_json() { Called::read(shell)? } else { Called::default() };
+    let (called, gaps) = match shell.out.is_json() {
+        true => (Called::read(shell)?, Gaps::read(shell, &archive)?),
+        false => Default::default(),
+    };
     for behind in &found {
         if shell.out.is_json() {
             shell.out.json(&json!({
                 "type": "session-for",
-                "session": row::json(&behind.session, &called),
+                "session": row::json(&behind.session, &called, &gaps),
                 "subagent": behind.subagent.as_ref().map(|session| session.id.as_str()),
                 "message": behind.ordinal,
                 "link": behind.link.as_ref().map(link_json),

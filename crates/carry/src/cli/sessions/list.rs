@@ -3,8 +3,10 @@
 use carry_sessions::archive::Archive;
 use carry_sessions::curation::DeletedHow;
 use carry_sessions::list::Filter;
+use carry_sessions::stream::content::Incomplete;
 
 use super::filter::{FilterArgs, check_names};
+use super::gaps::Gaps;
 use super::{archive, deleted, row};
 use crate::called::Called;
 use crate::failure::Failure;
@@ -37,20 +39,29 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         || origins.iter().any(|(origin, _)| own.as_ref().is_some_and(|own| own.as_str() != origin.as_str()));
     let called = if is_of_others || shell.out.is_json() { Called::read(shell)? } else { Called::default() };
     let pending = deleted::pending(&archive)?;
+    let gaps = Gaps::read(shell, &archive)?;
     shell.out.start_pager();
-    let mut has_pending = false;
+    let (mut has_pending, mut has_gaps) = (false, false);
     for session in &listed.sessions {
         if shell.out.is_json() {
-            shell.out.json(&row::json(session, &called))?;
+            shell.out.json(&row::json(session, &called, &gaps))?;
         } else {
             let device = is_of_others.then(|| called.device(&session.origin));
             let goes = pending.get(&session.id).map(|due| deleted::goes(*due));
             has_pending |= goes.is_some();
-            shell.out.line(row::line_of(shell, session, device.as_deref(), goes.as_deref()))?;
+            let gap = gaps.of(session).map(mark);
+            has_gaps |= gap.is_some();
+            let marks: Vec<&str> = goes.as_deref().into_iter().chain(gap).collect();
+            shell.out.line(row::line_of(shell, session, device.as_deref(), &marks))?;
         }
     }
     if has_pending {
         shell.out.note("What goes was deleted for good on one of your devices; `carry sessions undelete ID` keeps it.");
+    }
+    if has_gaps {
+        shell.out.note(
+            "Of what is incomplete something is missing here; `carry sessions show ID` says what, `carry devices` what has not come.",
+        );
     }
     // Of what is hidden it is said below.
     if listed.sessions.is_empty() && (listed.hidden == 0 || !args.filter.is_empty()) {
@@ -68,6 +79,14 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         shell.out.note(format_args!("{hidden}; --all shows them."));
     }
     Ok(())
+}
+
+/// The mark of a session of which something is missing.
+fn mark(missing: &Incomplete) -> &'static str {
+    match missing.messages.is_empty() && !missing.lacks_facts {
+        true => "maybe incomplete",
+        false => "incomplete",
+    }
 }
 
 /// Why none is shown: what is meant may lie in the trash, or be deleted.

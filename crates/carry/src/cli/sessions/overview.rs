@@ -7,6 +7,7 @@ use carry_sessions::ingest::LEASE;
 use carry_sessions::list::Filter;
 use serde::Serialize;
 
+use super::gaps::{self, Gaps};
 use crate::failure::Failure;
 use crate::output::style;
 use crate::text;
@@ -24,6 +25,7 @@ pub(in crate::cli) fn show(shell: &Shell, rows: &[Row]) -> Result<(), Failure> {
             sessions: Some(look.sessions),
             newest: look.newest.map(|at| at.to_rfc3339()),
             conflicts: Some(look.conflicts),
+            incomplete: Some(look.incomplete),
             phase: worker.map(phase),
             error: worker.and_then(|worker| worker.message.clone()),
         },
@@ -32,6 +34,7 @@ pub(in crate::cli) fn show(shell: &Shell, rows: &[Row]) -> Result<(), Failure> {
             sessions: None,
             newest: None,
             conflicts: None,
+            incomplete: None,
             phase: worker.map(phase),
             error: Some(failure.in_one_line()),
         },
@@ -51,6 +54,13 @@ pub(in crate::cli) fn show(shell: &Shell, rows: &[Row]) -> Result<(), Failure> {
             format!("{} that devices said differently; `carry conflicts` {these}", text::count(conflicts, "thing"));
         row("conflicts", shell.out.paint(style::WARNING, text))?;
     }
+    if let Some(n) = json.incomplete.filter(|n| *n > 0) {
+        let text = format!(
+            "{}: `carry sessions list --all` marks them, `carry devices` says what is missing",
+            gaps::in_words(n)
+        );
+        row("attention", shell.out.paint(style::WARNING, text))?;
+    }
     if let Some(error) = &json.error {
         row("attention", shell.out.paint(style::WARNING, text::line(error)))?;
     }
@@ -64,6 +74,8 @@ struct Look {
     newest: Option<carry_kernel::clock::Timestamp>,
     /// Things that two devices said differently of, without knowing of each other.
     conflicts: u64,
+    /// Sessions of other devices of which something is missing here, or may be.
+    incomplete: u64,
 }
 
 fn look(shell: &Shell) -> Result<Option<Look>, Failure> {
@@ -71,7 +83,8 @@ fn look(shell: &Shell) -> Result<Option<Look>, Failure> {
     let listed = archive.list(&Filter { all: true, limit: Some(1), ..Filter::default() })?;
     let newest = listed.sessions.first().and_then(|session| session.ended);
     let conflicts = archive.conflict_count()?;
-    Ok(Some(Look { sessions: text::len(&listed.sessions) + listed.more, newest, conflicts }))
+    let incomplete = Gaps::read(shell, &archive)?.count();
+    Ok(Some(Look { sessions: text::len(&listed.sessions) + listed.more, newest, conflicts, incomplete }))
 }
 
 fn phase(worker: &Status) -> &'static str {
@@ -92,6 +105,7 @@ struct OverviewJson {
     sessions: Option<u64>,
     newest: Option<String>,
     conflicts: Option<u64>,
+    incomplete: Option<u64>,
     phase: Option<&'static str>,
     error: Option<String>,
 }

@@ -6,6 +6,7 @@ use carry_sessions::archive::{Archive, SessionRow};
 use carry_sessions::curation::{Edit, Undeletion};
 use serde::Serialize;
 
+use super::gaps::Gaps;
 use super::raw::{self, Standing, Version};
 use super::{archive, resume, row};
 use crate::called::Called;
@@ -80,7 +81,7 @@ fn from_trash(shell: &Shell, args: &Args, session: &SessionRow) -> Result<(), Fa
         shell.out.say(format_args!("Not to be deleted any more: {}.", archive::name(session)))?;
         if let Some(now) = now.filter(|now| !now.is_trashed) {
             return match shell.out.is_json() {
-                true => shell.out.json(&row::json(&now, &Called::read(shell)?)),
+                true => shell.out.json(&row::json(&now, &Called::read(shell)?, &Gaps::read(shell, &archive)?)),
                 false => Ok(()),
             };
         }

@@ -1,10 +1,11 @@
 //! A session on one line.
 
 use carry_sessions::archive::SessionRow;
-use carry_sessions::export::{session_json, title};
+use carry_sessions::export::{incomplete_json, session_json, title};
 use carry_sessions::model::RelationKind;
 use serde_json::Value;
 
+use super::gaps::Gaps;
 use crate::called::Called;
 use crate::output::style;
 use crate::text;
@@ -22,11 +23,11 @@ pub(in crate::cli) fn short_id(session: &SessionRow) -> String {
 
 /// `1f3a09be00  2 h ago    claude   orchard  Fix the gate  [starred] [review]`.
 pub(in crate::cli) fn line(shell: &Shell, session: &SessionRow) -> String {
-    line_of(shell, session, None, None)
+    line_of(shell, session, None, &[])
 }
 
-/// The same with whose it is before the project, and a further mark.
-pub(in crate::cli) fn line_of(shell: &Shell, session: &SessionRow, whose: Option<&str>, mark: Option<&str>) -> String {
+/// The same with whose it is before the project, and further marks.
+pub(in crate::cli) fn line_of(shell: &Shell, session: &SessionRow, whose: Option<&str>, more: &[&str]) -> String {
     let out = &shell.out;
     let age = session.ended.map_or_else(|| "never".to_owned(), |at| carry_code::time::age(at, shell.now()));
     let whose = whose.map_or_else(String::new, |whose| format!("{}  ", text::line(whose)));
@@ -37,17 +38,18 @@ pub(in crate::cli) fn line_of(shell: &Shell, session: &SessionRow, whose: Option
         out.paint(style::GOOD, text::line(&session.project)),
         text::line(&cut(&title(session), TITLE_CHARS)),
     );
-    for mark in mark.map(str::to_owned).into_iter().chain(marks(session)) {
+    for mark in more.iter().map(|mark| (*mark).to_owned()).chain(marks(session)) {
         line.push_str(&format!(" [{}]", text::line(&mark)));
     }
     line
 }
 
-/// A session for machines, with what people call the device that it is of.
-pub(in crate::cli) fn json(session: &SessionRow, called: &Called) -> Value {
+/// A session for machines, with what people call the device that it is of, and what of it is missing here.
+pub(in crate::cli) fn json(session: &SessionRow, called: &Called, gaps: &Gaps) -> Value {
     let mut value = session_json(session);
     if let Value::Object(members) = &mut value {
         members.insert("device_label".to_owned(), called.device(&session.origin).into());
+        members.insert("incomplete".to_owned(), incomplete_json(gaps.of(session)));
     }
     value
 }

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use super::filter::{FilterArgs, check_names};
+use super::gaps::Gaps;
 use super::{archive, row};
 use crate::called::Called;
 use crate::failure::Failure;
@@ -96,8 +97,8 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let found = archive.search(&query)?;
     shell.out.start_pager();
     if shell.out.is_json() {
-        let called = Called::read(shell)?;
-        found.hits.iter().try_for_each(|hit| shell.out.json(&hit_json(hit, &called)))?;
+        let (called, gaps) = (Called::read(shell)?, Gaps::read(shell, &archive)?);
+        found.hits.iter().try_for_each(|hit| shell.out.json(&hit_json(hit, &called, &gaps)))?;
     } else {
         show(shell, &found.hits)?;
     }
@@ -193,10 +194,10 @@ pub(in crate::cli) fn highlighted(shell: &Shell, snippet: &str, highlights: &[Ra
     shown
 }
 
-fn hit_json(hit: &Hit, called: &Called) -> serde_json::Value {
+fn hit_json(hit: &Hit, called: &Called, gaps: &Gaps) -> serde_json::Value {
     json!({
         "type": "session-hit",
-        "session": row::json(&hit.session, called),
+        "session": row::json(&hit.session, called, gaps),
         "message": hit.ordinal,
         "call": hit.call,
         "field": field_name(hit.field),

@@ -3,8 +3,10 @@
 use carry_sessions::archive::{SessionRow, StoredMessage};
 use carry_sessions::export::{gist, message_json, pretty, title};
 use carry_sessions::model::{Block, CallRef, Message, ResultStatus, Role, ToolCall};
+use carry_sessions::stream::content::{Incomplete, run_in_words};
 
-use super::{archive, deleted, pin, row};
+use super::gaps::Gaps;
+use super::{archive, deleted, gaps, pin, row};
 use crate::called::Called;
 use crate::failure::Failure;
 use crate::markdown::Page;
@@ -64,11 +66,17 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         }
         (None, None) => (0, u32::MAX),
     };
+    let gaps = Gaps::read(shell, &archive)?;
+    let missing = gaps.of(&session).filter(|_| args.message.is_none());
     shell.out.start_pager();
     if shell.out.is_json() {
-        shell.out.json(&row::json(&session, &Called::read(shell)?))?;
+        shell.out.json(&row::json(&session, &Called::read(shell)?, &gaps))?;
     } else if args.message.is_none() {
         head(shell, &session)?;
+        if let Some(missing) = missing {
+            let what = shell.out.paint(style::WARNING, gaps::sentences(shell, missing)?);
+            shell.out.line(format_args!("{what}\n"))?;
+        }
         if let Some(due) = deleted::pending(&archive)?.get(&session.id) {
             shell.out.note(format_args!(
                 "It was deleted for good on one of your devices, and {}; `carry sessions undelete {}` keeps it.",
@@ -80,6 +88,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let look =
         Look { full: args.full, thinking: args.thinking, all: args.all, is_one: args.message.is_some(), user: "You" };
     let mut shown: u64 = 0;
+    let mut before = first.checked_sub(1);
     archive::each_page(&archive, &session, first, |page| {
         for stored in &page {
             if stored.message.ordinal > last {
@@ -91,12 +100,17 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
                     value.shift_insert(0, "type".to_owned(), "session-message".into());
                 }
                 shell.out.json(&value)?;
-            } else if message(shell, stored, &look)? {
-                shown += 1;
+            } else {
+                gaps_between(shell, missing, before, stored.message.ordinal)?;
+                shown += u64::from(message(shell, stored, &look)?);
             }
+            before = Some(stored.message.ordinal);
         }
         Ok(true)
     })?;
+    if last == u32::MAX && !shell.out.is_json() {
+        gaps_between(shell, missing, before, u32::MAX)?;
+    }
     if shown == 0 && !shell.out.is_json() {
         shell.out.note("Nothing in it is to be shown; --all shows the rest.");
     }
@@ -120,6 +134,15 @@ pub(in crate::cli) struct Look<'l> {
 /// Whether a message is part of the conversation as it stands.
 fn is_shown(message: &Message) -> bool {
     !message.is_abandoned && !message.is_system
+}
+
+/// Says where messages are missing between two that are here.
+fn gaps_between(shell: &Shell, missing: Option<&Incomplete>, after: Option<u32>, before: u32) -> Result<(), Failure> {
+    for run in missing.into_iter().flat_map(|missing| missing.between(after, before)) {
+        let gap = format!("{} missing here", run_in_words(run));
+        shell.out.line(format_args!("{}\n", shell.out.paint(style::WARNING, gap)))?;
+    }
+    Ok(())
 }
 
 fn head(shell: &Shell, session: &SessionRow) -> Result<(), Failure> {

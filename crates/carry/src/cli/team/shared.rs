@@ -18,7 +18,12 @@ pub(super) const LOCAL: [&str; 4] = ["digest", "revision", "path", "missing"];
 /// Whose it is takes as many columns as `width` says.
 pub(super) fn line(shell: &Shell, shared: &Shared, width: usize) -> String {
     let mode = Some(shared.head.mode).filter(|mode| *mode != Mode::Full);
-    row::line_of(shell, &shared.head.session, Some(&format!("{:<width$}", whose(shared))), mode.map(Mode::as_str))
+    row::line_of(
+        shell,
+        &shared.head.session,
+        Some(&format!("{:<width$}", whose(shared))),
+        mode.map(Mode::as_str).as_slice(),
+    )
 }
 
 /// Whose it is, and from which device; unsafe to show as it is.

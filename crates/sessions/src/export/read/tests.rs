@@ -197,6 +197,7 @@ fn an_export_can_be_read_whatever_it_holds() {
         pins: Vec::new(),
         links: Vec::new(),
         mask: None,
+        incomplete: None,
     };
     let back = through_text(&document_json(&document));
     let back = message_of_json(&back["messages"][0]).expect("a message");

@@ -16,7 +16,7 @@ use crate::archive::{Receiver, StoredMessage};
 use crate::model::SessionId;
 
 /// The place of the facts among the places of pieces.
-const FACTS: i64 = -1;
+pub(super) const FACTS: i64 = -1;
 
 /// What a batch did to one session.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 mod device;
 mod heard;
+mod incomplete;
 mod masked;
 mod order;
 mod removed;

@@ -10,7 +10,7 @@ use carry_exchange::name::{LogId, ObjectName};
 use carry_exchange::ranges::Ranges;
 use carry_exchange::record::Record;
 use carry_exchange::register::Lineage;
-use carry_exchange::segment::Expected;
+use carry_exchange::segment::{Expected, SegmentRef};
 use carry_exchange::store::{Delivered, Entropy, ObjectBytes, Setup, Statement, Store};
 use carry_exchange::strand::{Batch, Folded, Offered, Origin, Strand, StrandError};
 use carry_kernel::clock::Timestamp;
@@ -172,6 +172,11 @@ impl Device {
     }
 
     pub(super) fn fetch(&mut self, other: &Self) {
+        self.fetch_those(other, &|_| true);
+    }
+
+    /// The same, of the files those that are wanted.
+    pub(super) fn fetch_those(&mut self, other: &Self, wants: &dyn Fn(&SegmentRef) -> bool) {
         let Some((head, _)) = other.store.signed_segments().unwrap() else { return };
         let now = self.now();
         self.store.see_head(&head.name(), head.bytes(), now).unwrap();
@@ -187,7 +192,7 @@ impl Device {
             for (stream, segments) in followed.segments.into_iter().flatten() {
                 let none = Ranges::new();
                 let held = held.get(&stream).unwrap_or(&none);
-                for reference in segments.iter().filter(|one| !held.contains_all(one.first, one.last)) {
+                for reference in segments.iter().filter(|one| wants(one) && !held.contains_all(one.first, one.last)) {
                     let expected = Expected { log: followed.log, stream: stream.clone(), reference: *reference };
                     let name = reference.name(followed.log, &stream);
                     if let Some(bytes) = bytes_of(&other.store, &name) {
