@@ -77,12 +77,15 @@ fn what_is_gone_or_damaged_at_a_remote_is_put_there_on_command() {
     let (there, log) = (folder.path().join("carry/l"), log_of(&one));
     let file = code_files(&there, &log).remove(0);
     let whole = fs::read(&file).expect("a file");
-    for world in [&one, &two] {
+    for (world, whose) in [(&one, "this device"), (&two, "")] {
         fs::remove_file(&file).expect("it is there");
         exchange(world);
         assert!(!file.exists(), "what was compared today is not compared again");
         let ran = repair(world, 0, &[]);
         assert!(ran.stdout.contains("nas: put what was damaged or missing there: 1 file, "), "{ran:?}");
+        assert!(ran.stdout.contains(&format!("\n  to nas: record 1 of code of {whose}")), "{ran:?}");
+        assert!(!ran.stdout.contains(&log), "nobody knows a device by the name of its log: {ran:?}");
+        assert!(ran.stdout.ends_with("\nEverything is healed: 0 files fetched, 1 put.\n"), "{ran:?}");
         assert_eq!(fs::read(&file).expect("it is there again"), whole);
     }
     let ran = repair(&one, 0, &[]);
@@ -117,6 +120,7 @@ fn what_is_damaged_here_is_fetched_back_be_it_ones_own_or_anothers() {
         let ran = world.carry_in(&world.home(), &["exchange", "verify"]);
         assert_eq!(ran.code, 1, "{ran:?}");
         assert!(ran.stderr.contains("`carry exchange verify --repair` fetches good copies"), "{ran:?}");
+        assert!(ran.stdout.contains(" of code of ") && !ran.stdout.contains(&log), "{ran:?}");
         let ran = repair(world, 0, &[]);
         assert!(ran.stdout.contains("nas: fetched what was damaged or missing here: 1 file, "), "{ran:?}");
         assert!(ran.stdout.contains(" (healed)"), "{ran:?}");
@@ -214,7 +218,9 @@ fn what_is_damaged_here_and_there_is_said_to_be_lost_and_not_to_be_repaired_agai
     let ran = repair(&one, 3, &["--deep"]);
     assert!(ran.stderr.contains("a file of this device is damaged here, and damaged there as well: "), "{ran:?}");
     assert!(ran.stderr.contains("nobody that was asked has a good copy of a file of this device: "), "{ran:?}");
-    assert!(ran.stderr.contains(" (it held record"), "{ran:?}");
+    assert!(ran.stderr.contains(" of this device: record") && !ran.stderr.contains(&log), "{ran:?}");
+    let left = "Error: not everything could be healed: 1 thing kept here is not as written, 1 file is nowhere\n";
+    assert!(ran.stderr.contains(left), "{ran:?}");
     assert!(ran.stderr.contains("What it held is lost, unless another device has it."), "{ran:?}");
     assert!(!ran.stderr.contains("fetches it from whichever remote has it"), "{ran:?}");
     let told = repair(&one, 3, &["--deep", "--json"]);

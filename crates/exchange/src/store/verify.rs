@@ -263,7 +263,8 @@ impl Store {
             let missing = missing.intersection(&in_piece(piece));
             if !missing.is_empty() {
                 let path = self.places.file(lane.log, &piece.file).display().to_string();
-                found.add(path, format!("of {lane} the records {missing} are missing with it"));
+                let (records, are) = if missing.count() == 1 { ("record", "is") } else { ("records", "are") };
+                found.add(path, format!("{records} {missing} {are} missing with it"));
             }
         }
     }

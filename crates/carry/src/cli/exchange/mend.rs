@@ -22,8 +22,8 @@ use crate::progress::Progress;
 use crate::text;
 use crate::wire::Shell;
 
-/// Files named one by one for people.
-const NAMED_MAX: usize = 20;
+/// Files, and things that were found, named one by one for people.
+pub(super) const NAMED_MAX: usize = 20;
 /// How often it is looked whether it is to end.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -92,7 +92,7 @@ fn show(shell: &Shell, remotes: &[RemoteSettings], mended: Mended) -> Result<(),
     }
     let names = Names::read(shell)?;
     let is_interrupted = mended.is_interrupted();
-    verify::show(shell, &mended.found, Some(&mended.left))?;
+    verify::show(shell, &mended.found, Some(&mended.left), &names)?;
     if mended.found.is_empty() && !shell.out.is_json() {
         shell.out.line("Everything kept here is as it was written.")?;
         if remotes.is_empty() {
@@ -107,11 +107,14 @@ fn show(shell: &Shell, remotes: &[RemoteSettings], mended: Mended) -> Result<(),
         && mended.withheld.is_empty()
         && !mended.absent.iter().any(|gone| gone.is_lost);
     let (mut failures, mut n_well, mut has_problems) = (Vec::new(), 0, false);
+    let (mut n_fetched, mut n_put) = (0, 0);
     let mut unfinished = Vec::new();
     for (remote, done) in remotes.iter().zip(mended.remotes) {
         let Done { mut repaired, error } = done;
         // Of a file of which some was good only the rest was fetched.
         repaired.fetched.append(&mut repaired.parts);
+        n_fetched += text::len(&repaired.fetched);
+        n_put += text::len(&repaired.put);
         if error.as_ref().is_some_and(ExchangeError::is_cancelled) {
             unfinished.push(remote.name.as_str());
         }
@@ -147,9 +150,15 @@ fn show(shell: &Shell, remotes: &[RemoteSettings], mended: Mended) -> Result<(),
         return Err(failures.swap_remove(0).1);
     }
     if is_healed && failures.is_empty() && !has_problems {
+        if n_fetched + n_put > 0 {
+            let fetched = text::count(n_fetched, "file");
+            shell.out.say(format_args!("Everything is healed: {fetched} fetched, {n_put} put."))?;
+        }
         return Ok(());
     }
-    let mut failure = Failure::partly("not everything could be healed");
+    let n_lost = mended.absent.iter().filter(|gone| gone.is_lost).count();
+    let left = [mended.left.len(), mended.nowhere.len(), mended.withheld.len(), n_lost, failures.len()];
+    let mut failure = Failure::partly(not_healed(left));
     if mended.nowhere.iter().any(|object| names.is_ours(object.log())) {
         failure = failure.hint(problem::LOST_ADVICE);
     }
@@ -159,6 +168,24 @@ fn show(shell: &Shell, remotes: &[RemoteSettings], mended: Mended) -> Result<(),
             failure.hint("Any other device that has a good copy puts it with `carry exchange verify --repair --deep`.")
         }
     })
+}
+
+/// What is left: how many things here, files that nobody has, files that cannot be put, streams, and remotes.
+fn not_healed(left: [usize; 5]) -> String {
+    const WORDS: [(&str, &str); 5] = [
+        ("thing kept here is not as written", "things kept here are not as written"),
+        ("file is nowhere", "files are nowhere"),
+        ("file is missing at a remote", "files are missing at remotes"),
+        ("stream is gone everywhere", "streams are gone everywhere"),
+        ("remote was not gone through", "remotes were not gone through"),
+    ];
+    let words = left.into_iter().zip(WORDS).filter(|(n, _)| *n > 0);
+    let said: Vec<String> =
+        words.map(|(n, (one, several))| format!("{n} {}", if n == 1 { one } else { several })).collect();
+    match said.is_empty() {
+        true => "not everything could be healed".to_owned(),
+        false => format!("not everything could be healed: {}", said.join(", ")),
+    }
 }
 
 /// Says with which remotes there was no repair, and why.
@@ -211,7 +238,8 @@ fn show_remote(
     }
     let (fetched, put) = (done.fetched.iter().map(|file| ("from", file)), done.put.iter().map(|file| ("to", file)));
     for (way, (object, bytes)) in fetched.chain(put).take(NAMED_MAX) {
-        shell.out.say(format_args!("  {way} {name}: {object} ({})", text::size(*bytes)))?;
+        let (held, whose) = (problem::held_in(object), names.whose(object.log()));
+        shell.out.say(format_args!("  {way} {name}: {held} of {whose} ({})", text::size(*bytes)))?;
     }
     let n_named = done.fetched.len() + done.put.len();
     if n_named > NAMED_MAX {
@@ -245,13 +273,10 @@ fn show_left(shell: &Shell, kind: &'static str, objects: &[ObjectName], names: &
         return Ok(());
     }
     for object in objects.iter().take(NAMED_MAX) {
-        let whose = names.whose(object.log());
+        let (whose, held) = (names.whose(object.log()), problem::held_in(object));
         shell.out.warn(match kind {
-            "nowhere" => {
-                let held = problem::held_in(object).map_or(String::new(), |held| format!(" (it held {held})"));
-                format!("nobody that was asked has a good copy of a file of {whose}: {object}{held}")
-            }
-            _ => format!("a file of {whose} is missing at a remote, and can only be put by another device: {object}"),
+            "nowhere" => format!("nobody that was asked has a good copy of a file of {whose}: {held}"),
+            _ => format!("a file of {whose} is missing at a remote, and can only be put by another device: {held}"),
         });
     }
     if objects.len() > NAMED_MAX {
@@ -336,5 +361,20 @@ impl<'a> RepairJson<'a> {
             read: done.n_read,
             problems: problems.map(|problem| problem::json_of_repair(problem, names)).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_counted() {
+        assert_eq!(not_healed([0; 5]), "not everything could be healed");
+        assert_eq!(
+            not_healed([1, 0, 2, 1, 1]),
+            "not everything could be healed: 1 thing kept here is not as written, 2 files are missing at remotes, \
+             1 stream is gone everywhere, 1 remote was not gone through"
+        );
     }
 }

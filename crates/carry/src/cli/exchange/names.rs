@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use carry_exchange::name::LogId;
+use carry_exchange::name::{LogId, ObjectName};
 use carry_exchange::store::LogState;
 use carry_exchange::store::status::{self, LogStatus, Status};
 
+use super::problem::held_in;
 use crate::failure::Failure;
 use crate::text;
 use crate::wire::Shell;
@@ -71,6 +72,28 @@ impl Names {
         if self.is_ours(log) { "this device".to_owned() } else { self.show(log) }
     }
 
+    /// What something that was found is about: a file by what is in it, and a log by whose it is.
+    pub(super) fn what(&self, what: &str) -> String {
+        let at = if what.starts_with('/') { Some(0) } else { what.find(" /").map(|at| at + 1) };
+        if let Some((before, path)) = at.and_then(|at| what.split_at_checked(at))
+            && let Some(object) = object_at(path)
+        {
+            return format!("{before}{} of {}", held_in(&object), self.whose(object.log()));
+        }
+        self.0.keys().fold(text::line(what), |said, log| {
+            let id = log.to_string();
+            let mut parts = said.split(id.as_str());
+            let first = parts.next().unwrap_or_default().to_owned();
+            parts.fold(first, |said, rest| {
+                let whose = self.whose(*log);
+                // A stream stands behind its log.
+                let Some(rest) = rest.strip_prefix('/') else { return format!("{said}{whose}{rest}") };
+                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(rest.len());
+                format!("{said}{} of {whose}{}", &rest[..end], &rest[end..])
+            })
+        })
+    }
+
     /// One for people: its device's label, with the id where nobody approved it or several call themselves so; and told apart by
     /// its name here where several have one id, too.
     pub(in crate::cli) fn show(&self, log: LogId) -> String {
@@ -89,6 +112,55 @@ impl Names {
             (true, _) => text::line(label),
             (false, true) => text::line(device),
             (false, false) => format!("{} ({})", text::line(label), text::line(device)),
+        }
+    }
+}
+
+/// The object that all or a part of is kept in the file at `path`.
+fn object_at(path: &str) -> Option<ObjectName> {
+    let (folder, file) = path.rsplit_once('/')?;
+    let (_, log) = folder.rsplit_once('/')?;
+    let (stem, _) = file.split_once('.')?;
+    format!("carry/l/{log}/{stem}.seg").parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_found_is_called_by_its_device_and_stream() {
+        let (one, other) = ("0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210");
+        let name = |alias: &str, is_ours| Name {
+            alias: alias.to_owned(),
+            device: None,
+            label: None,
+            is_ours,
+            is_trusted: true,
+            vouched_by: None,
+        };
+        let log = |text: &str| text.parse::<LogId>().unwrap_or_else(|e| panic!("{e}"));
+        let names = Names([(log(one), name("laptop", false)), (log(other), name("desk", true))].into());
+        let id = "00112233445566778899aabbccddeeff";
+        for (what, said) in [
+            (
+                format!("/a b/exchange/{one}/code-000000000003-000000000005-{id}.seg"),
+                "records 3 to 5 of code of laptop".to_owned(),
+            ),
+            (
+                format!("/a/{other}/curation-000000000007-000000000007-{id}.{id}.part"),
+                "record 7 of curation of this device".to_owned(),
+            ),
+            (
+                format!("the row of /a/{one}/code-000000000003-000000000005-{id}.seg"),
+                "the row of records 3 to 5 of code of laptop".to_owned(),
+            ),
+            (format!("the ranges of {one}/code, way 2"), "the ranges of code of laptop, way 2".to_owned()),
+            (format!("head 3 of {other} in heads_seen"), "head 3 of this device in heads_seen".to_owned()),
+            ("/a/pending/7f".to_owned(), "/a/pending/7f".to_owned()),
+            (format!("the row of log {id}"), format!("the row of log {id}")),
+        ] {
+            assert_eq!(names.what(&what), said);
         }
     }
 }

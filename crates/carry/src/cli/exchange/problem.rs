@@ -159,19 +159,21 @@ pub(super) fn lost(object: &ObjectName, why: &str, names: &Names, damaged: Optio
         Some(paths) if paths.iter().any(|path| path == file.path()) => "damaged there as well",
         Some(_) => "it is not there",
     };
-    format!("a file of {} is damaged here, and {there}: {object}: {}", names.whose(object.log()), text::line(why))
+    let (whose, held) = (names.whose(object.log()), held_in(object));
+    format!("a file of {whose} is damaged here, and {there}: {held}: {}", text::line(why))
 }
 
-/// What a file held, where that can be said: `records 3 to 5 of code`.
-pub(super) fn held_in(object: &ObjectName) -> Option<String> {
+/// What is in a file: `records 3 to 5 of code`.
+pub(super) fn held_in(object: &ObjectName) -> String {
     match object {
         ObjectName::Segment { stream, first, last, .. } if first == last => {
-            Some(format!("record {first} of {}", stream.as_str()))
+            format!("record {first} of {}", stream.as_str())
         }
         ObjectName::Segment { stream, first, last, .. } => {
-            Some(format!("records {first} to {last} of {}", stream.as_str()))
+            format!("records {first} to {last} of {}", stream.as_str())
         }
-        ObjectName::Head { .. } | ObjectName::List { .. } => None,
+        ObjectName::Head { n, .. } => format!("head {n}"),
+        ObjectName::List { .. } => "a list of files".to_owned(),
     }
 }
 

@@ -9,7 +9,7 @@ use carry_exchange::store::{Finding, LogState};
 use carry_sessions::stream::{self, Unread};
 use serde::Serialize;
 
-use super::mend;
+use super::mend::{self, NAMED_MAX};
 use super::names::Names;
 use super::problem::unsent_advice;
 use crate::failure::Failure;
@@ -48,7 +48,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
         let _spinner = Spinner::new(shell, "checking what is kept");
         if args.quick { store.verify_quick()? } else { store.verify()? }
     };
-    show(shell, &findings, None)?;
+    show(shell, &findings, None, &Names::read(shell)?)?;
     if findings.is_empty() && !shell.out.is_json() {
         shell.out.line("Everything is as it was written.")?;
     }
@@ -76,19 +76,29 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
 }
 
 /// Shows what was found. `left` is what still is so after a repair, or has come to be so; without one nothing was repaired.
-pub(super) fn show(shell: &Shell, findings: &[Finding], left: Option<&[Finding]>) -> Result<(), Failure> {
+pub(super) fn show(
+    shell: &Shell,
+    findings: &[Finding],
+    left: Option<&[Finding]>,
+    names: &Names,
+) -> Result<(), Failure> {
     // What is wrong with a thing may be another thing after some of it was healed.
     let is_in = |all: &[Finding], one: &Finding| all.iter().any(|other| other.what == one.what);
     let new = left.into_iter().flatten().filter(|left| !is_in(findings, left));
-    for finding in findings.iter().chain(new) {
+    let all: Vec<&Finding> = findings.iter().chain(new).collect();
+    let n_named = if shell.out.is_json() { all.len() } else { all.len().min(NAMED_MAX) };
+    for &finding in &all[..n_named] {
         let repaired = left.is_some_and(|left| !is_in(left, finding));
         if shell.out.is_json() {
             shell.out.json(&FindingJson { what: &finding.what, problem: &finding.problem, repaired })?;
             continue;
         }
-        let what = shell.out.paint(style::ERROR, text::line(&finding.what));
+        let what = shell.out.paint(style::ERROR, names.what(&finding.what));
         let healed = if repaired { " (healed)" } else { "" };
         shell.out.line(format_args!("{what}: {}{healed}", text::line(&finding.problem)))?;
+    }
+    if all.len() > n_named {
+        shell.out.line(format_args!("and {} more", all.len() - n_named))?;
     }
     Ok(())
 }

@@ -120,6 +120,23 @@ fn a_longer_and_a_missing_file_are_found() {
 }
 
 #[test]
+fn it_is_said_which_records_are_missing_with_a_file() {
+    let mut author = Device::new();
+    author.say_all(&["a", "b"]);
+    author.publish();
+    author.say_all(&["c"]);
+    author.publish();
+    let mut device = Device::new();
+    device.trust(&author.store);
+    device.pull(&author.store);
+    for path in files(&device.store.places.log_dir(author.store.log())) {
+        std::fs::remove_file(path).unwrap();
+    }
+    let found: Vec<String> = device.store.verify().unwrap().into_iter().map(|finding| finding.problem).collect();
+    assert_eq!(found, ["it is gone; records 1-2 are missing with it", "it is gone; record 3 is missing with it"]);
+}
+
+#[test]
 fn every_flipped_byte_of_a_blob_is_found() {
     let (device, _author) = rich();
     let columns = [
