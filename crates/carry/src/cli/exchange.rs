@@ -243,6 +243,8 @@ fn show_step(progress: &Progress, remote: &RemoteSettings, step: &Step) {
             let what = format!("{name}: reading what is there, {}", text::size(*bytes));
             progress.show(&what, number(n_objects), 0);
         }
+        // What was healed is said at the end.
+        Step::Healed { .. } => {}
         Step::Collecting => progress.show(&format!("{name}: removing what is not needed any more"), 0, 0),
     }
 }

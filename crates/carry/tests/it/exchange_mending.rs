@@ -357,6 +357,22 @@ fn of_a_device_no_more_is_kept_than_the_settings_say() {
 }
 
 #[test]
+fn where_no_remote_can_be_gone_through_each_is_named() {
+    let (folder, stick, one) = (shared(), shared(), World::with_commit());
+    joins(&one, &folder);
+    let place = stick.path().canonicalize().expect("it is there");
+    one.ok(&["remote", "add", "stick", place.to_str().expect("a plain path"), "--no-code", "--yes"]);
+    for folder in [&folder, &stick] {
+        fs::rename(folder.path().join("carry"), folder.path().join("away")).expect("it is there");
+    }
+    let ran = repair(&one, 1, &[]);
+    let named = ["\nThe repair with nas did not come to its end:\nError: ", "Warning: stick: "];
+    assert!(named.iter().all(|named| ran.stderr.contains(named)), "{ran:?}");
+    let ran = repair(&one, 1, &["nas"]);
+    assert!(!ran.stderr.contains("did not come to its end"), "nobody asks which: {ran:?}");
+}
+
+#[test]
 fn on_a_disk_that_is_too_full_little_is_taken_in_and_everything_says_so() {
     let (folder, one) = (shared(), World::with_commit());
     let two = beside(&one, true);

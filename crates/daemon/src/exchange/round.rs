@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use carry_exchange::remote::Deadline;
+use carry_exchange::remote::{Class, Deadline};
 use carry_exchange::round::{self, Collection, Direction, Options, Problem, Report, RoundError, Side, Step};
 use carry_exchange::store::{Store, Way};
 use carry_exchange::strand::Strand;
@@ -44,6 +44,12 @@ pub enum ExchangeError {
         /// How long.
         patience: std::time::Duration,
     },
+    /// All was to end, and it did not within so long: it was left.
+    #[error("it did not answer for {} seconds after all was to end, and was left", after.as_secs())]
+    Left {
+        /// How long.
+        after: std::time::Duration,
+    },
     /// The lease.
     #[error("who exchanges with it cannot be known")]
     Lease(#[source] DbError),
@@ -69,12 +75,17 @@ impl ExchangeError {
             | Self::Panicked(_) => "internal_error",
             Self::Busy { .. } | Self::Lease(_) => "busy",
             Self::Silent { .. } => "unreachable",
+            Self::Left { .. } => Class::Cancelled.as_str(),
         }
     }
 
     /// Whether it ended because somebody asked for that.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Round(RoundError::Remote(error)) if error.class() == carry_exchange::remote::Class::Cancelled)
+        match self {
+            Self::Left { .. } => true,
+            Self::Round(RoundError::Remote(error)) => error.class() == Class::Cancelled,
+            _ => false,
+        }
     }
 }
 

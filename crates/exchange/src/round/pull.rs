@@ -248,7 +248,7 @@ impl Round<'_> {
                     self.report.pulled.n_objects += 1;
                     self.report.pulled.bytes += bytes;
                     if let Some(mend) = &mut self.mend {
-                        mend.add_came(name, bytes);
+                        (self.tell)(mend.add_came(name, bytes));
                     }
                 }
                 Fetched::Absent => {

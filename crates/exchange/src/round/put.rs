@@ -13,7 +13,7 @@ use crate::name::{Entry, Folder, Form, LogId, ObjectId, ObjectName};
 use crate::plan::{PushPlan, Put, Whose};
 use crate::remote::{self, Part, RemoteError, RemoteFile, Source};
 use crate::segment::{PRELUDE_BYTES, SegmentError, check_segment, header_bytes};
-use crate::store::{ObjectPlace, Rejection, Store, StoreError, describe, state_of};
+use crate::store::{ObjectPlace, Rejection, Store, StoreError, Way, describe, state_of};
 
 /// Numbers that replicas have.
 const REPLICAS: u8 = 9;
@@ -190,6 +190,7 @@ impl Round<'_> {
                 count(moved, object, bytes);
                 if let Some(mend) = &mut self.mend {
                     mend.put.push((object.clone(), bytes));
+                    (self.tell)(Step::Healed { way: Way::Push, object: object.clone(), bytes, is_whole: true });
                 }
             }
             remote::Put::Exists { bytes: there } => {

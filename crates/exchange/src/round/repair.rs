@@ -107,9 +107,11 @@ struct Named {
 }
 
 impl Mend {
-    /// Notes bytes that came of an object.
-    pub(super) fn add_came(&mut self, name: ObjectName, bytes: u64) {
-        *self.came.entry(name).or_default() += bytes;
+    /// Notes bytes that came of an object. Gives what is to be told of it.
+    pub(super) fn add_came(&mut self, name: ObjectName, bytes: u64) -> Step {
+        *self.came.entry(name.clone()).or_default() += bytes;
+        let is_whole = self.whole.contains_key(&name);
+        Step::Healed { way: Way::Pull, object: name, bytes, is_whole }
     }
 
     /// Notes that what was read last is all of an object.
@@ -245,7 +247,7 @@ impl Round<'_> {
                 self.report.pulled.bytes += bytes;
                 let mend = self.mend.get_or_insert_default();
                 mend.note_whole(&name);
-                mend.add_came(name, bytes);
+                (self.tell)(mend.add_came(name, bytes));
             }
         }
         let nothing = BTreeMap::new();

@@ -1,6 +1,7 @@
 //! What a round is at, for whoever watches it.
 
-use crate::name::StreamName;
+use crate::name::{ObjectName, StreamName};
+use crate::store::Way;
 
 /// What an exchange is doing, for whoever watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,17 @@ pub enum Step {
         n_objects: usize,
         /// Bytes so far.
         bytes: u64,
+    },
+    /// A repair fetched or put a file, or a part of one, with so many bytes.
+    Healed {
+        /// Whether it came or went.
+        way: Way,
+        /// Which.
+        object: ObjectName,
+        /// Bytes that moved.
+        bytes: u64,
+        /// Whether all of it did.
+        is_whole: bool,
     },
     /// Removing what nobody names any more.
     Collecting,

@@ -115,10 +115,9 @@ fn show(shell: &Shell, remotes: &[RemoteSettings], mended: Mended) -> Result<(),
         repaired.fetched.append(&mut repaired.parts);
         n_fetched += text::len(&repaired.fetched);
         n_put += text::len(&repaired.put);
-        if error.as_ref().is_some_and(ExchangeError::is_cancelled) {
-            unfinished.push(remote.name.as_str());
-        }
-        let is_unfinished = unfinished.last() == Some(&remote.name.as_str());
+        let cut = error.as_ref().filter(|error| error.is_cancelled());
+        let is_unfinished = cut.is_some();
+        unfinished.extend(cut.map(|error| cut_words(&remote.name, error)));
         let failed = error.map(|error| (error.class(), failure_of(error)));
         if shell.out.is_json() {
             let error = failed.as_ref().map(|(class, failure)| (*class, failure.in_one_line()));
@@ -136,7 +135,11 @@ fn show(shell: &Shell, remotes: &[RemoteSettings], mended: Mended) -> Result<(),
         if !unfinished.is_empty() {
             shell.out.note(format_args!("Not gone through: {}.", unfinished.join(", ")));
         }
-        return Err(Failure::interrupted("interrupted; what was healed before stays")
+        let left = match text::len(&mended.left) {
+            0 => String::new(),
+            n => format!(", and {} kept here {} left", text::count(n, "thing"), if n == 1 { "is" } else { "are" }),
+        };
+        return Err(Failure::interrupted(format!("interrupted; what was healed before stays{left}"))
             .hint("`carry exchange verify --repair` again goes on with the rest."));
     }
     for (kind, objects) in [("nowhere", &mended.nowhere), ("withheld", &mended.withheld)] {
@@ -147,7 +150,11 @@ fn show(shell: &Shell, remotes: &[RemoteSettings], mended: Mended) -> Result<(),
     }
     tell_failures(shell, failures.get(usize::from(n_well == 0)..).unwrap_or_default());
     if n_well == 0 && !failures.is_empty() {
-        return Err(failures.swap_remove(0).1);
+        let (remote, failure) = failures.swap_remove(0);
+        if remotes.len() > 1 {
+            shell.out.note(format_args!("The repair with {} did not come to its end:", remote.name));
+        }
+        return Err(if n_fetched + n_put > 0 { failure.into_partly() } else { failure });
     }
     if is_healed && failures.is_empty() && !has_problems {
         if n_fetched + n_put > 0 {
@@ -196,6 +203,14 @@ fn tell_failures(shell: &Shell, failures: &[(&RemoteSettings, Failure)]) {
     }
 }
 
+/// A remote that was not gone through since all was to end, and why where it was waited for in vain.
+fn cut_words(name: &str, error: &ExchangeError) -> String {
+    match error {
+        ExchangeError::Left { .. } => format!("{name} ({error})"),
+        _ => name.to_owned(),
+    }
+}
+
 /// Why there was no repair with a remote, in words of its own where an exchange has others.
 fn failure_of(error: ExchangeError) -> Failure {
     match &error {
@@ -203,6 +218,7 @@ fn failure_of(error: ExchangeError) -> Failure {
             Failure::failed(error.to_string()).hint("Nothing was healed there: try again when that process has ended.")
         }
         ExchangeError::Silent { .. } => Failure::failed(error.to_string())
+            .hint("What else is damaged or missing there is not known.")
             .hint("Is its disk mounted? Named alone, as in `carry exchange verify --repair NAME`, it is waited for."),
         _ => error.into(),
     }
@@ -367,6 +383,16 @@ impl<'a> RepairJson<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_that_was_left_is_named_with_the_reason() {
+        let left = ExchangeError::Left { after: Duration::from_secs(30) };
+        assert_eq!(
+            cut_words("nas", &left),
+            "nas (it did not answer for 30 seconds after all was to end, and was left)"
+        );
+        assert_eq!((left.class(), left.is_cancelled()), ("cancelled", true));
+    }
 
     #[test]
     fn what_is_left_is_counted() {

@@ -232,7 +232,39 @@ fn one_that_hangs_is_left_when_all_is_to_end_also_where_no_other_waits() {
             Box::new(Hangs { inner: folder, held, clock, cancel, _ends: None })
         }),
     );
-    assert!(mended.remotes[0].error.as_ref().is_some_and(ExchangeError::is_cancelled), "{mended:?}");
+    let after = Duration::from_secs(30);
+    assert!(
+        matches!(mended.remotes[0].error, Some(ExchangeError::Left { after: told }) if told == after),
+        "{mended:?}"
+    );
+    assert!(mended.is_interrupted(), "{mended:?}");
+    drop(release);
+}
+
+#[test]
+fn what_was_healed_before_a_turn_was_left_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    let (author, reader) = settled(&root, &["hangs", "well"]);
+    let there = root.join("hangs/carry");
+    let gone = segment(&there.join("l"), author.log());
+    std::fs::remove_file(&gone).unwrap();
+    for head in std::fs::read_dir(there.join("h")).unwrap() {
+        std::fs::remove_file(head.unwrap().path()).unwrap();
+    }
+    let (release, held): (Sender<()>, Receiver<()>) = channel();
+    let (held, clock) = (Mutex::new(Some(held)), reader.clock.clone());
+    let mended = reader.repair(Arc::new(move |name, folder, n| match name {
+        "hangs" => {
+            let held = Mutex::new(held.lock().unwrap().take().expect("it is not asked again"));
+            Box::new(HangsLater { inner: folder, held, clock: clock.clone(), n_put: AtomicUsize::new(0) })
+        }
+        _ => as_it_is(name, folder, n),
+    }));
+    let hangs = &mended.remotes[0];
+    assert!(matches!(hangs.error, Some(ExchangeError::Silent { .. })), "{mended:?}");
+    assert_eq!((hangs.repaired.put.len(), hangs.repaired.is_judged), (1, false), "{mended:?}");
+    assert!(mended.remotes[1].error.is_none(), "{mended:?}");
     drop(release);
 }
 
@@ -268,7 +300,7 @@ fn what_was_gone_through_before_it_was_interrupted_counts_and_nothing_is_read_ag
     drop(release);
 }
 
-/// A folder with two ways to go wrong: what is asked first hangs, as on a drive that is gone, …
+/// A folder with three ways to go wrong: what is asked first hangs, as on a drive that is gone, …
 #[derive(Debug)]
 struct Hangs {
     inner: FolderRemote,
@@ -278,6 +310,15 @@ struct Hangs {
     cancel: Option<Arc<AtomicBool>>,
     /// Hangs up when nobody has this place any more.
     _ends: Option<Sender<()>>,
+}
+
+/// … it hangs at the second file that is put, …
+#[derive(Debug)]
+struct HangsLater {
+    inner: FolderRemote,
+    held: Mutex<Receiver<()>>,
+    clock: Arc<ManualClock>,
+    n_put: AtomicUsize,
 }
 
 /// … or nothing can be put.
@@ -339,6 +380,20 @@ a_folder_but_for!(Hangs, inner, {
     }
 
     fn put(&self, file: &RemoteFile, source: Source<'_>, deadline: &Deadline<'_>) -> Result<Put, RemoteError> {
+        self.inner.put(file, source, deadline)
+    }
+});
+
+a_folder_but_for!(HangsLater, inner, {
+    fn check(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
+        self.inner.check(deadline)
+    }
+
+    fn put(&self, file: &RemoteFile, source: Source<'_>, deadline: &Deadline<'_>) -> Result<Put, RemoteError> {
+        if self.n_put.fetch_add(1, Ordering::Relaxed) > 0 {
+            self.clock.advance(Duration::from_secs(600));
+            let _ = self.held.lock().unwrap().recv();
+        }
         self.inner.put(file, source, deadline)
     }
 });

@@ -1,14 +1,16 @@
 //! The turn of one remote: on a thread of its own, so that a call that never returns holds up no other remote.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use carry_exchange::location::Location;
-use carry_exchange::name::LogId;
+use carry_exchange::name::{LogId, ObjectName};
 use carry_exchange::remote::{Deadline, Remote, RemoteError, Stop};
 use carry_exchange::round::{self, Collect, Repaired, RoundError, Side, Step};
+use carry_exchange::store::Way;
 use carry_exchange::strand::Strand;
 use carry_kernel::clock::Clock;
 
@@ -67,7 +69,7 @@ impl Turns {
     }
 
     /// Takes the turn of one remote, under its lease; not if all is to end. One that is left goes on in the background at most to its
-    /// next step, and changes nothing of what is sought.
+    /// next step, and changes nothing of what is sought; what it was heard to have healed is known.
     pub(super) fn take(
         &self,
         ground: &Ground,
@@ -106,12 +108,47 @@ impl Turns {
         }
         let is_folder = matches!(remote.location, Location::Folder(_));
         let listener = Listener { heard, answer, life, stop, patience: self.patience.filter(|_| is_folder) };
-        match listener.listen(&*ground.ctx.clock, sought, cancel, &mut |sought| let_go(ground, sought), tell) {
-            Ok(done) => done,
-            Err(Left::Cancelled) => failed(cancelled(remote)),
-            Err(Left::Silent(patience)) => failed(ExchangeError::Silent { patience }),
-            Err(Left::Lost) => failed(ExchangeError::Panicked("its thread is gone".to_owned())),
+        let mut healed = Healed::default();
+        let tell = &mut |event| match event {
+            Event::Step(Step::Healed { way, object, bytes, is_whole }) => healed.add(way, object, bytes, is_whole),
+            event => tell(event),
+        };
+        let error =
+            match listener.listen(&*ground.ctx.clock, sought, cancel, &mut |sought| let_go(ground, sought), tell) {
+                Ok(done) => return done,
+                Err(Left::Cancelled) => ExchangeError::Left { after: LAST },
+                Err(Left::Silent(patience)) => ExchangeError::Silent { patience },
+                Err(Left::Lost) => ExchangeError::Panicked("its thread is gone".to_owned()),
+            };
+        Done { repaired: healed.into_repaired(), error: Some(error) }
+    }
+}
+
+/// What was heard of a turn while it went on.
+#[derive(Default)]
+struct Healed {
+    /// What came, with the bytes that moved, and whether all of it did.
+    came: BTreeMap<ObjectName, (u64, bool)>,
+    put: Vec<(ObjectName, u64)>,
+}
+
+impl Healed {
+    fn add(&mut self, way: Way, object: ObjectName, bytes: u64, is_whole: bool) {
+        match way {
+            Way::Pull => {
+                let came = self.came.entry(object).or_default();
+                *came = (came.0 + bytes, came.1 || is_whole);
+            }
+            Way::Push => self.put.push((object, bytes)),
         }
+    }
+
+    /// As of a turn of which nothing else is known.
+    fn into_repaired(self) -> Repaired {
+        let (fetched, parts): (Vec<_>, Vec<_>) = self.came.into_iter().partition(|(_, (_, is_whole))| *is_whole);
+        let plain =
+            |all: Vec<(ObjectName, (u64, bool))>| all.into_iter().map(|(name, (bytes, _))| (name, bytes)).collect();
+        Repaired { fetched: plain(fetched), parts: plain(parts), put: self.put, ..Repaired::default() }
     }
 }
 

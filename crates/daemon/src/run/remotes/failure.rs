@@ -15,6 +15,7 @@ pub(super) fn of(error: &ExchangeError) -> Failure {
         ExchangeError::Connect(ConnectError::Token { .. }) => (Reason::AuthRequired, None),
         ExchangeError::Busy { .. } => (Reason::Busy, None),
         ExchangeError::Silent { .. } => (Reason::Unreachable, None),
+        ExchangeError::Left { .. } => (of_class(Class::Cancelled), None),
         _ => (Reason::InternalError, None),
     };
     Failure { reason, message: sentence(error), retry_after: asked.or_else(|| patience(reason)) }

@@ -161,6 +161,7 @@ fn text(step: &Step) -> String {
         Step::Saying => "gathering what is new".to_owned(),
         Step::Pushing { n_objects, n_total, .. } => part("putting", *n_objects, *n_total),
         Step::Checking { n_objects, .. } => format!("reading what is there: {n_objects} files"),
+        Step::Healed { object, .. } => format!("healed {object}"),
         Step::Collecting => "removing what nobody needs any more".to_owned(),
     }
 }
