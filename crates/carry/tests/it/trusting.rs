@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::exchange_code::{beside, exchange, joins, meet, objects, shared, work};
+use crate::sessions::{A, archived, id_of, json};
 use crate::world::{World, field};
 
 /// What `devices` says of the device that is called so.
@@ -83,6 +84,29 @@ fn a_device_that_is_revoked_in_the_exchange_is_offered_nowhere_until_it_is_appro
     exchange(&two);
     two.ok(&["sync", "--yes"]);
     assert_eq!(two.read("a.txt").as_deref(), Some("later\n"));
+}
+
+#[test]
+fn what_was_here_of_a_device_is_told_when_it_is_approved() {
+    let (folder, one) = (shared(), archived());
+    let two = beside(&one, true);
+    joins(&one, &folder);
+    joins(&two, &folder);
+    one.ok(&["devices", "rename", "laptop"]);
+    two.ok(&["now"]);
+    work(&one);
+    one.ok(&["sessions", "star", &id_of(&one, A)]);
+    exchange(&one);
+    exchange(&two);
+    let ran = two.ok(&["devices", "approve", "laptop", "--yes"]);
+    let n_sessions = json(&one, &["sessions", "list", "--all", "--limit", "0"]).len();
+    let came = format!("Taken in what was here of it: 1 line of code, 1 edit, {n_sessions} sessions.\n");
+    assert!(ran.stdout.starts_with("Approved laptop (") && ran.stdout.ends_with(&came), "{ran:?}");
+    // What an exchange then brings is told by that.
+    one.ok(&["sessions", "unstar", &id_of(&one, A)]);
+    exchange(&one);
+    let ran = exchange(&two);
+    assert!(ran.stdout.starts_with("nas: taken in 1 record of laptop ("), "{ran:?}");
 }
 
 #[test]

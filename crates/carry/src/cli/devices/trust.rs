@@ -18,11 +18,13 @@ mod approve;
 mod meant;
 mod own;
 mod revoke;
+mod taken;
 
 pub(in crate::cli) use approve::tell_known;
 pub(super) use approve::{approve, approve_all};
 use meant::{Meant, find};
 pub(super) use revoke::revoke;
+use taken::Folded;
 
 /// Fewer digits of a log's id mean none.
 const PREFIX_MIN: usize = 4;
@@ -94,20 +96,21 @@ pub(super) fn forget(shell: &Shell, device: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Hands what was kept apart to the kinds of work that it is of.
+/// Hands what was kept apart to the kinds of work that it is of. Gives how many records of each were folded.
 fn take_over(
     shell: &Shell,
     ground: &carry_daemon::exchange::Ground,
     store: &mut carry_exchange::store::Store,
-) -> Result<(), Failure> {
+) -> Result<Folded, Failure> {
     let mut strands = ground.strands(true);
     for (name, error) in &strands.failed {
         shell.out.warn(format_args!("{name} cannot be opened: {error}; the next exchange takes it over"));
     }
+    let mut folded = Folded::new();
     for strand in &mut strands.open {
-        store.deliver(&mut **strand)?;
+        folded.insert(strand.stream().clone(), store.deliver(&mut **strand)?.n_folded);
     }
-    Ok(())
+    Ok(folded)
 }
 
 fn json(shell: &Shell, meant: &Meant) -> Result<(), Failure> {

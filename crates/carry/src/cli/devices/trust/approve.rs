@@ -7,6 +7,7 @@ use carry_exchange::store::LogState;
 use carry_exchange::store::status::{self, LogStatus};
 
 use super::meant::{Meant, find, is_side};
+use super::taken::Stock;
 use super::{Act, json, look_again, take_over};
 use crate::cli::devices::{fingerprint, fingerprint_of, waiting};
 use crate::cli::exchange::Names;
@@ -63,15 +64,21 @@ fn ask_and_approve(shell: &Shell, meant: &Meant, sides: &[LogStatus]) -> Result<
         let is_done = meant.log.as_ref().is_some_and(|log| log.row.state == LogState::Approved);
         let logs: Vec<_> =
             meant.log_id().filter(|_| !is_done).into_iter().chain(sides.iter().map(|log| log.row.log)).collect();
+        let mut came = None;
         if !logs.is_empty() {
+            let before = Stock::look(shell)?;
             let ground = shell.ground()?;
             let mut store = ground.store()?;
             for log in logs {
                 store.approve(log, shell.now())?;
             }
-            take_over(shell, &ground, &mut store)?;
+            let folded = take_over(shell, &ground, &mut store)?;
+            came = Stock::look(shell)?.came(before, &folded);
         }
         shell.out.say(format_args!("Approved {name}."))?;
+        if let Some(came) = came {
+            shell.out.say(format_args!("Taken in what was here of it: {came}."))?;
+        }
         if let Some(other) = other {
             let print = other.key.map_or("none, as of git-pulsar".to_owned(), |key| fingerprint(&key));
             shell.out.warn(format_args!(

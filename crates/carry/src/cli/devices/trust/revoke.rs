@@ -248,7 +248,7 @@ fn revoke_logs(shell: &Shell, registry: &Registry, meant: &Meant) -> Result<(usi
 fn hand_over(shell: &Shell) -> Result<(), Failure> {
     let ground = shell.ground()?;
     let mut store = ground.store()?;
-    take_over(shell, &ground, &mut store)
+    take_over(shell, &ground, &mut store).map(drop)
 }
 
 /// How far a log counts that is revoked now: what its newest head names was said while it was trusted. Of one that never was
