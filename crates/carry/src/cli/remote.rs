@@ -19,6 +19,7 @@ use crate::{lease, text};
 
 mod add;
 mod list;
+mod near;
 mod remove;
 mod set_url;
 mod test;

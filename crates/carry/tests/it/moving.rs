@@ -80,6 +80,35 @@ fn all_is_put_at_the_new_address_also_what_others_wrote() {
 }
 
 #[test]
+fn the_folder_above_or_below_the_one_that_was_moved_is_not_taken_for_it_in_silence() {
+    let (old, one, _two) = two();
+    let new = shared();
+    let moved = new.path().canonicalize().expect("it is there").join("moved");
+    fs::create_dir_all(moved.join("deeper")).expect("a folder");
+    fs::rename(old.path().join("carry"), moved.join("carry")).expect("it is there");
+    let place = |path: &Path| path.to_str().expect("a plain path").to_owned();
+    let before = one.ok(&["remote", "list", "--json"]).raw;
+    for wrong in [path(&new), place(&moved.join("deeper")), place(&moved.join("carry"))] {
+        let ran = one.carry(&["remote", "set-url", "nas", &wrong]);
+        assert_eq!(ran.code, 1, "{wrong}: {ran:?}");
+        let right = format!("Hint: If you mean that one: `carry remote set-url nas {}`.\n", place(&moved));
+        assert!(ran.stderr.contains("Warning: an exchange lies in ") && ran.stderr.contains(&right), "{ran:?}");
+        assert!(ran.stderr.contains("--yes begins a new one all the same"), "{ran:?}");
+        assert!(!Path::new(&wrong).join("carry").exists(), "nothing is begun there");
+    }
+    assert_eq!(one.ok(&["remote", "list", "--json"]).raw, before);
+    // Whoever says so gets it.
+    let ran = one.ok(&["remote", "set-url", "nas", &path(&new), "--yes"]);
+    assert!(ran.stderr.contains("an exchange lies in ") && new.path().join("carry/format.json").is_file(), "{ran:?}");
+    let ran = one.ok(&["remote", "set-url", "nas", &place(&moved), "--yes"]);
+    assert!(!ran.stderr.contains("an exchange lies in "), "{ran:?}");
+    exchange(&one);
+    // What this device knows lies there is meant as it is.
+    let ran = one.ok(&["remote", "add", "deep", &place(&moved.join("deeper")), "--yes"]);
+    assert!(!ran.stderr.contains("an exchange lies in "), "{ran:?}");
+}
+
+#[test]
 fn an_address_that_was_changed_in_the_file_is_noticed_too() {
     let (_old, one, _two) = two();
     let new = shared();

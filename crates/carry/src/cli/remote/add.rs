@@ -12,8 +12,9 @@ use carry_exchange::remote::{Class, Deadline, Init, Remote};
 use carry_exchange::store::{RoundRow, Store};
 use carry_kernel::{config, gate};
 
-use super::{RemoteJson, is_of, note_of, place, place_word, said_by_user, set_code};
+use super::{RemoteJson, is_of, near, note_of, place, place_word, said_by_user, set_code};
 use crate::failure::Failure;
+use crate::output::style;
 use crate::wire::{KEYS, Shell};
 use crate::{paths, prompt, text};
 
@@ -105,7 +106,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let is_marked = is_marked(&*connected, &remote.location)?;
     // One that is known and lost its marker may be another disk, or none.
     if known.is_none() || !is_marked {
-        ask(shell, &remote, is_marked)?;
+        ask(shell, &settings, "add", &remote, is_marked)?;
     }
     let has_code = match (args.code, args.no_code, known) {
         (true, ..) => true,
@@ -322,9 +323,16 @@ fn grounds(shell: &Shell) -> Result<Vec<Apart>, Failure> {
     Ok(grounds)
 }
 
-/// Shows what will be written, and asks.
-pub(super) fn ask(shell: &Shell, remote: &RemoteSettings, is_marked: bool) -> Result<(), Failure> {
+/// Shows what will be written, and asks. `command` is the one of `carry remote` that does it.
+pub(super) fn ask(
+    shell: &Shell,
+    settings: &Settings,
+    command: &str,
+    remote: &RemoteSettings,
+    is_marked: bool,
+) -> Result<(), Failure> {
     let shown = place(shell, &remote.location);
+    let mut consent = CONSENT;
     match is_marked {
         true => shell.out.note(format_args!("{shown} is an exchange of Carry already: nothing is written but what is exchanged.")),
         false => shell.out.note(format_args!(
@@ -345,9 +353,18 @@ pub(super) fn ask(shell: &Shell, remote: &RemoteSettings, is_marked: bool) -> Re
         if is_mount_point_without_disk(folder) {
             shell.out.warn(format_args!("no disk seems to be mounted at {shown}: it lies on the same one as /"));
         }
+        let near = if is_marked { Vec::new() } else { near::exchanges(settings, folder) };
+        if let Some(first) = near.first() {
+            let more = if near.len() > 1 { format!(" and {} more", near.len() - 1) } else { String::new() };
+            let (there, word) = (shell.folder(first), place_word(&Location::Folder(first.clone())));
+            shell.out.warn(format_args!("an exchange lies in {there}{more}; in {shown} a new, empty one begins"));
+            let hint = format!("If you mean that one: `carry remote {command} {} {word}`.", remote.name);
+            shell.out.problem(style::HINT, "Hint", &hint);
+            consent = "--yes begins a new one all the same; --code exchanges uncommitted code there, too.";
+        }
     }
     shell.out.note("Conversations are masked before they leave; whoever can read the place can read the rest of them.");
-    if prompt::confirm(shell, &format!("Exchange through {shown}?"), CONSENT)? {
+    if prompt::confirm(shell, &format!("Exchange through {shown}?"), consent)? {
         Ok(())
     } else {
         Err(prompt::cancelled())

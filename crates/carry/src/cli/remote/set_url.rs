@@ -77,7 +77,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let ground = shell.ground()?;
     let connected = ground.connect(&remote, ground.store()?.log())?;
     let is_marked = add::is_marked(&*connected, &remote.location)?;
-    add::ask(shell, &remote, is_marked)?;
+    add::ask(shell, &settings, "set-url", &remote, is_marked)?;
     let has_code = match (args.code, args.no_code) {
         (true, _) => true,
         (false, false) if known.has_code => ask_for_code(shell, &remote)?,
