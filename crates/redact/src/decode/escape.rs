@@ -51,10 +51,11 @@ pub(crate) fn unquote(text: &str, at: usize) -> View {
     while let Some(offset) = memchr(b'\\', &bytes[copied..]) {
         let start = copied + offset;
         view.copy(&text[copied..start], at + copied);
-        // What cannot be decoded (half of a surrogate pair) is kept as one unknown character.
+        // What cannot be decoded is kept as one unknown character: half of a surrogate pair, or a backslash before what no
+        // escape begins with, which is read as JSON all the same.
         let (character, length) = literal(&bytes[start..]).unwrap_or_else(|| {
-            let length = if bytes.get(start + 1) == Some(&b'u') { 6 } else { 2 };
-            (char::REPLACEMENT_CHARACTER, length.min(bytes.len() - start))
+            let end = if unit(&bytes[start..]).is_some() { start + 6 } else { super::ceiling(text, start + 2) };
+            (char::REPLACEMENT_CHARACTER, end - start)
         });
         view.push(character, at + start..at + start + length);
         copied = start + length;
@@ -164,7 +165,18 @@ fn terminal(bytes: &[u8]) -> Option<usize> {
         b']' => {
             let rest = bytes.get(2..512.min(bytes.len()))?;
             let length = memchr2(0x07, 0x1b, rest)?;
-            Some(length + 2 + if rest[length] == 0x07 { 1 } else { 2.min(rest.len() - length) })
+            // An escape that ends nothing begins the next sequence.
+            Some(
+                length
+                    + 2
+                    + if rest[length] == 0x07 {
+                        1
+                    } else if rest[length..].starts_with(b"\x1b\\") {
+                        2
+                    } else {
+                        0
+                    },
+            )
         }
         _ => None,
     }
@@ -206,6 +218,30 @@ mod tests {
         }
         assert_eq!(unquote(r"\ud83d\ude00", 0).text, "\u{1f600}");
         assert_eq!(unquote(r"\ud83d!", 0).text, "\u{fffd}!");
+    }
+
+    #[test]
+    fn what_no_escape_may_be_hides_nothing_behind_it() {
+        for (text, unquoted) in [
+            (r"\élan", "\u{fffd}lan"),
+            (r"\𐇨lan", "\u{fffd}lan"),
+            (r"\uélan", "\u{fffd}élan"),
+            (r"\utoken", "\u{fffd}token"),
+        ] {
+            assert_eq!(unquote(text, 0).text, unquoted);
+        }
+    }
+
+    #[test]
+    fn a_title_of_a_terminal_ends_before_what_follows_it() {
+        for (text, peeled) in [
+            ("\u{1b}]0;t\u{7}é", "é"),
+            ("\u{1b}]0;t\u{1b}\\é", "é"),
+            ("\u{1b}]0;t\u{1b}[31mé", "é"),
+            ("\u{1b}]0;t\u{1b}é", "\u{1b}é"),
+        ] {
+            assert_eq!(peel(text).unwrap().text, peeled, "{text:?}");
+        }
     }
 
     #[test]

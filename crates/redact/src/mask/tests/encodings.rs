@@ -100,3 +100,17 @@ fn images_and_random_bytes_are_left_alone() {
     let text = format!("data:image/png;base64,{0} and {0}", STANDARD.encode(&bytes));
     assert_eq!(redactor().text(&text).text, text);
 }
+
+#[test]
+fn a_backslash_before_any_character_hides_no_secret() {
+    let token = token();
+    for text in [
+        format!("\"\\é {token}\""),
+        format!("[\"\\𑼒\\u0067 {token}\"]"),
+        format!("{{\"\\u𐇨\": \"\\u{token}\"}}"),
+        format!("\u{1b}]0;title\u{1b}é\u{1b}[1m{token}"),
+        format!("\u{1b}]0;title\u{1b}[1m{token}"),
+    ] {
+        masked(&text, &token);
+    }
+}
