@@ -8,7 +8,7 @@ use crate::rules::Confidence;
 use crate::scan::{Hit, Scan};
 use crate::set::Spot;
 use crate::view::View;
-use crate::{broken, decoy};
+use crate::{broken, decoy, placeholder};
 
 /// How far before a keyword a match may begin, in bytes.
 const BEFORE: usize = 160;
@@ -149,7 +149,8 @@ fn run(
     seen: &mut Seen,
     hits: &mut Vec<Hit>,
 ) {
-    let stretch = &text[cluster.span.clone()];
+    let span = placeholder::around(text, cluster.span.clone());
+    let stretch = &text[span.clone()];
     if !scan.spend(stretch.len()) {
         return;
     }
@@ -159,18 +160,15 @@ fn run(
         let window = start..cluster.span.end.min(reach(text, near.end));
         seen.set(*rule, apply(scan, text, *rule, window, placeholders, &mut found));
     }
-    let near: Vec<_> = cluster
-        .rules
-        .iter()
-        .map(|(rule, near)| (*rule, near.start - cluster.span.start..near.end - cluster.span.start))
-        .collect();
+    let near: Vec<_> =
+        cluster.rules.iter().map(|(rule, near)| (*rule, near.start - span.start..near.end - span.start)).collect();
     let mut deeper = Vec::new();
     joined(scan, stretch, &near, cluster.is_broken, &mut deeper);
     if let Some(view) = escape::peel(stretch) {
         layer(scan, &view, &near, (1, cluster.is_broken), &mut deeper);
     }
     for hit in &mut deeper {
-        hit.span = hit.span.start + cluster.span.start..hit.span.end + cluster.span.start;
+        hit.span = hit.span.start + span.start..hit.span.end + span.start;
     }
     // What runs over an escape was not read right; below the escape it was.
     found.retain(|hit| hit.confidence == Confidence::Certain || !has_escape(&hit.secret));
@@ -189,7 +187,7 @@ fn layer(
     if !scan.spend(view.text.len()) {
         return;
     }
-    let placeholders = crate::placeholder::find(&view.text);
+    let placeholders = placeholder::find(&view.text);
     let near: Vec<(u16, Range<usize>)> =
         near.iter().map(|(rule, range)| (*rule, view.position(range.start)..view.position(range.end))).collect();
     let mut found = Vec::new();
@@ -216,7 +214,7 @@ fn joined(scan: &Scan<'_>, text: &str, near: &[(u16, Range<usize>)], is_broken: 
     if !scan.spend(view.text.len()) {
         return;
     }
-    let placeholders = crate::placeholder::find(&view.text);
+    let placeholders = placeholder::find(&view.text);
     let mut found = Vec::new();
     for (rule, near) in near {
         let start = view.position(near.start).saturating_sub(BEFORE);

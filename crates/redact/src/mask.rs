@@ -207,7 +207,7 @@ impl Redactor {
         let scan = Scan::new(self, text.len());
         let mut hits = scan.text(text, 0);
         resolve::repeat(text, &mut hits);
-        (!scan.is_over()).then(|| resolve::merge(hits, &self.key))
+        (!scan.is_over()).then(|| resolve::merge(text, hits, &self.key))
     }
 
     fn withheld(&self, text: &str, quote: &str) -> Masked<'static> {

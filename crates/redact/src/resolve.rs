@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::ops::Range;
 
 use memchr::memmem;
 
@@ -28,11 +29,12 @@ pub(crate) fn repeat(text: &str, hits: &mut Vec<Hit>) {
     }
 }
 
-/// Joins hits that overlap or touch; the most certain, then the longest, gives each its name.
-pub(crate) fn merge(mut hits: Vec<Hit>, key: &Key) -> Vec<Finding> {
-    hits.retain(|hit| !hit.span.is_empty());
+/// Joins hits that overlap or touch; the most certain, then the longest, gives each its name. Those in placeholders are none.
+pub(crate) fn merge(text: &str, mut hits: Vec<Hit>, key: &Key) -> Vec<Finding> {
+    let placeholders = if hits.is_empty() { Vec::new() } else { placeholder::find(text) };
+    hits.retain(|hit| !hit.span.is_empty() && !placeholder::is_cut(&placeholders, &hit.span));
     hits.sort_by_key(|hit| (hit.span.start, hit.span.end));
-    let mut merged: Vec<(std::ops::Range<usize>, Hit)> = Vec::new();
+    let mut merged: Vec<(Range<usize>, Hit)> = Vec::new();
     for hit in hits {
         match merged.last_mut() {
             Some((span, best)) if hit.span.start <= span.end => {
@@ -44,7 +46,7 @@ pub(crate) fn merge(mut hits: Vec<Hit>, key: &Key) -> Vec<Finding> {
             _ => merged.push((hit.span.clone(), hit)),
         }
     }
-    let finding = |(span, hit): (std::ops::Range<usize>, Hit)| Finding {
+    let finding = |(span, hit): (Range<usize>, Hit)| Finding {
         rule: hit.rule,
         span,
         fingerprint: key.fingerprint(&hit.secret),

@@ -5,6 +5,7 @@ use std::ops::Range;
 use memchr::{memchr, memchr_iter, memchr2_iter, memmem};
 
 use super::{base64, hex, hex_byte};
+use crate::placeholder;
 
 /// What a stretch seems to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,8 +187,7 @@ fn escapes(text: &str, signals: &mut Vec<Signal>) {
         }
     }
     for span in merged {
-        let start = super::floor(text, span.start.saturating_sub(128));
-        let end = super::ceiling(text, span.end + 256);
-        signals.push(Signal { kind: Kind::Escapes, span: start..end, breaks: Vec::new() });
+        let span = placeholder::around(text, span.start.saturating_sub(128)..text.len().min(span.end + 256));
+        signals.push(Signal { kind: Kind::Escapes, span, breaks: Vec::new() });
     }
 }

@@ -1,5 +1,6 @@
 //! Masking as a whole.
 
+mod again;
 mod encodings;
 mod json;
 mod limits;
