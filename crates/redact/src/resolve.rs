@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use memchr::memmem;
 
+use crate::decode::escape;
 use crate::mask::{Encoding, Finding, Key, Masked, bare};
 use crate::placeholder;
 use crate::scan::Hit;
@@ -29,10 +30,14 @@ pub(crate) fn repeat(text: &str, hits: &mut Vec<Hit>) {
     }
 }
 
-/// Joins hits that overlap or touch; the most certain, then the longest, gives each its name. Those in placeholders are none.
+/// Joins hits that overlap or touch; the most certain, then the longest, gives each its name. Those in placeholders are none, and
+/// those that begin within an escape take all of it: what is left of one may be no JSON.
 pub(crate) fn merge(text: &str, mut hits: Vec<Hit>, key: &Key) -> Vec<Finding> {
     let placeholders = if hits.is_empty() { Vec::new() } else { placeholder::find(text) };
     hits.retain(|hit| !hit.span.is_empty() && !placeholder::is_cut(&placeholders, &hit.span));
+    for hit in &mut hits {
+        hit.span.start = escape::start(text, hit.span.start);
+    }
     hits.sort_by_key(|hit| (hit.span.start, hit.span.end));
     let mut merged: Vec<(Range<usize>, Hit)> = Vec::new();
     for hit in hits {

@@ -64,6 +64,19 @@ pub(crate) fn unquote(text: &str, at: usize) -> View {
     view
 }
 
+/// Where the escape with a backslash begins that `at` is within; `at` itself if it is in none.
+pub(crate) fn start(text: &str, at: usize) -> usize {
+    /// Two units in a row are one character.
+    const LENGTH_MAX: usize = 12;
+    let bytes = text.as_bytes();
+    let is_around = |from: &usize| {
+        let backslashes = bytes[..=*from].iter().rev().take_while(|byte| **byte == b'\\').count();
+        let length = literal(&bytes[*from..]).map(|(_, length)| length);
+        backslashes % 2 == 1 && length.or(unit(&bytes[*from..]).map(|_| 6)).is_some_and(|length| *from + length > at)
+    };
+    (at.saturating_sub(LENGTH_MAX - 1)..at).find(is_around).unwrap_or(at)
+}
+
 fn next(bytes: &[u8]) -> Option<usize> {
     bytes.iter().position(|byte| matches!(byte, b'\\' | b'%' | b'&' | 0x1b | 0))
 }
@@ -229,6 +242,24 @@ mod tests {
             (r"\utoken", "\u{fffd}token"),
         ] {
             assert_eq!(unquote(text, 0).text, unquoted);
+        }
+    }
+
+    #[test]
+    fn what_begins_within_an_escape_begins_with_it() {
+        for (text, at, start) in [
+            (r"a\nb", 2, 1),
+            (r"a\nb", 3, 3),
+            (r"a\nb", 1, 1),
+            (r"\\nb", 2, 2),
+            (r"\\\nb", 3, 2),
+            (r"\u0041b", 3, 0),
+            (r"\u0041b", 6, 6),
+            (r"\ud83d\ude00b", 9, 0),
+            (r"\ud83d!", 4, 0),
+            (r"\qb", 1, 1),
+        ] {
+            assert_eq!(super::start(text, at), start, "{text:?} {at}");
         }
     }
 

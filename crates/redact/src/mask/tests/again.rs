@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::json::assert_same_shape;
-use super::{PASSWORD, Redactor, assert_gone, redactor};
+use super::{PASSWORD, Redactor, assert_gone, redactor, token};
 use crate::mask::Fingerprint;
 use crate::matrix::Hiding;
 use crate::placeholder::placeholder;
@@ -52,6 +52,19 @@ fn an_escape_behind_a_placeholder_does_not_cut_it() {
     ] {
         json_once(&json);
     }
+}
+
+#[test]
+fn half_an_escape_does_not_stay() {
+    json_once(&json!(["Authorization: Bearer \0KEY-----ghp_"]));
+    json_once(&json!({"": ["Authorization: Bearer \0Authorization: Bearer "]}));
+    json_once(
+        &json!({"name": "\0YWJjZGVmZ2hpamtsbW5vcA==", "": ["Authorization: Bearer \\u0000YWJjZGVmZ2hpamtsbW5vcA=="]}),
+    );
+    let token = token();
+    let quoted = Value::from(format!("\n{}", &token[1..])).to_string();
+    let redactor = redactor().knowing(&[format!("n{}", &token[1..])]);
+    assert!(serde_json::from_str::<Value>(&redactor.json(&quoted).text).is_ok());
 }
 
 #[test]
