@@ -3,8 +3,8 @@
 //! A pure function over text: a [`Redactor`] has a rule set, a key and a list of what is allowed, and turns text into text
 //! in which each secret is a placeholder such as `[REDACTED:github-pat:1f3a09be]`. The eight hex digits are the start of
 //! a keyed hash of the secret: the same secret gives the same placeholder everywhere under one key, and nobody without
-//! the key can try candidates. JSON stays valid JSON of the same shape. A placeholder is never a match, so that masking
-//! twice changes nothing.
+//! the key can try candidates. JSON stays valid JSON of the same shape. A placeholder is never a match, and what was masked
+//! is looked through until nothing is found any more, so that masking twice changes nothing.
 //!
 //! Nothing here reads a file, an environment or a clock, and nothing is logged.
 

@@ -178,7 +178,7 @@ impl Redactor {
     ///
     /// What is too long, or decodes to too much, is withheld: the result is one placeholder.
     pub fn text<'t>(&self, text: &'t str) -> Masked<'t> {
-        self.findings(text).map_or_else(|| self.withheld(text, ""), |findings| resolve::render(text, findings))
+        self.masked(text).unwrap_or_else(|| self.withheld(text, ""))
     }
 
     /// Masks a text that is one JSON value; the result is valid JSON of the same shape (keys are masked too). What does not
@@ -186,7 +186,7 @@ impl Redactor {
     ///
     /// What is too long, or decodes to too much, is withheld: the result is one JSON string.
     pub fn json<'t>(&self, json: &'t str) -> Masked<'t> {
-        self.findings(json).map_or_else(|| self.withheld(json, "\""), |findings| resolve::render(json, findings))
+        self.masked(json).unwrap_or_else(|| self.withheld(json, "\""))
     }
 
     /// Masks each string of a JSON value, names included.
@@ -199,7 +199,26 @@ impl Redactor {
         masked.findings
     }
 
-    /// What is found in `text`; nothing if it cannot be looked through.
+    /// `text`, masked until nothing is found any more: with a secret goes a quote or a name that other text was read by, and
+    /// what is left is read in another way. Nothing if it cannot be looked through.
+    fn masked<'t>(&self, text: &'t str) -> Option<Masked<'t>> {
+        /// Looks after which there is no end to it. Two are enough for nearly all.
+        const LOOKS_MAX: usize = 8;
+        let mut masked = resolve::render(text, self.findings(text)?);
+        for _ in 1..LOOKS_MAX {
+            if masked.findings.is_empty() {
+                return Some(masked);
+            }
+            let more = self.findings(&masked.text)?;
+            if more.is_empty() {
+                return Some(masked);
+            }
+            masked = resolve::render(text, resolve::join(masked.findings, more));
+        }
+        None
+    }
+
+    /// What is found in `text` by one look; nothing if it cannot be looked through.
     fn findings(&self, text: &str) -> Option<Vec<Finding>> {
         if text.len() > FIELD_BYTES_MAX {
             return None;

@@ -67,6 +67,32 @@ fn rank(
     (hit.confidence, hit.span.len(), std::cmp::Reverse(hit.encoding), std::cmp::Reverse(hit.rule))
 }
 
+/// `found` in a text, and `more` in what the text became by that: all as it stands in the text.
+pub(crate) fn join(found: Vec<Finding>, more: Vec<Finding>) -> Vec<Finding> {
+    // Behind each placeholder: where that is in what the text became, and where in the text.
+    let mut ends = vec![(0, 0)];
+    let (mut there, mut here) = (0, 0);
+    for Finding { rule, span, fingerprint, .. } in &found {
+        there += span.start - here + placeholder::placeholder(rule, *fingerprint).len();
+        here = span.end;
+        ends.push((there, here));
+    }
+    let place = |at: usize| {
+        let (there, here) = ends[ends.partition_point(|(there, _)| *there <= at) - 1];
+        here + (at - there)
+    };
+    let place = |finding: Finding| Finding { span: place(finding.span.start)..place(finding.span.end), ..finding };
+    let mut joined: Vec<Finding> = more.into_iter().map(place).collect();
+    let is_within = |span: &Range<usize>, around: &[Finding]| {
+        let before = around.partition_point(|finding| finding.span.start <= span.start);
+        before > 0 && around[before - 1].span.end >= span.end
+    };
+    let rest: Vec<Finding> = found.into_iter().filter(|finding| !is_within(&finding.span, &joined)).collect();
+    joined.extend(rest);
+    joined.sort_by_key(|finding| finding.span.start);
+    joined
+}
+
 /// `text` with a placeholder for each finding.
 pub(crate) fn render(text: &str, findings: Vec<Finding>) -> Masked<'_> {
     if findings.is_empty() {
@@ -85,10 +111,34 @@ pub(crate) fn render(text: &str, findings: Vec<Finding>) -> Masked<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::repeat;
-    use crate::mask::Encoding;
+    use super::{join, render, repeat};
+    use crate::mask::{Encoding, Finding, Fingerprint};
     use crate::rules::Confidence;
     use crate::scan::Hit;
+
+    fn finding(rule: &'static str, span: std::ops::Range<usize>) -> Finding {
+        Finding { rule, span, fingerprint: Fingerprint([0; 4]), encoding: Encoding::Plain }
+    }
+
+    #[test]
+    fn what_a_second_look_finds_is_placed_in_the_text() {
+        let text = "0123456789abcdefghij";
+        let found = vec![finding("x", 2..4), finding("y", 8..9), finding("z", 12..16)];
+        let once = render(text, found.clone());
+        let at = |part: &str| once.text.find(part).unwrap();
+        // Before all, around one, behind it, between, and behind all.
+        let more = vec![
+            finding("d", 0..1),
+            finding("e", at("7")..at("9")),
+            finding("f", at("9")..at("b")),
+            finding("g", at("ij")..at("ij") + 2),
+        ];
+        let twice = render(&once.text, more.clone());
+        let joined = join(found, more);
+        let spans: Vec<_> = joined.iter().map(|finding| (finding.rule, finding.span.clone())).collect();
+        assert_eq!(spans, [("d", 0..1), ("x", 2..4), ("e", 7..9), ("f", 9..11), ("z", 12..16), ("g", 18..20)]);
+        assert_eq!(render(text, joined).text, twice.text);
+    }
 
     #[test]
     fn a_secret_is_one_wherever_it_stands() {

@@ -33,7 +33,7 @@ fn an_escape_behind_a_placeholder_does_not_cut_it() {
     let other = "[REDACTED:github-pat:0123abcd]";
     for text in [
         format!("password=BHhi:0\"AAA0 0A\\ AAA{other}0 A0 Aa𑶓a0AAA0A0Aaaa a0a0a0aAaA A 0AaAaﹶ  \\u0067"),
-        format!("password=I21E$'password=KEY-----!0aFb' A  AA00  0password=aA a0A AaApassword=\\u0067"),
+        "password=I21E$'password=KEY-----!0aFb' A  AA00  0password=aA a0A AaApassword=\\u0067".to_owned(),
         format!("password=Y0#aLOccDg\"   0  \"token\": \"  0Aa000Aaa0 a AA AAa  0A{blob}{blob}\\u0067"),
         format!("password=C*B#;A  000a 0 \"token\": \"password=password={other}AAAaA aa0    A 0aA  0\\u0067"),
         format!("password=l#m$\"Aa𞱱¡𖬀ጘaA豈￼a0 a0A a{other}A{blob}00%41\\u0000"),
@@ -51,6 +51,19 @@ fn an_escape_behind_a_placeholder_does_not_cut_it() {
         json!([format!("\"password=Wk^F\\\"aa0aa{other}A0password={other}\\r\\n+ a AA aAaa\\\\u0067\"")]),
     ] {
         json_once(&json);
+    }
+}
+
+/// With the secret goes the quote that made the rest a text of its own.
+#[test]
+fn what_masking_lays_bare_is_masked_with_it() {
+    for value in [
+        "\"AAa;\\\"token\\\": \\\"\\\\u0067password=\"",
+        "\"&quot;\\\"token\\\": \\\"a#0Aapassword=\\\\u0067\"",
+        "\"\\\"token\\\": \\\"\\\"token\\\": \\\"Aa0!aAb#c\\\\u0067\"",
+        "{\"password\":\"password=\",\"name\":\"\\\"token\\\": \\\"\\\"token\\\": \\\"a0b0&quot;\"}",
+    ] {
+        json_once(&json!({"password": value}));
     }
 }
 
