@@ -5,15 +5,17 @@
 //! does what is staged.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+use std::process::Stdio;
 
 use super::due::Due;
 use super::{FINDINGS_MAX, unpushed};
 use crate::diff::{self, Delta, mode};
-use crate::git::{BStr, BString, ByteSlice as _, ObjectId};
+use crate::git::{self, BStr, BString, ByteSlice as _, ObjectId};
 use crate::history::{self, HistoryError, entry_at};
 use crate::remote::{Remote, RemoteError};
 use crate::repo::Repo;
-use crate::secrets::{self, Finding, LOOKED_BYTES_MAX};
+use crate::secrets::{self, Finding, PIECE_BYTES};
 use crate::seen::Source;
 use crate::snapshot::Snapshot;
 
@@ -37,7 +39,7 @@ pub(super) fn line(repo: &Repo, remote: &Remote, due: &Due) -> Result<Screened, 
         (None, Some(head)) if there.has(head)? => Some(tree_of(&gix, head)?),
         _ => None,
     };
-    let mut screen = Screen { gix: &gix, there: &mut there, live: BTreeMap::new(), scanned: HashMap::new() };
+    let mut screen = Screen { repo, gix: &gix, there: &mut there, live: BTreeMap::new(), scanned: HashMap::new() };
     let mut screened = Screened::default();
     let mut before = base;
     for snapshot in &unpublished {
@@ -102,6 +104,7 @@ fn tree_of(gix: &gix::Repository, commit: ObjectId) -> Result<ObjectId, HistoryE
 }
 
 struct Screen<'a, 'r> {
+    repo: &'a Repo,
     gix: &'a gix::Repository,
     there: &'a mut unpushed::There<'r>,
     /// Secrets in the snapshot at hand that the remote lacks, by path.
@@ -140,7 +143,7 @@ impl Screen<'_, '_> {
         let Some((_, id)) = delta.new.filter(|(m, _)| matches!(*m, mode::FILE | mode::EXECUTABLE)) else {
             return Ok(Vec::new());
         };
-        let found = self.blob(delta.path.as_bstr(), id);
+        let found = self.blob(delta.path.as_bstr(), id)?;
         if let Some(head) = snapshot.meta.head.filter(|_| !found.is_empty())
             && self.there.has(head)?
             && entry_at(self.gix, tree_of(self.gix, head)?, delta.path.as_bstr())?.is_some_and(|entry| entry.1 == id)
@@ -150,26 +153,48 @@ impl Screen<'_, '_> {
         Ok(found)
     }
 
-    fn blob(&mut self, path: &BStr, id: ObjectId) -> Vec<Finding> {
+    fn blob(&mut self, path: &BStr, id: ObjectId) -> Result<Vec<Finding>, HistoryError> {
         let key = (path.to_owned(), id);
         if let Some(known) = self.scanned.get(&key) {
-            return known.clone();
+            return Ok(known.clone());
         }
-        let found = scan(self.gix, path, id);
+        let found = scan(self.repo, self.gix, path, id)?;
         self.scanned.insert(key, found.clone());
-        found
+        Ok(found)
     }
 }
 
 /// Scans one blob. One that is not here came from a remote, and goes nowhere.
-pub(crate) fn scan(gix: &gix::Repository, path: &BStr, id: ObjectId) -> Vec<Finding> {
+pub(crate) fn scan(
+    repo: &Repo,
+    gix: &gix::Repository,
+    path: &BStr,
+    id: ObjectId,
+) -> Result<Vec<Finding>, HistoryError> {
     let header = match gix.try_find_header(id) {
         Ok(Some(header)) if header.kind() == gix::objs::Kind::Blob => header,
-        _ => return Vec::new(),
+        _ => return Ok(Vec::new()),
     };
-    // Of a large one only the name counts.
-    if header.size() > LOOKED_BYTES_MAX {
-        return secrets::scan(path, b"");
+    if header.size() > PIECE_BYTES as u64 {
+        let failed = |e: io::Error| history::cannot_read(&format!("object {id}"), repo.root(), e);
+        return large(repo, path, id, header.size()).map_err(failed);
     }
-    gix.find_blob(id).map(|blob| secrets::scan(path, &blob.data)).unwrap_or_default()
+    let blob = history::find_object(gix, id)?;
+    Ok(secrets::scan(path, &blob.data))
+}
+
+/// Scans a blob that is not to lie in memory as a whole.
+fn large(repo: &Repo, path: &BStr, id: ObjectId, size: u64) -> io::Result<Vec<Finding>> {
+    let mut command = git::command(repo.root());
+    // Git holds what is smaller than this in memory.
+    command.args(["-c", "core.bigFileThreshold=1m", "cat-file", "blob", &id.to_string()]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let found = match child.stdout.take() {
+        Some(mut stdout) => secrets::read(path, size, &mut stdout),
+        None => Ok(Vec::new()),
+    };
+    // This child, which may have more to say than was read.
+    let _ = child.kill();
+    child.wait()?;
+    found
 }

@@ -57,7 +57,7 @@ impl<'r> There<'r> {
             let Some((id, path)) = line.split_once_str(" ") else { continue };
             let Ok(id) = ObjectId::from_hex(id) else { continue };
             if !path.is_empty() {
-                found.extend(screen::scan(gix, path.as_bstr(), id));
+                found.extend(screen::scan(self.repo, gix, path.as_bstr(), id)?);
             }
         }
         Ok(found)

@@ -221,12 +221,69 @@ fn what_only_looks_random_stays_quiet() {
     quiet("a.bin", (0..=255u8).cycle().take(100_000).collect::<Vec<_>>());
 }
 
+/// Lines that fill this many bytes.
+fn filler(bytes: usize) -> String {
+    let line = "INSERT INTO visits VALUES (17, 'nothing of note', 42);\n";
+    let mut text = line.repeat((bytes - 1) / line.len());
+    text.push_str(&"-".repeat(bytes - text.len() - 1));
+    text.push('\n');
+    text
+}
+
 #[test]
-fn a_file_that_is_too_large_is_judged_by_its_name_alone() {
-    let filler = "x\n".repeat(LOOKED_BYTES_MAX as usize / 2);
-    quiet("a.txt", format!("{filler}{}", pem("PRIVATE KEY")));
-    finds("a.p12", &filler, "key store");
-    finds("a.txt", format!("{}{}", &filler[..filler.len() - 400], pem("PRIVATE KEY")), "private key");
+fn a_large_text_is_looked_at_whole() {
+    let token = format!("ghp_{}", random(36));
+    let text = format!("{}token = {token}\n{}", filler(3 << 20), filler(1 << 20));
+    let line = text[..3 << 20].lines().count() as u64 + 1;
+    assert_eq!(
+        scan("dump.sql".into(), text.as_bytes()),
+        [Finding { path: "dump.sql".into(), kind: "GitHub token", line }]
+    );
+    finds("dump.sql", format!("{}{}", filler(2 << 20), pem("PRIVATE KEY")), "private key");
+    let id = format!("AK{}{}", "IA", random(16).to_uppercase());
+    finds("log", format!("{}{id}\n{}\n", filler(5 << 20), random(40)), "AWS access key");
+    finds("x/.env", format!("{}API_KEY=f3a91bc7\n", "# a comment\n".repeat(200_000)), ".env file with values");
+    let wide = format!("{}{token}", filler(1 << 20)).encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    finds("wide.txt", [&[0xff, 0xfe], &wide[..]].concat(), "GitHub token");
+}
+
+#[test]
+fn a_secret_that_lies_across_two_pieces_is_found() {
+    let (token, key) = (format!("ghp_{}", random(36)), pem("PRIVATE KEY"));
+    for before in (0..200).step_by(7) {
+        finds("a.txt", format!("{}{key}{}", filler(PIECE_BYTES - before), filler(4096)), "private key");
+        // No line ends anywhere near.
+        let (head, tail) = ("x".repeat(PIECE_BYTES - before), "x".repeat(200_000));
+        finds("a.min.js", format!("{head}'{token}'{tail}"), "GitHub token");
+        finds("a.min.js", format!("{}'{token}'{tail}", "ab;".repeat((PIECE_BYTES - before) / 3)), "GitHub token");
+    }
+}
+
+#[test]
+fn a_word_that_is_cut_is_no_secret() {
+    for before in 0..60 {
+        let text = format!("{}\n{} ghp_{}", filler(PIECE_BYTES - 300), "y".repeat(240 + before), random(90));
+        quiet("a.txt", &text);
+        quiet("a.txt", format!("{text}\n{}", filler(PIECE_BYTES)));
+    }
+}
+
+#[test]
+fn of_a_large_binary_the_name_counts_and_a_text_that_is_too_large_is_named() {
+    let binary = [&[0; 100], filler(PIECE_BYTES).as_bytes(), pem("PRIVATE KEY").as_bytes()].concat();
+    quiet("a.bin", &binary);
+    finds("a.p12", &binary, "key store");
+    let endless = |path: &str, byte: u8| read(path.into(), TEXT_BYTES_MAX + 1, &mut io::repeat(byte)).unwrap();
+    assert_eq!(endless("a.txt", b'x'), [Finding { path: "a.txt".into(), kind: TOO_LARGE, line: 0 }]);
+    assert_eq!(endless("a.bin", 0), []);
+    assert_eq!(endless("a.sql.example", b'x'), []);
+}
+
+#[test]
+fn a_content_that_ends_early_is_not_taken_for_looked_at() {
+    let text = filler(PIECE_BYTES + 10);
+    assert!(read("a".into(), text.len() as u64 + 1, &mut text.as_bytes()).is_err());
+    assert!(read("a".into(), text.len() as u64, &mut text.as_bytes()).is_ok());
 }
 
 #[test]
@@ -256,8 +313,8 @@ fn hostile_lines_take_linear_time() {
         "xoxb-1",
     ];
     for piece in pieces.iter().chain(&more) {
-        scan("a".into(), piece.repeat(LOOKED_BYTES_MAX as usize / piece.len()).as_bytes());
-        let shorter = piece.repeat(LOOKED_BYTES_MAX as usize / 8 / piece.len());
+        scan("a".into(), piece.repeat(PIECE_BYTES / piece.len()).as_bytes());
+        let shorter = piece.repeat(PIECE_BYTES / 8 / piece.len());
         for path in [".env", ".netrc", ".npmrc", ".docker/config.json"] {
             scan(path.into(), shorter.as_bytes());
         }

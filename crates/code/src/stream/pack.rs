@@ -8,6 +8,7 @@ use super::identity::is_shallow;
 use super::run::{Input, run, text_of};
 use super::{StreamError, scan};
 use crate::git::{self, BString, ByteSlice as _, ObjectId};
+use crate::history::HistoryError;
 use crate::publish;
 use crate::refs;
 use crate::repo::Repo;
@@ -93,10 +94,13 @@ pub(super) fn cut_off(repo: &Repo, commit: ObjectId, on: &StandsOn) -> Result<Ve
 pub(super) fn secrets(repo: &Repo, commit: ObjectId, on: &StandsOn) -> Result<Vec<Finding>, StreamError> {
     let mut command = git::command(repo.root());
     command.args(["rev-list", "--objects", "--stdin"]);
-    let mut screen = Screen { gix: repo.gix(), line: Vec::new(), found: Vec::new() };
+    let mut screen = Screen { repo, gix: repo.gix(), line: Vec::new(), found: Vec::new(), failed: None };
     let input = Input::Text(revisions(repo, commit, on)?);
-    run(repo, "what would be said", command, input, LISTING_BYTES_MAX, &mut screen)?;
-    screen.end_line();
+    let listed = run(repo, "what would be said", command, input, LISTING_BYTES_MAX, &mut screen);
+    if let Some(failed) = screen.failed {
+        return Err(failed.into());
+    }
+    listed?;
     screen.found.sort();
     screen.found.dedup_by(|a, b| a.path == b.path && a.kind == b.kind);
     screen.found.truncate(FINDINGS_MAX);
@@ -163,28 +167,34 @@ fn revisions(repo: &Repo, commit: ObjectId, on: &StandsOn) -> Result<String, Str
 }
 
 /// Looks at each blob of a listing as it comes.
-struct Screen {
+struct Screen<'r> {
+    repo: &'r Repo,
     gix: gix::Repository,
     line: Vec<u8>,
     found: Vec<Finding>,
+    failed: Option<HistoryError>,
 }
 
-impl Screen {
-    fn end_line(&mut self) {
+impl Screen<'_> {
+    fn end_line(&mut self) -> Result<(), HistoryError> {
         let line = BString::from(std::mem::take(&mut self.line));
-        let Some((hex, path)) = line.split_once_str(" ") else { return };
-        let Ok(id) = ObjectId::from_hex(hex) else { return };
+        let Some((hex, path)) = line.split_once_str(" ") else { return Ok(()) };
+        let Ok(id) = ObjectId::from_hex(hex) else { return Ok(()) };
         if !path.is_empty() && self.found.len() < FINDINGS_MAX {
-            self.found.extend(publish::scan(&self.gix, path.as_bstr(), id));
+            self.found.extend(publish::scan(self.repo, &self.gix, path.as_bstr(), id)?);
         }
+        Ok(())
     }
 }
 
-impl Write for Screen {
+impl Write for Screen<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         for &byte in bytes {
             if byte == b'\n' {
-                self.end_line();
+                if let Err(error) = self.end_line() {
+                    self.failed = Some(error);
+                    return Err(io::Error::other("an object could not be looked at"));
+                }
             } else if self.line.len() < LINE_BYTES_MAX {
                 self.line.push(byte);
             }
