@@ -22,6 +22,7 @@ use crate::settings::LinkSettings;
 use crate::{gather, pulsar};
 
 mod due;
+mod gathered;
 mod screen;
 mod sealing;
 mod send;
@@ -30,11 +31,8 @@ mod tests;
 mod unpushed;
 
 use due::Due;
-pub(crate) use screen::scan;
+pub(crate) use gathered::{Gathered, is_tracked};
 use send::Fate;
-
-/// So many findings of a line are kept.
-const FINDINGS_MAX: usize = 100;
 
 /// How a line stands with a remote. Kept in the registry; `status` and `devices` show it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

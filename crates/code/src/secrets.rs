@@ -12,6 +12,7 @@ use crate::git::{BStr, ByteSlice as _};
 use crate::line::quote;
 
 mod files;
+pub(crate) mod names;
 mod pem;
 mod pieces;
 mod tokens;
@@ -24,12 +25,32 @@ mod tests;
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// Path from the root, quoted for people.
+    /// Path from the root, quoted for people; for what is in no file, words: `the message of commit 1a2b3c4`.
     pub path: String,
     /// What it is: `private key`, `.env file with values`, `GitHub token`, …
     pub kind: &'static str,
     /// The line, from 1; 0 for a whole file.
     pub line: u64,
+    /// What it is in, which decides how it gets out.
+    pub place: Place,
+}
+
+/// What a secret is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// A file, or the name of one, in a commit that goes out with a snapshot.
+    Commit,
+    /// A file of the working tree, or what is staged of it.
+    File,
+    /// The message of a commit, or who wrote it.
+    Message,
+    /// The name of a file or folder of the working tree.
+    Name,
+    /// The message of a snapshot, which names files.
+    Snapshot,
+    /// The name of a branch.
+    Branch,
 }
 
 /// What is larger is looked at in pieces of so many bytes.
@@ -101,7 +122,7 @@ fn look(path: &BStr, name: &[u8], text: &[u8]) -> Found {
 
 fn named(path: &BStr, found: impl IntoIterator<Item = (&'static str, u64)>) -> Vec<Finding> {
     let path = quote::printable(path);
-    found.into_iter().map(|(kind, line)| Finding { path: path.clone(), kind, line }).collect()
+    found.into_iter().map(|(kind, line)| Finding { path: path.clone(), kind, line, place: Place::File }).collect()
 }
 
 /// UTF-16, as some editors write it, as plain bytes; anything else as it is.

@@ -2,14 +2,14 @@
 //!
 //! Snapshots are looked through from the oldest unpublished one on, each by what it changes. A secret is live from the
 //! snapshot that brings it to the one that takes it away. Commits that were not pushed go out with the snapshots, and so
-//! does what is staged.
+//! does what is staged. Names of files and branches and messages are looked at as well.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::process::Stdio;
 
 use super::due::Due;
-use super::{FINDINGS_MAX, unpushed};
+use super::{Gathered, is_tracked, unpushed};
 use crate::diff::{self, Delta, mode};
 use crate::git::{self, BStr, BString, ByteSlice as _, ObjectId};
 use crate::history::{self, HistoryError, entry_at};
@@ -39,16 +39,31 @@ pub(super) fn line(repo: &Repo, remote: &Remote, due: &Due) -> Result<Screened, 
         (None, Some(head)) if there.has(head)? => Some(tree_of(&gix, head)?),
         _ => None,
     };
-    let mut screen = Screen { repo, gix: &gix, there: &mut there, live: BTreeMap::new(), scanned: HashMap::new() };
+    let known = known(&mut there, base, due)?;
+    let mut screen = Screen {
+        repo,
+        gix: &gix,
+        there: &mut there,
+        live: BTreeMap::new(),
+        names: BTreeSet::new(),
+        scanned: HashMap::new(),
+    };
     let mut screened = Screened::default();
     let mut before = base;
+    let mut tip = None;
     for snapshot in &unpublished {
         screen.pass(before, snapshot)?;
-        let staged = screen.staged(snapshot)?;
         before = Some(snapshot.tree);
+        let mut gathered = Gathered::new(repo);
+        screen.staged(snapshot, &mut gathered)?;
+        gathered.add(screen.live.values().flatten().cloned());
+        screen.names.iter().for_each(|path| gathered.path(path.as_bstr()));
+        if published.as_ref().is_none_or(|published| published.commit != snapshot.commit) {
+            gathered.message(snapshot.commit)?;
+        }
         if snapshot.commit == due.tip.commit {
-            screened.live.extend(screen.live.values().flatten().cloned().chain(staged));
-        } else if !screen.live.is_empty() || !staged.is_empty() {
+            tip = Some(gathered);
+        } else if !gathered.finish(&known, &due.branch, true)?.is_empty() {
             screened.bad.insert(snapshot.commit);
         }
     }
@@ -59,21 +74,37 @@ pub(super) fn line(repo: &Repo, remote: &Remote, due: &Due) -> Result<Screened, 
         heads
     };
     let tip_head: Vec<ObjectId> = due.tip.meta.head.into_iter().collect();
-    screened.live.extend(there.secrets(&gix, &tip_head, &[])?);
+    let mut tip = tip.unwrap_or_else(|| Gathered::new(repo));
+    there.gather(&tip_head, &[], &mut tip)?;
+    let is_branch_known = due.there().is_some() || is_tracked(repo, Some(&remote.name), &due.branch)?;
+    screened.live = tip.finish(&known, &due.branch, is_branch_known)?;
+    let has_secrets = |heads: &[ObjectId]| -> Result<bool, RemoteError> {
+        let mut gathered = Gathered::new(repo);
+        there.gather(heads, &tip_head, &mut gathered)?;
+        Ok(!gathered.finish(&known, &due.branch, true)?.is_empty())
+    };
     let older = heads(&unpublished);
     // What the newest one's commits hold was looked at; most are its ancestors.
-    if !there.secrets(&gix, &older, &tip_head)?.is_empty() {
+    if has_secrets(&older)? {
         for head in older.into_iter().filter(|head| !tip_head.contains(head)) {
-            if !there.secrets(&gix, &[head], &tip_head)?.is_empty() {
+            if has_secrets(&[head])? {
                 let with = unpublished.iter().filter(|s| s.meta.head == Some(head) && s.commit != due.tip.commit);
                 screened.bad.extend(with.map(|s| s.commit));
             }
         }
     }
-    screened.live.sort();
-    screened.live.dedup_by(|a, b| a.path == b.path && a.kind == b.kind);
-    screened.live.truncate(FINDINGS_MAX);
     Ok(screened)
+}
+
+/// What names of files the remote has: those of the snapshot there, and those of the commits on which ours stand.
+fn known(there: &mut unpushed::There<'_>, base: Option<ObjectId>, due: &Due) -> Result<Vec<ObjectId>, RemoteError> {
+    let mut known: Vec<ObjectId> = base.into_iter().collect();
+    match due.tip.meta.head {
+        Some(head) if there.has(head)? => known.push(head),
+        Some(head) => known.extend(there.boundary(head)?),
+        None => {}
+    }
+    Ok(known)
 }
 
 /// The snapshots that the remote lacks, oldest first. The newest is always among them.
@@ -109,6 +140,8 @@ struct Screen<'a, 'r> {
     there: &'a mut unpushed::There<'r>,
     /// Secrets in the snapshot at hand that the remote lacks, by path.
     live: BTreeMap<BString, Vec<Finding>>,
+    /// Paths in it that are new and hold what looks like a secret.
+    names: BTreeSet<BString>,
     scanned: HashMap<(BString, ObjectId), Vec<Finding>>,
 }
 
@@ -117,6 +150,15 @@ impl Screen<'_, '_> {
     fn pass(&mut self, before: Option<ObjectId>, snapshot: &Snapshot) -> Result<(), RemoteError> {
         for delta in diff::trees(self.gix, before, Some(snapshot.tree), BStr::new(b""))? {
             self.live.remove(&delta.path);
+            match (delta.old, delta.new) {
+                (_, None) => {
+                    self.names.remove(&delta.path);
+                }
+                (None, _) if has_token(delta.path.as_bstr()) => {
+                    self.names.insert(delta.path.clone());
+                }
+                _ => {}
+            }
             let found = self.delta(&delta, snapshot)?;
             if !found.is_empty() {
                 self.live.insert(delta.path, found);
@@ -126,16 +168,19 @@ impl Screen<'_, '_> {
     }
 
     /// What is staged and differs from the working tree.
-    fn staged(&mut self, snapshot: &Snapshot) -> Result<Vec<Finding>, RemoteError> {
-        let Some(side) = snapshot.meta.staged else { return Ok(Vec::new()) };
+    fn staged(&mut self, snapshot: &Snapshot, gathered: &mut Gathered<'_>) -> Result<(), RemoteError> {
+        let Some(side) = snapshot.meta.staged else { return Ok(()) };
+        gathered.message(side)?;
         let side = tree_of(self.gix, side)?;
-        let mut found = Vec::new();
         for stage in history::entries(self.gix, side)?.into_iter().filter(|entry| entry.mode == mode::FOLDER) {
             for delta in diff::trees(self.gix, Some(snapshot.tree), Some(stage.id), BStr::new(b""))? {
-                found.extend(self.delta(&delta, snapshot)?);
+                gathered.add(self.delta(&delta, snapshot)?);
+                if delta.old.is_none() && has_token(delta.path.as_bstr()) {
+                    gathered.path(delta.path.as_bstr());
+                }
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// What a change brings, unless it is what a commit says that the remote has.
@@ -164,20 +209,29 @@ impl Screen<'_, '_> {
     }
 }
 
+fn has_token(path: &BStr) -> bool {
+    !secrets::names::tokens(path).is_empty()
+}
+
 /// Scans one blob. One that is not here came from a remote, and goes nowhere.
-pub(crate) fn scan(
+fn scan(repo: &Repo, gix: &gix::Repository, path: &BStr, id: ObjectId) -> Result<Vec<Finding>, HistoryError> {
+    match gix.try_find_header(id) {
+        Ok(Some(header)) if header.kind() == gix::objs::Kind::Blob => blob(repo, gix, path, id, header.size()),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Scans a blob of this size that is here.
+pub(super) fn blob(
     repo: &Repo,
     gix: &gix::Repository,
     path: &BStr,
     id: ObjectId,
+    size: u64,
 ) -> Result<Vec<Finding>, HistoryError> {
-    let header = match gix.try_find_header(id) {
-        Ok(Some(header)) if header.kind() == gix::objs::Kind::Blob => header,
-        _ => return Ok(Vec::new()),
-    };
-    if header.size() > PIECE_BYTES as u64 {
+    if size > PIECE_BYTES as u64 {
         let failed = |e: io::Error| history::cannot_read(&format!("object {id}"), repo.root(), e);
-        return large(repo, path, id, header.size()).map_err(failed);
+        return large(repo, path, id, size).map_err(failed);
     }
     let blob = history::find_object(gix, id)?;
     Ok(secrets::scan(path, &blob.data))

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::io::Write as _;
 use std::process::Stdio;
 
-use super::screen;
+use super::Gathered;
 use crate::git::{self, ByteSlice as _, ObjectId};
 use crate::history::cannot_read;
 use crate::refs;
 use crate::remote::{Remote, RemoteError};
 use crate::repo::Repo;
-use crate::secrets::Finding;
+
+/// So many commits are looked at for names that the remote has at most.
+const BOUNDARY_MAX: usize = 16;
 
 /// What a remote is known to have: what the user's tracking refs say, and what was published.
 pub(super) struct There<'r> {
@@ -41,26 +43,27 @@ impl<'r> There<'r> {
         Ok(has)
     }
 
-    /// Secrets in what `commits` reach and neither the remote nor `without` do.
-    pub(super) fn secrets(
+    /// Looks at what `commits` reach and neither the remote nor `without` do.
+    pub(super) fn gather(
         &self,
-        gix: &gix::Repository,
         commits: &[ObjectId],
         without: &[ObjectId],
-    ) -> Result<Vec<Finding>, RemoteError> {
+        gathered: &mut Gathered<'_>,
+    ) -> Result<(), RemoteError> {
         if commits.iter().all(|commit| without.contains(commit)) {
-            return Ok(Vec::new());
+            return Ok(());
         }
-        let listed = self.list(&["--objects"], commits, without)?;
-        let mut found = Vec::new();
-        for line in listed.lines() {
-            let Some((id, path)) = line.split_once_str(" ") else { continue };
-            let Ok(id) = ObjectId::from_hex(id) else { continue };
-            if !path.is_empty() {
-                found.extend(screen::scan(self.repo, gix, path.as_bstr(), id)?);
-            }
+        for line in self.list(&["--objects"], commits, without)?.lines() {
+            gathered.listed(line, true)?;
         }
-        Ok(found)
+        Ok(())
+    }
+
+    /// The commits there on which those stand that `commit` reaches and the remote does not have.
+    pub(super) fn boundary(&self, commit: ObjectId) -> Result<Vec<ObjectId>, RemoteError> {
+        let listed = self.list(&["--boundary"], &[commit], &[])?;
+        let found = listed.lines().filter_map(|line| ObjectId::from_hex(line.strip_prefix(b"-")?).ok());
+        Ok(found.take(BOUNDARY_MAX).collect())
     }
 
     /// `git rev-list`, which knows of grafts and shallow clones.

@@ -86,7 +86,10 @@ fn an_environment_file_with_values_is_found() {
     finds(".env", "SESSION_SECRET=83749201\n", kind);
     let wide = "API_KEY=f3a91bc7\n".encode_utf16().flat_map(u16::to_le_bytes);
     finds(".env", [0xff, 0xfe].into_iter().chain(wide).collect::<Vec<_>>(), kind);
-    assert_eq!(scan("x/.env".into(), b"\nA=\nAPI_KEY=f3a91bc7")[0], Finding { path: "x/.env".into(), kind, line: 3 });
+    assert_eq!(
+        scan("x/.env".into(), b"\nA=\nAPI_KEY=f3a91bc7")[0],
+        Finding { path: "x/.env".into(), kind, line: 3, place: Place::File }
+    );
 }
 
 #[test]
@@ -237,7 +240,7 @@ fn a_large_text_is_looked_at_whole() {
     let line = text[..3 << 20].lines().count() as u64 + 1;
     assert_eq!(
         scan("dump.sql".into(), text.as_bytes()),
-        [Finding { path: "dump.sql".into(), kind: "GitHub token", line }]
+        [Finding { path: "dump.sql".into(), kind: "GitHub token", line, place: Place::File }]
     );
     finds("dump.sql", format!("{}{}", filler(2 << 20), pem("PRIVATE KEY")), "private key");
     let id = format!("AK{}{}", "IA", random(16).to_uppercase());
@@ -274,7 +277,10 @@ fn of_a_large_binary_the_name_counts_and_a_text_that_is_too_large_is_named() {
     quiet("a.bin", &binary);
     finds("a.p12", &binary, "key store");
     let endless = |path: &str, byte: u8| read(path.into(), TEXT_BYTES_MAX + 1, &mut io::repeat(byte)).unwrap();
-    assert_eq!(endless("a.txt", b'x'), [Finding { path: "a.txt".into(), kind: TOO_LARGE, line: 0 }]);
+    assert_eq!(
+        endless("a.txt", b'x'),
+        [Finding { path: "a.txt".into(), kind: TOO_LARGE, line: 0, place: Place::File }]
+    );
     assert_eq!(endless("a.bin", 0), []);
     assert_eq!(endless("a.sql.example", b'x'), []);
 }
@@ -346,5 +352,21 @@ proptest! {
             let lines = content.iter().filter(|&&byte| byte == b'\n').count() as u64 + 1;
             prop_assert!(finding.line <= lines);
         }
+    }
+}
+
+#[test]
+fn tokens_in_names_are_found_whatever_joins_them() {
+    let token = format!("ghp_{}", random(36));
+    for name in
+        ["{}", "{}.txt", "a/{}/b", "old-{}", "old_{}.log", "fix/{}", "Merge branch 'fix/{}'", "new a/{}.txt (+3)"]
+    {
+        let name = name.replace("{}", &token);
+        assert_eq!(names::tokens(name.as_bytes()), [("GitHub token", token.as_bytes())], "{name}");
+    }
+    for name in
+        ["x".repeat(40), format!("my{token}"), format!("{token}x"), "ghp_".into(), format!("ghp_{}", random(35))]
+    {
+        assert_eq!(names::tokens(name.as_bytes()), [], "{name}");
     }
 }

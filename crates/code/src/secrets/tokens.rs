@@ -71,6 +71,13 @@ pub(super) fn look(text: &[u8], found: &mut Found) {
     aws(text, found);
 }
 
+/// The token that `text` begins with.
+pub(super) fn first(text: &[u8]) -> Option<(&'static str, &[u8])> {
+    let mut forms = FORMS.iter().filter(|form| text.starts_with(form.prefix.as_bytes()));
+    let of = |form: &Form| Some((form.kind, &text[..form.prefix.len() + form.length(&text[form.prefix.len()..])?]));
+    forms.find_map(of)
+}
+
 impl Form {
     /// Whether the token that begins at `at` is whole, stands alone, and looks like something drawn at random.
     fn fits(&self, text: &[u8], at: usize) -> bool {
@@ -78,17 +85,22 @@ impl Form {
         if at.checked_sub(1).is_some_and(|before| dashed(text[before]) || matches!(text[before], b'+' | b'/')) {
             return false;
         }
-        let rest = &text[at + self.prefix.len()..];
+        self.length(&text[at + self.prefix.len()..]).is_some()
+    }
+
+    /// The length of what follows the prefix, if it is whole.
+    fn length(&self, rest: &[u8]) -> Option<usize> {
         let (min, max) = self.lengths;
         let length = rest.iter().take(max + 1).take_while(|&&byte| (self.holds)(byte)).count();
         let stands_alone = !rest.get(length).is_some_and(|&byte| dashed(byte));
         let rest = &rest[..length];
         let has = |class: fn(&u8) -> bool| rest.iter().any(class);
-        (min..=max).contains(&length)
+        let is_whole = (min..=max).contains(&length)
             && stands_alone
             && has(u8::is_ascii_digit)
             && has(u8::is_ascii_alphabetic)
-            && is_random(rest)
+            && is_random(rest);
+        is_whole.then_some(length)
     }
 }
 

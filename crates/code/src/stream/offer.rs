@@ -28,6 +28,7 @@ use crate::refs;
 use crate::registry::{self, SaidLine, SaidSnapshot};
 use crate::retention::{Item, Policy};
 use crate::seal::Seal;
+use crate::secrets::{self, Finding};
 use crate::snapshot::Snapshot;
 use crate::tips;
 
@@ -78,7 +79,13 @@ pub(super) fn offer(
                 spent = spent.saturating_add(said);
                 continue;
             }
-            Ok(Said::Held(findings)) => LineStanding::Held { findings },
+            Ok(Said::Held(found)) => {
+                let findings = found.iter().map(|one| format!("{}: {}", one.path, one.kind)).collect();
+                let mut places: Vec<secrets::Place> = found.iter().map(|one| one.place).collect();
+                places.sort();
+                places.dedup();
+                LineStanding::Held { findings, places }
+            }
             Err(error @ (StreamError::Db(_) | StreamError::Store(_))) => return Err(error),
             Err(error @ StreamError::TooLarge { .. }) => LineStanding::TooLarge { message: error.to_string() },
             Err(error) => LineStanding::Failed { message: error.to_string() },
@@ -141,7 +148,7 @@ pub(super) fn allows_secrets(strand: &CodeStrand) -> bool {
 
 enum Said {
     Bytes(u64),
-    Held(Vec<String>),
+    Held(Vec<Finding>),
 }
 
 /// Says one line: its newest snapshot in a pack, if no pack of this log has it, then the record.
@@ -168,9 +175,11 @@ fn say(strand: &mut CodeStrand, store: &mut Store, due: &Due, now: Timestamp) ->
             None => StandsOn::Commits(pack::boundary(repo, due.tip.commit, !place.identity.urls.is_empty())?),
         };
         if !allows_secrets(strand) {
-            let found = pack::secrets(repo, due.tip.commit, &stands_on)?;
+            let is_branch_known = said.iter().any(|one| one.line == line)
+                || !place.identity.urls.is_empty() && publish::is_tracked(repo, None, &due.branch)?;
+            let found = pack::secrets(repo, due.tip.commit, &stands_on, Some(&due.tip), is_branch_known)?;
             if !found.is_empty() {
-                return Ok(Said::Held(found.iter().map(|one| format!("{}: {}", one.path, one.kind)).collect()));
+                return Ok(Said::Held(found));
             }
         }
         let (mut content, bytes) = pack::make(repo, due.tip.commit, &stands_on, strand.pack_bytes_max)?;

@@ -7,15 +7,15 @@ use std::io::{self, Write};
 use super::identity::is_shallow;
 use super::run::{Input, run, text_of};
 use super::{StreamError, scan};
-use crate::git::{self, BString, ByteSlice as _, ObjectId};
+use crate::git::{self, ByteSlice as _, ObjectId};
 use crate::history::HistoryError;
-use crate::publish;
+use crate::line::Branch;
+use crate::publish::Gathered;
 use crate::refs;
 use crate::repo::Repo;
 use crate::secrets::Finding;
+use crate::snapshot::Snapshot;
 
-/// So many findings are kept.
-const FINDINGS_MAX: usize = 100;
 /// So many commits of Git remotes a pack stands on at most.
 const BOUNDARY_MAX: usize = 16;
 /// Bytes of a listing of what a pack would hold, at most.
@@ -90,21 +90,33 @@ pub(super) fn cut_off(repo: &Repo, commit: ObjectId, on: &StandsOn) -> Result<Ve
     Ok(parents)
 }
 
-/// Secrets in what a pack would hold.
-pub(super) fn secrets(repo: &Repo, commit: ObjectId, on: &StandsOn) -> Result<Vec<Finding>, StreamError> {
-    let mut command = git::command(repo.root());
-    command.args(["rev-list", "--objects", "--stdin"]);
-    let mut screen = Screen { repo, gix: repo.gix(), line: Vec::new(), found: Vec::new(), failed: None };
-    let input = Input::Text(revisions(repo, commit, on)?);
-    let listed = run(repo, "what would be said", command, input, LISTING_BYTES_MAX, &mut screen);
-    if let Some(failed) = screen.failed {
-        return Err(failed.into());
+/// Secrets in what a pack of `commit` would hold, and in the name of its branch unless it is known. Of a snapshot it is told
+/// what its commits hold.
+pub(super) fn secrets(
+    repo: &Repo,
+    commit: ObjectId,
+    on: &StandsOn,
+    snapshot: Option<&Snapshot>,
+    is_branch_known: bool,
+) -> Result<Vec<Finding>, StreamError> {
+    let gix = repo.gix();
+    let head = snapshot.and_then(|snapshot| snapshot.meta.head).filter(|head| gix.has_object(*head));
+    let mut screen = Screen { gathered: Gathered::new(repo), is_committed: true, line: Vec::new(), failed: None };
+    let mut input = revisions(repo, commit, on)?;
+    if let Some(head) = head {
+        screen.list(repo, revisions(repo, head, on)?)?;
+        input.push_str(&format!("^{head}\n"));
     }
-    listed?;
-    screen.found.sort();
-    screen.found.dedup_by(|a, b| a.path == b.path && a.kind == b.kind);
-    screen.found.truncate(FINDINGS_MAX);
-    Ok(screen.found)
+    screen.is_committed = false;
+    screen.list(repo, input)?;
+    let mut known = on.commits().to_vec();
+    if let StandsOn::Snapshot(base) = on {
+        let raw = crate::history::find_object(&gix, *base)?;
+        let parents = gix::objs::CommitRefIter::from_bytes(&raw.data, base.kind()).parent_ids();
+        known.extend(parents.filter(|parent| gix.has_object(*parent)));
+    }
+    let branch = snapshot.map_or(&Branch::Detached, |snapshot| &snapshot.meta.branch);
+    Ok(screen.gathered.finish(&known, branch, is_branch_known)?)
 }
 
 /// Makes the pack of everything that `commit` reaches and what it stands on does not, in a file without a name.
@@ -166,24 +178,24 @@ fn revisions(repo: &Repo, commit: ObjectId, on: &StandsOn) -> Result<String, Str
     Ok(input)
 }
 
-/// Looks at each blob of a listing as it comes.
+/// Looks at each object of a listing as it comes.
 struct Screen<'r> {
-    repo: &'r Repo,
-    gix: gix::Repository,
+    gathered: Gathered<'r>,
+    /// Whether the listing is of the user's commits.
+    is_committed: bool,
     line: Vec<u8>,
-    found: Vec<Finding>,
     failed: Option<HistoryError>,
 }
 
 impl Screen<'_> {
-    fn end_line(&mut self) -> Result<(), HistoryError> {
-        let line = BString::from(std::mem::take(&mut self.line));
-        let Some((hex, path)) = line.split_once_str(" ") else { return Ok(()) };
-        let Ok(id) = ObjectId::from_hex(hex) else { return Ok(()) };
-        if !path.is_empty() && self.found.len() < FINDINGS_MAX {
-            self.found.extend(publish::scan(self.repo, &self.gix, path.as_bstr(), id)?);
+    fn list(&mut self, repo: &Repo, input: String) -> Result<(), StreamError> {
+        let mut command = git::command(repo.root());
+        command.args(["rev-list", "--objects", "--stdin"]);
+        let listed = run(repo, "what would be said", command, Input::Text(input), LISTING_BYTES_MAX, self);
+        match self.failed.take() {
+            Some(failed) => Err(failed.into()),
+            None => listed,
         }
-        Ok(())
     }
 }
 
@@ -191,7 +203,8 @@ impl Write for Screen<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         for &byte in bytes {
             if byte == b'\n' {
-                if let Err(error) = self.end_line() {
+                let line = std::mem::take(&mut self.line);
+                if let Err(error) = self.gathered.listed(&line, self.is_committed) {
                     self.failed = Some(error);
                     return Err(io::Error::other("an object could not be looked at"));
                 }

@@ -13,6 +13,7 @@ use crate::git::HashKind;
 use crate::line::Branch;
 use crate::registry::{Presence, Registry};
 use crate::repo::Repo;
+use crate::secrets::Place;
 
 /// How a line of this device stands.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -24,6 +25,9 @@ pub enum LineStanding {
     Held {
         /// Path and kind of each, for people.
         findings: Vec<String>,
+        /// What these are in. An earlier version did not say so.
+        #[serde(default)]
+        places: Vec<Place>,
     },
     /// Its pack would be too large.
     TooLarge {

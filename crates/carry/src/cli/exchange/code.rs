@@ -96,7 +96,7 @@ fn own(shell: &Shell, line: &OwnLine) -> Option<Note> {
     let (branch, place) = (line.branch.display(), shell.folder(root));
     let (kind, text, reason, advice) = match &line.standing {
         LineStanding::Said => return None,
-        LineStanding::Held { findings } => {
+        LineStanding::Held { findings, .. } => {
             let mut shown = findings.iter().take(NAMED_MAX).map(|one| text::line(one)).collect::<Vec<_>>().join(", ");
             if findings.len() > NAMED_MAX {
                 shown.push_str(&format!(" and {} more", findings.len() - NAMED_MAX));

@@ -125,3 +125,96 @@ fn a_staged_secret_holds_the_line_back() {
     a.work("one");
     assert_eq!(a.push().held.len(), 1);
 }
+
+/// A token of nobody's, put together here so that the source holds none.
+fn token() -> String {
+    ["gh", "p_", "Zq81kd0VbN3xW7cT5mR2yL9aH4sJ6uE1pG0f"].concat()
+}
+
+#[track_caller]
+fn held_for(report: &crate::publish::Report, expected: &[(&str, crate::secrets::Place)]) {
+    let found: Vec<_> = report.held.iter().flat_map(|(_, found)| found).collect();
+    let is = |path: &str, place| found.iter().any(|one| one.path.starts_with(path) && one.place == place);
+    assert!(expected.iter().all(|(path, place)| is(path, *place)) && found.len() == expected.len(), "{found:?}");
+}
+
+#[test]
+fn a_secret_in_the_message_of_a_commit_that_was_not_pushed_holds_the_line_back() {
+    use crate::secrets::Place;
+    let fleet = Fleet::new();
+    let a = fleet.machine("a");
+    a.git(&["commit", "--quiet", "--allow-empty", "-m", &format!("use {} for now", token())]);
+    a.git(&["commit", "--quiet", "--allow-empty", "-m", "next", "--author", &format!("{} <me@host.org>", token())]);
+    let ids = a.git(&["rev-parse", "HEAD", "HEAD~"]);
+    a.work("one");
+    let report = a.push();
+    let messages: Vec<String> = ids.lines().map(|id| format!("the message of commit {}", &id[..7])).collect();
+    held_for(&report, &[(&messages[0], Place::Message), (&messages[1], Place::Message)]);
+    a.git(&["reset", "--quiet", "--soft", "HEAD~2"]);
+    a.work("two");
+    assert_eq!(a.push().pushed, [main()]);
+}
+
+#[test]
+fn a_secret_in_the_name_of_a_file_holds_the_line_back_until_it_is_renamed() {
+    use crate::secrets::Place;
+    let fleet = Fleet::new();
+    let a = fleet.machine("a");
+    a.work("one");
+    a.push();
+    let name = format!("notes/old-{}.txt", token());
+    a.write(&name, "harmless\n");
+    let secret = a.capture();
+    // Not also for the message of the snapshot, which names the file.
+    held_for(&a.push(), &[(&format!("the name of the file {name}"), Place::Name)]);
+    a.work("two");
+    held_for(&a.push(), &[(&format!("the name of the file {name}"), Place::Name)]);
+    std::fs::rename(a.root.join(&name), a.root.join("notes/plain.txt")).unwrap();
+    let clean = a.capture();
+    assert_eq!(a.push().pushed, [main()]);
+    assert!(has(&fleet, clean.commit) && !has(&fleet, secret.commit));
+}
+
+#[test]
+fn a_name_that_the_remote_has_is_held_back_no_more() {
+    let fleet = Fleet::new();
+    let a = fleet.machine("a");
+    let name = format!("{}.txt", token());
+    a.write(&name, "harmless\n");
+    a.git(&["add", "."]);
+    a.git(&["commit", "--quiet", "-m", "a name for tests"]);
+    a.git(&["push", "--quiet", "origin", "HEAD:main"]);
+    a.write(&name, "changed\n");
+    a.capture();
+    assert_eq!(a.push().pushed, [main()]);
+    std::fs::create_dir(a.root.join("folder")).unwrap();
+    std::fs::rename(a.root.join(&name), a.root.join("folder").join(&name)).unwrap();
+    a.capture();
+    assert_eq!(a.push().pushed, [main()]);
+}
+
+#[test]
+fn a_secret_in_the_name_of_a_branch_holds_its_line_back_unless_the_remote_has_it() {
+    use crate::secrets::Place;
+    let fleet = Fleet::new();
+    let a = fleet.machine("a");
+    let name = format!("fix/{}", token());
+    a.git(&["switch", "--quiet", "-c", &name]);
+    a.work("one");
+    held_for(&a.push(), &[(&format!("the name of the branch {name}"), Place::Branch)]);
+    a.git(&["push", "--quiet", "origin", "HEAD"]);
+    assert_eq!(a.push().pushed, [Branch::Named(name.into())]);
+}
+
+#[test]
+fn a_large_file_with_a_secret_holds_the_line_back() {
+    let fleet = Fleet::new();
+    let a = fleet.machine("a");
+    let filler = "INSERT INTO visits VALUES (17, 'nothing of note', 42);\n".repeat(30_000);
+    a.write("dump.sql", &format!("{filler}{}\n{filler}", token()));
+    a.capture();
+    held_for(&a.push(), &[("dump.sql", crate::secrets::Place::File)]);
+    a.write("dump.sql", &filler);
+    a.capture();
+    assert_eq!(a.push().pushed, [main()]);
+}

@@ -2,6 +2,7 @@
 
 use carry_code::line::{Branch, LineName};
 use carry_code::seal::Seal;
+use carry_code::secrets::Place;
 use carry_code::stream::LineStanding;
 use carry_code::tips::Trust;
 use carry_code::{history, refs};
@@ -160,7 +161,7 @@ fn a_secret_is_held_back_and_named_until_it_is_gone_or_allowed() {
     a.rig.git.write("id_rsa", &key);
     a.capture();
     assert_eq!(a.say().n_records, 0);
-    let LineStanding::Held { findings } = a.own() else { panic!("{:?}", a.own()) };
+    let LineStanding::Held { findings, .. } = a.own() else { panic!("{:?}", a.own()) };
     assert!(findings[0].starts_with("id_rsa: "), "{findings:?}");
     b.pull(&a);
     assert_eq!(b.snapshots(&a.line()).len(), 1);
@@ -176,4 +177,96 @@ fn a_secret_is_held_back_and_named_until_it_is_gone_or_allowed() {
     assert_eq!(a.say().n_records, 1);
     b.pull(&a);
     assert_eq!(b.snapshots(&a.line())[0], a.snapshots(&a.line())[0]);
+}
+
+/// A token of nobody's, put together here so that the source holds none.
+fn token() -> String {
+    ["gh", "p_", "Zq81kd0VbN3xW7cT5mR2yL9aH4sJ6uE1pG0f"].concat()
+}
+
+/// What holds our only line back, and what each finding is in.
+#[track_caller]
+fn held(side: &mut Side) -> (Vec<String>, Vec<Place>) {
+    assert_eq!(side.say().n_records, 0);
+    let LineStanding::Held { findings, places } = side.own() else { panic!("{:?}", side.own()) };
+    (findings, places)
+}
+
+#[test]
+fn what_is_in_a_commit_is_told_from_what_is_in_a_file() {
+    let mut a = Side::new();
+    a.says("harmless");
+    let filler = "INSERT INTO visits VALUES (17, 'nothing of note', 42);\n".repeat(30_000);
+    a.rig.git.write("dump.sql", format!("{filler}{}\n", token()));
+    a.capture();
+    assert_eq!(held(&mut a), (vec!["dump.sql: GitHub token".to_owned()], vec![Place::File]));
+    a.rig.git.commit_all("with a dump");
+    a.capture();
+    assert_eq!(held(&mut a), (vec!["dump.sql: GitHub token".to_owned()], vec![Place::Commit]));
+    a.rig.git.delete("dump.sql").commit_all("gone, and still in history");
+    a.capture();
+    assert_eq!(held(&mut a), (vec!["dump.sql: GitHub token".to_owned()], vec![Place::Commit]));
+    a.rig.git.git(["reset", "-q", "--soft", "HEAD~2"]);
+    a.work("two");
+    assert_eq!(a.say().n_records, 1);
+}
+
+#[test]
+fn messages_and_names_are_looked_at_and_what_is_there_already_is_no_news() {
+    let mut a = Side::new();
+    a.says("harmless");
+    a.rig.git.git(["commit", "-q", "--allow-empty", "-m", &format!("with {}", token())]);
+    let id = a.rig.git.git(["rev-parse", "--short=7", "HEAD"]);
+    a.work("one");
+    let message = format!("the message of commit {}: GitHub token", id.trim());
+    assert_eq!(held(&mut a), (vec![message], vec![Place::Message]));
+    a.rig.git.git(["commit", "-q", "--amend", "--allow-empty", "-m", "without"]);
+    a.work("two");
+    assert_eq!(a.say().n_records, 1);
+
+    // The same content, so that no listing names the file.
+    let name = format!("{}.txt", token());
+    std::fs::rename(a.rig.git.path("work"), a.rig.git.path(&name)).unwrap();
+    a.capture();
+    assert_eq!(held(&mut a), (vec![format!("the name of the file {name}: GitHub token")], vec![Place::Name]));
+    a.rig.configure("[code]\nexchange_secrets = \"send\"\n");
+    a.reopen();
+    assert_eq!(a.say().n_records, 1);
+    a.rig.configure("");
+    a.reopen();
+    a.rig.git.write(&name, "changed");
+    a.capture();
+    assert_eq!(a.say().n_records, 1);
+}
+
+#[test]
+fn a_snapshot_whose_message_alone_has_a_secret_is_held_back() {
+    let mut a = Side::new();
+    a.says("harmless");
+    let name = format!("{}.txt", token());
+    a.rig.git.write(&name, "secret by its name");
+    a.capture();
+    a.rig.git.delete(&name);
+    let snapshot = a.capture();
+    let message = format!("the message of the snapshot {}: GitHub token", &snapshot.commit.to_string()[..7]);
+    assert_eq!(held(&mut a), (vec![message], vec![Place::Snapshot]));
+    a.work("next");
+    assert_eq!(a.say().n_records, 1);
+}
+
+#[test]
+fn the_name_of_a_branch_is_looked_at_when_it_is_new() {
+    let mut a = Side::new();
+    let name = format!("fix/{}", token());
+    a.rig.git.git(["checkout", "-q", "-b", &name]);
+    a.work("one");
+    let finding = format!("the name of the branch {name}: GitHub token");
+    assert_eq!(held(&mut a), (vec![finding], vec![Place::Branch]));
+    a.rig.configure("[code]\nexchange_secrets = \"send\"\n");
+    a.reopen();
+    assert_eq!(a.say().n_records, 1);
+    a.rig.configure("");
+    a.reopen();
+    a.work("two");
+    assert_eq!(a.say().n_records, 1);
 }
