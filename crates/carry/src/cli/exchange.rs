@@ -36,7 +36,8 @@ pub(super) use problem::unsent_advice;
 /// Exchange with the remotes now
 ///
 /// Takes in what other devices wrote, and puts what is new here; with all remotes at once, or the one named. It can be stopped at any
-/// time: the next exchange goes on. The exit code is 3 when something could not be exchanged; the rest is.
+/// time: the next exchange goes on. The exit code is 3 when something could not be exchanged, or code of this device is held back for
+/// secrets or its size; the rest is.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
@@ -160,7 +161,7 @@ fn once(shell: &Shell, remotes: &[RemoteSettings], how: How) -> Result<(), Failu
         }
     }
     drop(progress);
-    ended.finish(shell, remotes.len(), &how)
+    ended.finish(shell, remotes, &how)
 }
 
 /// What came of all of them.
@@ -201,23 +202,27 @@ impl Ended {
         Ok(())
     }
 
-    fn finish(mut self, shell: &Shell, n_remotes: usize, how: &How) -> Result<(), Failure> {
+    fn finish(mut self, shell: &Shell, remotes: &[RemoteSettings], how: &How) -> Result<(), Failure> {
+        let mut stayed = false;
         if !how.is_dry_run {
             overview::note_unapproved(shell, self.met)?;
-            self.has_problems |= code::show(shell)?;
+            let was_to_go = how.direction != Direction::Pull && remotes.iter().any(|remote| remote.has_code);
+            stayed = code::show(shell)? && was_to_go;
         }
         let Some((name, last)) = self.failures.pop() else {
-            return match self.has_problems {
-                false => Ok(()),
-                true => Err(Failure::partly("not everything could be exchanged")
+            return match (self.has_problems, stayed) {
+                (false, false) => Ok(()),
+                (true, _) => Err(Failure::partly("not everything could be exchanged")
                     .hint("The rest is. The next exchange tries again; `carry exchange stats` shows how it stands.")),
+                (false, true) => Err(Failure::partly("not all code of this device went out")
+                    .hint("The rest is exchanged. `carry exchange stats` shows how it stands.")),
             };
         };
         for (name, failure) in &self.failures {
             shell.out.warn(format_args!("{name}: {}", failure.in_one_line()));
             failure.hints().iter().for_each(|hint| shell.out.problem(style::HINT, "Hint", hint));
         }
-        if n_remotes > 1 {
+        if remotes.len() > 1 {
             shell.out.note(format_args!("There was no exchange with {name}:"));
         }
         Err(if self.n_well > 0 { last.into_partly() } else { last })

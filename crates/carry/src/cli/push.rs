@@ -1,11 +1,13 @@
 //! What `carry now --push` does after capturing: push the lines of a working tree to its remotes, and say what came of it.
 
+use std::collections::BTreeSet;
+
 use carry_code::line::Branch;
 use carry_code::publish::{self, Options, Report};
 use carry_code::registry::{Consent, Tree};
 use carry_code::remote::Remote;
 use carry_code::repo::Repo;
-use carry_code::secrets::Finding;
+use carry_code::secrets::{Finding, Place};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -205,14 +207,32 @@ fn not_whole(remote: &Remote, report: &Report) -> Option<Failure> {
         }
     };
     if !report.held.is_empty() {
-        failure = failure
-            .hint("`carry ignore GLOB` leaves the files out; then `carry now --push` again.")
-            .hint("--allow-secrets publishes them all the same.");
+        let places: BTreeSet<Place> = report.held.iter().flat_map(|(_, found)| found).map(|one| one.place).collect();
+        failure = places.into_iter().map(way_out).fold(failure, Failure::hint);
+        failure = failure.hint("--allow-secrets publishes them all the same.");
     }
     if refused > 0 {
         failure = failure.hint("What the remote said tells why; `carry publish --stop` ends the trying.");
     }
     if report.pushed.is_empty() { Some(failure) } else { Some(failure.into_partly()) }
+}
+
+/// How a secret does not go out, by what it is in.
+fn way_out(place: Place) -> &'static str {
+    match place {
+        Place::File => "`carry ignore GLOB` leaves the files out; then `carry now --push` again.",
+        Place::Name => {
+            "Rename the file or folder, or leave it out with `carry ignore GLOB`; then `carry now --push` again."
+        }
+        Place::Commit => {
+            "A commit that was not pushed has it, whatever is in the file now: `git rebase -i` takes it out of the commit."
+        }
+        Place::Message => {
+            "`git commit --amend` or `git rebase -i` changes the message of a commit that was not pushed."
+        }
+        Place::Snapshot => "A snapshot names the files that changed; the next one names others.",
+        Place::Branch => "`git branch -m` renames the branch.",
+    }
 }
 
 /// `1 line was`, `2 lines were`.

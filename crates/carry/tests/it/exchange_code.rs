@@ -157,6 +157,15 @@ fn nothing_of_a_device_is_taken_over_before_it_is_approved() {
     assert_eq!(objects(&two.ok(&["clone", "--json"]), "clone-candidate").len(), 0);
 }
 
+/// An exchange that leaves code of this home here.
+#[track_caller]
+fn held(world: &World) -> Ran {
+    let ran = world.carry_in(&world.home(), &["exchange"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.stderr.contains("Error: not all code of this device went out\n"), "{ran:?}");
+    ran
+}
+
 /// The notes on code that an exchange, or `stats`, gives.
 fn notes(world: &World, arguments: &[&str]) -> Vec<(String, String)> {
     let ran = world.carry_in(&world.home(), arguments);
@@ -175,8 +184,9 @@ fn a_secret_holds_a_line_back_and_the_way_out_works() {
     one.file("deploy.txt", &key);
     one.ok(&["now"]);
     meet(&one, &two);
-    let ran = exchange(&one);
+    let ran = held(&one);
     assert!(ran.stderr.contains("main of ~/repo is held back") && ran.stderr.contains("deploy.txt"), "{ran:?}");
+    assert!(ran.stderr.contains("Take it out of the file") && !ran.stderr.contains("git rebase"), "{ran:?}");
     assert!(ran.stderr.contains("code.exchange_secrets"), "{ran:?}");
     assert!(!ran.stderr.contains("BEGIN"), "{ran:?}");
     let held = notes(&one, &["exchange", "--json"]);
@@ -190,6 +200,57 @@ fn a_secret_holds_a_line_back_and_the_way_out_works() {
     assert_eq!(notes(&one, &["exchange", "--json"]), []);
     exchange(&two);
     assert_eq!(notes(&two, &["exchange", "--json"]).len(), 1, "it is named where it is not, too");
+}
+
+/// A token of nobody's, put together here so that the source holds none.
+fn token() -> String {
+    ["gh", "p_", "Zq81kd0VbN3xW7cT5mR2yL9aH4sJ6uE1pG0f"].concat()
+}
+
+#[test]
+fn a_secret_in_a_commit_or_a_branch_name_has_a_way_out_of_its_own() {
+    let (folder, one) = (shared(), World::with_commit());
+    joins(&one, &folder);
+    one.file("deploy.txt", &token());
+    one.git(&["add", "deploy.txt"]);
+    one.git(&["commit", "-qm", "deploys"]);
+    one.git(&["rm", "-q", "deploy.txt"]);
+    one.git(&["commit", "-qm", "does not"]);
+    one.ok(&["now"]);
+    let ran = held(&one);
+    assert!(ran.stderr.contains("deploy.txt: GitHub token"), "{ran:?}");
+    assert!(ran.stderr.contains("`git rebase -i` takes it out") && !ran.stderr.contains("Take it out"), "{ran:?}");
+    one.git(&["reset", "-q", "--hard", "HEAD~2"]);
+    one.git(&["switch", "-qc", &token()]);
+    one.file("a.txt", "harmless\n");
+    one.ok(&["now"]);
+    let ran = held(&one);
+    assert!(ran.stderr.contains("the name of the branch ") && ran.stderr.contains("`git branch -m`"), "{ran:?}");
+    one.git(&["branch", "-m", "plain"]);
+    one.ok(&["now"]);
+    // Nothing can be done about the branch that is gone; main is there and has its old snapshot.
+    let ran = held(&one);
+    assert!(!ran.stderr.contains("the name of the branch ") && ran.stderr.contains("main of ~/repo"), "{ran:?}");
+    one.git(&["branch", "-qD", "main"]);
+    exchange(&one);
+}
+
+#[test]
+fn what_is_held_back_does_not_fail_an_exchange_that_sends_no_code() {
+    let (folder, one) = (shared(), World::with_commit());
+    joins(&one, &folder);
+    one.file("deploy.txt", &token());
+    one.ok(&["now"]);
+    held(&one);
+    let ran = one.carry_in(&one.home(), &["exchange", "--pull"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stderr.contains("is held back"), "it is said all the same: {ran:?}");
+    let other = shared();
+    let place = other.path().canonicalize().expect("it is there");
+    let place = place.to_str().expect("a plain path");
+    assert_eq!(one.carry_in(&one.home(), &["remote", "add", "other", place, "--no-code", "--yes"]).code, 0);
+    let ran = one.carry_in(&one.home(), &["exchange", "other"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
 }
 
 #[test]

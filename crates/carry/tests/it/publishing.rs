@@ -84,6 +84,11 @@ fn a_line_with_a_secret_is_held_back_and_the_other_goes() {
     assert!(ran.stderr.contains("Error: 1 line was held back from origin: secrets would be published\n"), "{ran:?}");
     let ran = world.carry(&["now", "--push"]);
     assert_eq!(ran.code, 1, "nothing more went: {ran:?}");
+    assert!(ran.stderr.contains("Hint: `carry ignore GLOB`") && !ran.stderr.contains("git rebase"), "{ran:?}");
+    world.git(&["add", "key.pem"]);
+    world.git(&["commit", "-qm", "with a key"]);
+    let ran = world.carry(&["now", "--push"]);
+    assert!(ran.stderr.contains("`git rebase -i` takes it out") && !ran.stderr.contains("carry ignore"), "{ran:?}");
     let status = world.ok(&["status"]);
     assert!(status.stdout.contains("  remote     origin: other is held back: key.pem: private key;"), "{status:?}");
     assert!(world.ok(&["prompt"]).stdout.contains('!'));

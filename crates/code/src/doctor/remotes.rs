@@ -145,7 +145,7 @@ fn stuck(root: &str, remote: &str, branch: &str, state: &LineState) -> Option<Fi
                 "{line} is not published to the remote {remote}, since it holds secrets: {}{more}.",
                 named.join(", ")
             );
-            let advice = "Remove or ignore them: the next snapshot without them is published. If they may be seen by whoever can read the remote: `carry now --push --allow-secrets`.";
+            let advice = "Remove or ignore them: the next snapshot without them is published. What is in a commit that was not pushed, or in its message, is gone only when that commit is rewritten (`git rebase -i`). If they may be seen by whoever can read the remote: `carry now --push --allow-secrets`.";
             Some(Finding::new("push-held", Severity::Warning, problem, advice))
         }
         LineState::Refused { message } => {

@@ -11,7 +11,8 @@ use super::payload::LinePayload;
 use crate::context::Context;
 use crate::git::HashKind;
 use crate::line::Branch;
-use crate::registry::{Presence, Registry};
+use crate::refs;
+use crate::registry::{Presence, Registry, SaidLine, Tree};
 use crate::repo::Repo;
 use crate::secrets::Place;
 
@@ -134,7 +135,8 @@ pub fn unbind(ctx: &Context, common_dir: &Path) -> Result<(), DbError> {
     Registry::open(&ctx.home)?.unbind(common_dir)
 }
 
-/// Reads how everything stands in the repositories that are registered and there. Nothing is looked up in them. Lines of
+/// Reads how everything stands in the repositories that are registered and there. Nothing is looked up in them, but whether
+/// a branch is still there of which the line is held back or too large: nobody can do anything about one that is gone. Lines of
 /// this device in repositories that take no part (`code.exchange`) are left out.
 ///
 /// # Errors
@@ -142,15 +144,19 @@ pub fn unbind(ctx: &Context, common_dir: &Path) -> Result<(), DbError> {
 pub fn standing(ctx: &Context) -> Result<Standing, DbError> {
     let Some(registry) = Registry::open_read_only(&ctx.home)? else { return Ok(Standing::default()) };
     let (mut present, mut sharing) = (BTreeSet::new(), BTreeSet::new());
-    for tree in registry.trees()? {
-        if registry.presence(&tree) == Presence::Present {
-            if ctx.config(Some(&tree.root)).bool("code.exchange") {
-                sharing.insert(tree.common_dir.clone());
-            }
-            present.insert(tree.common_dir);
+    let mut trees = registry.trees()?;
+    trees.retain(|tree| registry.presence(tree) == Presence::Present);
+    for tree in &trees {
+        if ctx.config(Some(&tree.root)).bool("code.exchange") {
+            sharing.insert(tree.common_dir.clone());
         }
+        present.insert(tree.common_dir.clone());
     }
-    let said = registry.said_lines()?.into_iter().filter(|row| sharing.contains(&row.common_dir));
+    let is_of_now = |row: &SaidLine| match row.state {
+        LineStanding::Held { .. } | LineStanding::TooLarge { .. } => has_branch(&trees, row),
+        LineStanding::Said | LineStanding::Failed { .. } => true,
+    };
+    let said = registry.said_lines()?.into_iter().filter(|row| sharing.contains(&row.common_dir) && is_of_now(row));
     let own = said.map(|row| OwnLine {
         common_dir: row.common_dir,
         branch: row.branch,
@@ -193,4 +199,17 @@ pub fn standing(ctx: &Context) -> Result<Standing, DbError> {
         .filter(|left| present.contains(&left.common_dir))
         .map(|left| (left.common_dir, left.ref_name, left.why));
     Ok(Standing { own: own.collect(), foreign, left: left.collect() })
+}
+
+/// Whether the branch of a line is there, with or without a commit. Where that cannot be told it counts as there.
+fn has_branch(trees: &[Tree], row: &SaidLine) -> bool {
+    let Branch::Named(name) = &row.branch else { return true };
+    let repos: Vec<_> =
+        trees.iter().filter(|tree| tree.common_dir == row.common_dir).map(|t| Repo::open(&t.root)).collect();
+    repos.is_empty()
+        || repos.iter().any(|repo| {
+            let Ok(repo) = repo else { return true };
+            let is_checked_out = repo.head().map_or(true, |head| repo.branch_of(&head) == row.branch);
+            is_checked_out || !matches!(refs::read(repo, &format!("refs/heads/{name}")), Ok(None))
+        })
 }

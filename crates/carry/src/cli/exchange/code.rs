@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use carry_code::secrets::Place;
 use carry_code::stream::{self, ForeignLine, LineStanding, OwnLine};
 use carry_exchange::store::LogState;
 use carry_exchange::store::status;
@@ -96,25 +97,24 @@ fn own(shell: &Shell, line: &OwnLine) -> Option<Note> {
     let (branch, place) = (line.branch.display(), shell.folder(root));
     let (kind, text, reason, advice) = match &line.standing {
         LineStanding::Said => return None,
-        LineStanding::Held { findings, .. } => {
+        LineStanding::Held { findings, places } => {
             let mut shown = findings.iter().take(NAMED_MAX).map(|one| text::line(one)).collect::<Vec<_>>().join(", ");
             if findings.len() > NAMED_MAX {
                 shown.push_str(&format!(" and {} more", findings.len() - NAMED_MAX));
             }
-            let advice = "Take it out of the file, or leave the file out with `carry ignore`, and it goes with the next capture. \
-                          `carry config set code.exchange_secrets send` sends it as it is.";
             let text = format!("{branch} of {place} is held back, since it holds what looks like a secret: {shown}");
-            (Kind::Held, text, findings.join(", "), advice)
+            let ways = way_out(places);
+            (Kind::Held, text, findings.join(", "), ways)
         }
         LineStanding::TooLarge { message } => {
             let advice = "`carry ignore` leaves large files out; it goes with the next capture that is small enough.";
             let text = format!("{branch} of {place} is too large to be sent: {}", text::line(message));
-            (Kind::TooLarge, text, message.clone(), advice)
+            (Kind::TooLarge, text, message.clone(), advice.to_owned())
         }
         LineStanding::Failed { message } => {
             let advice = "It is tried again. `carry doctor` looks for what is wrong with the repository.";
             let text = format!("{branch} of {place} could not be sent: {}", text::line(message));
-            (Kind::Failed, text, message.clone(), advice)
+            (Kind::Failed, text, message.clone(), advice.to_owned())
         }
     };
     Some(Note {
@@ -125,9 +125,30 @@ fn own(shell: &Shell, line: &OwnLine) -> Option<Note> {
         log: None,
         device: None,
         reason: Some(reason),
-        advice: advice.to_owned(),
+        advice,
         text,
     })
+}
+
+/// How what is held back for secrets gets out, by what these are in.
+fn way_out(places: &[Place]) -> String {
+    // An earlier version did not say which.
+    let places: &[Place] = if places.is_empty() { &[Place::File, Place::Commit] } else { places };
+    let mut ways: Vec<&str> = places
+        .iter()
+        .map(|place| match place {
+            Place::File => "Take it out of the file and of what is staged, or leave the file out with `carry ignore`.",
+            Place::Name => "Rename the file or folder, or leave it out with `carry ignore`.",
+            Place::Commit => {
+                "A commit that was not pushed has it, whatever is in the file now: `git rebase -i` takes it out of the commit."
+            }
+            Place::Message => "`git commit --amend` or `git rebase -i` changes the message of a commit that was not pushed.",
+            Place::Snapshot => "A snapshot names the files that changed; the next one names others.",
+            Place::Branch => "`git branch -m` renames the branch.",
+        })
+        .collect();
+    ways.push("Then it goes with the next capture. `carry config set code.exchange_secrets send` sends it as it is.");
+    ways.join(" ")
 }
 
 /// A line that came and is not taken.
@@ -229,11 +250,11 @@ fn name_of(root: &Path) -> String {
     root.file_name().map_or(String::new(), |name| text::json_file(Path::new(name)))
 }
 
-/// Says it after an exchange; whether something of ours could not be sent that should have been.
+/// Says it after an exchange; whether something of ours stayed here that was to go out.
 pub(super) fn show(shell: &Shell) -> Result<bool, Failure> {
     let notes = notes(shell)?;
     show_these(shell, &notes)?;
-    Ok(notes.iter().any(|note| note.kind == Kind::Failed))
+    Ok(notes.iter().any(|note| note.kind.is_ours()))
 }
 
 /// What was said already where exchanges go on.
@@ -267,7 +288,8 @@ fn show_these(shell: &Shell, notes: &[Note]) -> Result<(), Failure> {
             shell.out.note(format_args!("And {} more; `carry exchange stats` names them.", of_kind.len() - NAMED_MAX));
         }
         if first.kind != Kind::Elsewhere {
-            shell.out.problem(style::HINT, "Hint", &first.advice);
+            let advice: BTreeSet<&str> = of_kind.iter().take(NAMED_MAX).map(|note| note.advice.as_str()).collect();
+            advice.iter().for_each(|advice| shell.out.problem(style::HINT, "Hint", advice));
         }
     }
     Ok(())
