@@ -254,6 +254,8 @@ impl Round<'_> {
     /// Lets strands say what waits, so that it has its place before what came is folded over it, and folds that.
     /// Says whether more waits to be said.
     fn fold(&mut self, side: &mut Side<'_>) -> Result<bool, RoundError> {
+        // After the heads that are there: what one of them names was not lost.
+        side.store.tidy()?;
         let (mut said, mut failed) = (Said::default(), BTreeSet::new());
         let saying = side.store.saying()?;
         let now = side.clock.now();

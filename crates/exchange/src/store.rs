@@ -30,7 +30,9 @@ use crate::segment::{SegmentError, WriteError};
 use crate::strand::StrandError;
 
 mod accept;
+mod again;
 mod append;
+mod aside;
 mod attachments;
 mod compact;
 mod deliver;
@@ -70,6 +72,7 @@ mod verify;
 mod ways;
 
 pub use accept::Accepted;
+pub use aside::Aside;
 pub use compact::{Compacted, FAN_IN, plan_merges};
 pub use deliver::Delivered;
 pub(crate) use heads::WAYS;
@@ -147,6 +150,8 @@ pub struct Store {
     verified: verified::Verified,
     /// The time that was handed in last.
     now: Timestamp,
+    /// Whether files that no row knows were looked for.
+    is_tidy: bool,
 }
 
 impl std::fmt::Debug for Store {

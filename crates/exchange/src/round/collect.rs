@@ -155,6 +155,7 @@ impl Round<'_> {
         let own_grace = store.newest_signed()?.map(|signed| Duration::from_secs(signed.head().grace_s));
         if let (Some(grace), true) = (own_grace, self.options.collect != Collect::Nothing) {
             store.drop_superseded(grace, now)?;
+            store.drop_aside(grace, now)?;
         }
         Ok(collection)
     }

@@ -356,7 +356,7 @@ pub(super) fn check_blocks(header: &SegmentHeader, blocks: Range<usize>, file: &
 }
 
 /// Reads a whole segment and checks everything in it. `unpacks` may refuse to go on from the header.
-fn read_whole(
+pub(super) fn read_whole(
     expected: &Expected,
     bytes: u64,
     input: impl Read,

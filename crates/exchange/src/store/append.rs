@@ -225,10 +225,21 @@ pub(super) fn note_replaced(
     record: &Record,
 ) -> Result<(), StoreError> {
     if record.flags.has(Flags::REPLACES) {
-        let sql = "INSERT OR REPLACE INTO replaced (log, stream, key, seq) VALUES (?1, ?2, ?3, ?4)";
-        let row = (log.to_string(), stream.as_str(), &record.key, int(record.seq));
-        tx.prepare_cached(sql)?.execute(row)?;
+        note_replaced_key(tx, log, stream, &record.key, record.seq)?;
     }
+    Ok(())
+}
+
+/// The same of a record that is known to.
+pub(super) fn note_replaced_key(
+    tx: &rusqlite::Connection,
+    log: LogId,
+    stream: &StreamName,
+    key: &[u8],
+    seq: u64,
+) -> Result<(), StoreError> {
+    let sql = "INSERT OR REPLACE INTO replaced (log, stream, key, seq) VALUES (?1, ?2, ?3, ?4)";
+    tx.prepare_cached(sql)?.execute((log.to_string(), stream.as_str(), key, int(seq)))?;
     Ok(())
 }
 

@@ -394,18 +394,13 @@ impl Store {
             old
         };
         for (digest, file) in &old {
-            // The row first: a file without a row is removed when the store is opened, a row without a file is damage.
+            // The row first: a file without a row is set aside, a row without a file is damage.
             self.db.write(|tx| {
                 Ok::<_, StoreError>(
                     tx.prepare_cached("DELETE FROM superseded WHERE digest = ?1")?.execute([digest.as_bytes()])?,
                 )
             })?;
-            let path = self.places.file(self.log, file);
-            match std::fs::remove_file(&path) {
-                Ok(()) => {}
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-                Err(e) => return Err(super::incarnation::disk_error("remove", &path)(e)),
-            }
+            super::places::remove(&self.places.file(self.log, file))?;
         }
         if !old.is_empty() {
             self.db.write(|tx| super::heard::prune(tx, self.log))?;

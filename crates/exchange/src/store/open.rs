@@ -3,6 +3,7 @@
 use carry_kernel::db::rusqlite::OptionalExtension as _;
 use carry_kernel::db::{Db, rusqlite};
 
+use super::aside;
 use super::incarnation::{self, Decision};
 use super::places::Places;
 use super::schema::SCHEMA;
@@ -12,8 +13,8 @@ use crate::hash::Digest;
 use crate::name::LogId;
 
 impl Store {
-    /// Opens the store below the home, makes it once, removes files that no row knows, and goes on under a new key when the
-    /// home was copied.
+    /// Opens the store below the home, makes it once, and goes on under a new key when the home was copied. Files that no row
+    /// knows are left for [`Store::tidy`].
     ///
     /// # Errors
     /// [`StoreError`].
@@ -23,6 +24,7 @@ impl Store {
         let mut db = Db::open(&home.database("exchange"), SCHEMA)?;
         // Heads are signed and records numbered here: a commit that was reported must survive a power loss.
         db.conn().execute_batch("PRAGMA synchronous = FULL")?;
+        aside::watch(db.conn())?;
         let (log, kept) = match current(db.conn())? {
             Some(found) => found,
             None => {
@@ -34,8 +36,8 @@ impl Store {
         let key = incarnation::load_key(&places, log)?;
         let (opened, room) = (Decision::GoOn, Room::default());
         let verified = Verified::default();
-        let mut store = Self { db, places, device, identity: None, log, key, entropy, opened, room, verified, now };
-        store.sweep()?;
+        let mut store =
+            Self { db, places, device, identity: None, log, key, entropy, opened, room, verified, now, is_tidy: false };
         let sql = "SELECT EXISTS (SELECT 1 FROM heads_signed WHERE log = ?1)";
         let is_published = store.db.conn().query_row(sql, [log.to_string()], |row| row.get(0))?;
         let renewals = incarnation::renewals(store.db.conn())?;
@@ -68,17 +70,6 @@ impl Store {
             (self.log, self.key) = (log, incarnation::load_key(&self.places, log)?);
         }
         Ok(())
-    }
-
-    /// Removes files that no row knows. Says how many; `None` when somebody writes some just now.
-    fn sweep(&self) -> Result<Option<usize>, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM segments WHERE log = ?1 AND file = ?2)
-                       OR EXISTS (SELECT 1 FROM superseded WHERE log = ?1 AND file = ?2)
-                       OR EXISTS (SELECT 1 FROM later WHERE log = ?1 AND file = ?2)
-                       OR (?1 = 'pending' AND EXISTS (SELECT 1 FROM pending WHERE file = ?2))";
-        let mut known = self.db.conn().prepare(sql)?;
-        let known = std::cell::RefCell::new(&mut known);
-        self.places.sweep(&|folder, name| Ok(known.borrow_mut().query_row((folder, name), |row| row.get(0))?))
     }
 }
 

@@ -1,5 +1,5 @@
 //! Files below the home: `exchange/<log>/` with the segments, `exchange/pending/` with own attachments that are in none
-//! yet, `exchange/tmp/` with what is being written, and a key beside
+//! yet, `exchange/tmp/` with what is being written, `exchange/aside/` with what no row knows, and a key beside
 //! the device's identity for each log of this device.
 
 use std::fs::{File, OpenOptions};
@@ -7,6 +7,7 @@ use std::io::{self, Seek as _, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use carry_kernel::clock::Timestamp;
 use carry_kernel::disk::{self, DiskError};
@@ -21,6 +22,8 @@ use crate::name::LogId;
 const TEMPORARY: &str = "tmp";
 /// Folder of own attachments that are in no segment yet.
 const PENDING: &str = "pending";
+/// Folder of files that no row knew, each in a folder called like the one that it lay in.
+const ASIDE: &str = "aside";
 
 /// Where things are.
 #[derive(Clone, Debug)]
@@ -31,7 +34,7 @@ pub(super) struct Places {
 
 /// A file that is being written. It is removed again unless it is accepted.
 ///
-/// While there is one, no process takes unknown files away.
+/// While there is one, no process takes files away that no row knows.
 #[derive(Debug)]
 pub struct Incoming {
     file: File,
@@ -78,7 +81,7 @@ impl Places {
         self.lock(FlockOperation::LockShared).map(Guard)
     }
 
-    /// Taken by who removes files without rows; `None` while anybody writes some.
+    /// Taken by who moves or removes files without rows; `None` while anybody writes some.
     pub(super) fn try_alone(&self) -> Result<Option<Guard>, DiskError> {
         match self.lock(FlockOperation::NonBlockingLockExclusive) {
             Ok(file) => Ok(Some(Guard(file))),
@@ -160,34 +163,61 @@ impl Places {
         Ok(self.guard()?)
     }
 
-    /// Removes what a process left behind: temporary files, and files for which `is_known` says no. `None` when somebody
-    /// writes just now; else how many there were.
-    pub(super) fn sweep(
-        &self,
-        is_known: &dyn Fn(&str, &str) -> Result<bool, StoreError>,
-    ) -> Result<Option<usize>, StoreError> {
-        let Some(_alone) = self.try_alone()? else { return Ok(None) };
-        let mut n_removed = 0;
-        for name in names(&self.root)? {
-            let dir = self.root.join(&name);
-            let is_ours = name == TEMPORARY || name == PENDING || name.parse::<LogId>().is_ok();
-            if !is_ours || !dir.is_dir() {
-                continue;
+    /// Removes files that a process was writing when it died. Only for who is [alone](Self::try_alone).
+    pub(super) fn remove_temporary(&self) -> Result<(), DiskError> {
+        let dir = self.tmp_dir();
+        names(&dir)?.iter().filter(|name| name.ends_with(".tmp")).try_for_each(|name| remove(&dir.join(name)))
+    }
+
+    /// Files of logs and of what is in no segment yet, each with the folder that it lies in.
+    pub(super) fn all(&self) -> Result<Vec<(String, String)>, DiskError> {
+        let mut all = Vec::new();
+        for folder in names(&self.root)? {
+            let dir = self.root.join(&folder);
+            if (folder == PENDING || folder.parse::<LogId>().is_ok()) && dir.is_dir() {
+                all.extend(names(&dir)?.into_iter().map(|name| (folder.clone(), name)));
             }
-            let folder = name;
-            for name in names(&dir)? {
-                if folder != TEMPORARY && is_known(&folder, &name)? {
-                    continue;
-                }
-                let path = dir.join(&name);
-                match std::fs::remove_file(&path) {
-                    Ok(()) => n_removed += 1,
+        }
+        Ok(all)
+    }
+
+    /// Where one of [these](Self::all) lies.
+    pub(super) fn path(&self, (folder, name): &(String, String)) -> PathBuf {
+        self.root.join(folder).join(name)
+    }
+
+    /// Moves one of [these](Self::all) aside, where it lies as of `now`. What lies there under its name stays, too.
+    pub(super) fn set_aside(&self, file: &(String, String), now: Timestamp) -> Result<(), DiskError> {
+        let (from, dir) = (self.path(file), self.root.join(ASIDE).join(&file.0));
+        disk::create_dir(&dir)?;
+        let mut to = dir.join(&file.1);
+        for n in 1.. {
+            if !to.exists() {
+                break;
+            }
+            to = dir.join(format!("{}.{n}", file.1));
+        }
+        let at = std::time::UNIX_EPOCH + Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or(0));
+        let touched = File::options().read(true).open(&from).and_then(|file| file.set_modified(at));
+        touched.map_err(DiskError::at("touch", &from))?;
+        std::fs::rename(&from, &to).map_err(DiskError::at("rename", &to))?;
+        disk::sync_dir(&dir)
+    }
+
+    /// What was set aside: path, bytes, and since when.
+    pub(super) fn aside(&self) -> Result<Vec<(PathBuf, u64, Timestamp)>, DiskError> {
+        let (root, mut all) = (self.root.join(ASIDE), Vec::new());
+        for folder in names(&root)? {
+            let dir = root.join(folder);
+            for path in names(&dir)?.into_iter().map(|name| dir.join(name)) {
+                match std::fs::symlink_metadata(&path).and_then(|data| Ok((data.len(), data.modified()?.into()))) {
+                    Ok((bytes, since)) => all.push((path, bytes, since)),
                     Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                    Err(e) => return Err(DiskError::at("remove", &path)(e).into()),
+                    Err(e) => return Err(DiskError::at("read", &path)(e)),
                 }
             }
         }
-        Ok(Some(n_removed))
+        Ok(all)
     }
 }
 
@@ -219,7 +249,7 @@ impl Write for Incoming {
 impl Drop for Incoming {
     fn drop(&mut self) {
         if !self.is_kept {
-            // What is left is removed when the store is opened.
+            // What is left is removed by the next exchange.
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -228,6 +258,14 @@ impl Drop for Incoming {
 /// Opens a file for reading, without following a link at its end.
 pub(super) fn open(path: &Path) -> Result<File, DiskError> {
     disk::open_regular(path, OFlags::NOFOLLOW).map_err(DiskError::at("read", path))
+}
+
+/// Removes a file, if it is there.
+pub(super) fn remove(path: &Path) -> Result<(), DiskError> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(DiskError::at("remove", path)(e)),
+        _ => Ok(()),
+    }
 }
 
 /// The names in a folder that are text; none when there is no folder.

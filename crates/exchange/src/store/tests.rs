@@ -19,6 +19,7 @@ use crate::segment::Expected;
 use crate::strand::outbox::{self, Outgoing};
 use crate::strand::{Batch, Origin, Strand};
 
+mod aside;
 mod attached;
 mod books;
 mod damage;

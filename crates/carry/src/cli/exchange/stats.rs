@@ -22,11 +22,21 @@ pub(super) fn run(shell: &Shell, _args: &Args) -> Result<(), Failure> {
     let store = ground.store()?;
     let sizes = store.sizes()?;
     let disk = store.disk_room()?;
+    let aside = store.aside()?;
+    let aside = (text::len(&aside), aside.iter().map(|file| file.bytes).fold(0, u64::saturating_add));
     let rounds = Rounds::look(shell)?;
     if shell.out.is_json() {
-        shell.out.json(&StatsJson::new(&sizes, disk))?;
+        shell.out.json(&StatsJson::new(&sizes, disk, aside))?;
     } else {
         show(shell, &sizes)?;
+        if aside.0 > 0 {
+            let (files, bytes) = (text::count(aside.0, "file"), text::size(aside.1));
+            row(
+                shell,
+                "aside",
+                format!("{files}, {bytes}, that nothing here knows; `carry exchange verify` names them"),
+            )?;
+        }
         if let Some(disk) = disk {
             let style = if disk.is_low() { style::WARNING } else { style::DIM };
             row(shell, "disk", shell.out.paint(style, of_disk(disk)))?;
@@ -119,13 +129,15 @@ struct StatsJson {
     attachments: u64,
     logs: u64,
     renewals: u64,
+    aside: u64,
+    aside_bytes: u64,
     disk_free: Option<u64>,
     disk_free_min: Option<u64>,
     disk_low: bool,
 }
 
 impl StatsJson {
-    fn new(sizes: &Sizes, disk: Option<DiskRoom>) -> Self {
+    fn new(sizes: &Sizes, disk: Option<DiskRoom>, (aside, aside_bytes): (u64, u64)) -> Self {
         Self {
             segments: sizes.n_segments,
             segment_bytes: sizes.segment_bytes,
@@ -135,6 +147,8 @@ impl StatsJson {
             attachments: sizes.n_attachments,
             logs: sizes.n_logs,
             renewals: sizes.n_renewals,
+            aside,
+            aside_bytes,
             disk_free: disk.map(|disk| disk.free),
             disk_free_min: disk.map(|disk| disk.needed),
             disk_low: disk.is_some_and(DiskRoom::is_low),

@@ -267,21 +267,6 @@ fn merges_bound_the_segments_of_a_log_and_what_is_written_again() {
 }
 
 #[test]
-fn files_that_no_row_knows_are_removed_and_others_are_not() {
-    let mut device = Device::new();
-    device.say_all(&["a"]);
-    device.publish();
-    let dir = device.root.join("data/exchange").join(device.store.log().to_string());
-    let tmp = device.root.join("data/exchange/tmp/left.tmp");
-    std::fs::copy(device.root.join("data/exchange.db"), dir.join("notes-left.seg")).unwrap();
-    std::fs::copy(device.root.join("data/exchange.db"), &tmp).unwrap();
-    device.reopen();
-    assert!(!tmp.exists());
-    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1);
-    device.check();
-}
-
-#[test]
 fn a_merged_log_gives_the_same_from_every_older_position() {
     let mut device = Device::new();
     let mut readers = Vec::new();
