@@ -244,6 +244,12 @@ impl Strand for CodeStrand {
         Ok(done?)
     }
 
+    fn say_again(&mut self, origin: &Origin, after: u64) -> Result<(), StrandError> {
+        // Of each line is known in which log it was said; in another one all are said anew.
+        self.registry.db().write(|tx| Ok::<_, StoreError>(outbox::uncover(tx, origin, after)?))?;
+        Ok(())
+    }
+
     fn retract(&mut self, origin: &Origin, after: u64) -> Result<(), StrandError> {
         self.look_again();
         Ok(retract::retract(self, origin, after)?)

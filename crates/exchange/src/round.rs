@@ -233,7 +233,8 @@ impl Round<'_> {
         let pulled = if does_pull { self.pull(side.store, now) } else { Ok(()) };
         // What came before a failure is as good as ever.
         let heard = does_pull && pulled.is_ok() && !self.report.has_more;
-        let waits = self.fold(side)?;
+        let has_looked = !does_pull || pulled.is_ok();
+        let waits = self.fold(side, has_looked)?;
         if heard {
             self.tell_heard(side, now)?;
         }
@@ -252,10 +253,13 @@ impl Round<'_> {
     }
 
     /// Lets strands say what waits, so that it has its place before what came is folded over it, and folds that.
-    /// Says whether more waits to be said.
-    fn fold(&mut self, side: &mut Side<'_>) -> Result<bool, RoundError> {
+    /// Says whether more waits to be said. `has_looked` says that what is there of earlier logs was taken in.
+    fn fold(&mut self, side: &mut Side<'_>, has_looked: bool) -> Result<bool, RoundError> {
         // After the heads that are there: what one of them names was not lost.
         side.store.tidy()?;
+        let behind = side.store.go_on_from_behind(&mut side.strands, has_looked, side.clock.now())?;
+        self.report.renewed = behind.renewed.or(self.report.renewed);
+        behind.failed.into_iter().for_each(|(stream, why)| self.problem(Problem::Strand(stream, why)));
         let (mut said, mut failed) = (Said::default(), BTreeSet::new());
         let saying = side.store.saying()?;
         let now = side.clock.now();

@@ -34,6 +34,7 @@ mod again;
 mod append;
 mod aside;
 mod attachments;
+mod behind;
 mod compact;
 mod deliver;
 mod fault;

@@ -158,6 +158,16 @@ pub trait Strand: Send {
     /// What it fails with; then nothing may have changed.
     fn retract(&mut self, origin: &Origin, after: u64) -> Result<(), StrandError>;
 
+    /// Makes what this device said of this origin after record `after` wait to be said again, and removes it from what is
+    /// applied: the log does not have it any more, and goes on as another. What it still shows of that it may take back until
+    /// then. A strand that says again by itself what it does not know as said only takes it back.
+    ///
+    /// # Errors
+    /// What it fails with; then nothing may have changed.
+    fn say_again(&mut self, origin: &Origin, after: u64) -> Result<(), StrandError> {
+        self.retract(origin, after)
+    }
+
     /// Says that others were listened to: what they had said by `at`, and a remote that takes this stream had of it, is folded.
     /// Called only when nothing of that was missing or could not be read, now or in an earlier round; that something was sent, or
     /// handed over, says nothing of the kind.

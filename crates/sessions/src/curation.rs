@@ -16,6 +16,7 @@ use carry_kernel::hlc::Hlc;
 use crate::archive::{Archive, ArchiveError};
 use crate::model::SessionId;
 
+pub(crate) mod again;
 mod conflicts;
 pub(crate) mod deletion;
 pub(crate) mod edits;

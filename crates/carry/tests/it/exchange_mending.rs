@@ -486,3 +486,56 @@ fn what_is_never_taken_in_is_not_missing() {
     exchange(&two);
     assert_eq!((&code()["missing"], &code()["taken"]), (&Value::Array(Vec::new()), &true.into()));
 }
+
+/// The exchange's database and what SQLite keeps beside it.
+const DATABASE: [&str; 3] = ["exchange.db", "exchange.db-wal", "exchange.db-shm"];
+
+#[test]
+fn a_database_older_than_the_rest_loses_nothing_and_is_told_once() {
+    let (folder, kept) = (shared(), shared());
+    let (one, two) = settled(&folder);
+    let (data, log) = (one.root().join("carry/data"), log_of(&one));
+    for name in DATABASE.iter().filter(|name| data.join(name).exists()) {
+        fs::copy(data.join(name), kept.path().join(name)).expect("it is copied");
+    }
+    let before = code_files(&data.join("exchange"), &log);
+    // What is said now reaches no remote.
+    let (there, away) = (folder.path().join("carry/l").join(&log), folder.path().join("away"));
+    fs::rename(&there, &away).expect("it is there");
+    carry_testkit::repo::write_file(&there, b"in the way");
+    one.file("later.txt", "what is written later\n");
+    one.ok(&["now"]);
+    assert_ne!(one.carry_in(&one.home(), &["exchange"]).code, 0);
+    let new: Vec<_> =
+        code_files(&data.join("exchange"), &log).into_iter().filter(|path| !before.contains(path)).collect();
+    assert!(!new.is_empty());
+    fs::remove_file(&there).expect("it is there");
+    fs::rename(&away, &there).expect("it is there");
+    for name in DATABASE {
+        drop(fs::remove_file(data.join(name)));
+        if kept.path().join(name).exists() {
+            fs::copy(kept.path().join(name), data.join(name)).expect("it is copied");
+        }
+    }
+    // To look costs nothing, and names what nothing knows.
+    let ran = one.carry_in(&one.home(), &["exchange", "verify"]);
+    assert!(ran.code == 0 && ran.stderr.contains("Nothing here knows "), "{ran:?}");
+    let stats = objects(&one.carry_in(&one.home(), &["exchange", "stats", "--json"]), "exchange-stats").remove(0);
+    assert!(stats["aside"].as_u64() >= Some(1), "{stats}");
+    assert!(new.iter().all(|path| path.exists()));
+    // Here these files are gone, too.
+    new.iter().for_each(|path| fs::remove_file(path).expect("it is there"));
+    let ran = exchange(&one);
+    assert!(ran.stderr.contains("it goes on under a new key ("), "{ran:?}");
+    assert!(!exchange(&one).stderr.contains("new key"), "it is told once");
+    assert_ne!(log_of(&one), log);
+    for world in [&two, &one] {
+        exchange(world);
+    }
+    let devices = objects(&two.carry_in(&two.home(), &["devices", "--json"]), "device");
+    let logs = devices[1]["exchange"].as_array().expect("a list");
+    let new = logs.iter().find(|other| other["log"] == log_of(&one).as_str()).expect("it is known");
+    assert_eq!(new["state"], "approved", "{new}");
+    assert!(new["streams"]["code"]["held"].as_u64() >= Some(1), "{new}");
+    one.carry_in(&one.home(), &["exchange", "verify"]).is(0, "Everything is as it was written.\n", "");
+}

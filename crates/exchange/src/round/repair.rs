@@ -219,7 +219,7 @@ impl Round<'_> {
         self.look(side.store, now)?;
         self.pull(side.store, now)?;
         self.fetch_again(side.store, wanted, now)?;
-        self.fold(side)?;
+        self.fold(side, true)?;
         let store = &mut *side.store;
         // From the ground up: when it was compared, and what of it was answered, counts for nothing.
         store.look_again(&self.options.remote)?;

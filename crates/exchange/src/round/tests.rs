@@ -21,6 +21,7 @@ use crate::strand::outbox::{self, Outgoing};
 use crate::strand::{Batch, Offered, Origin, Strand, StrandError};
 
 mod ahead;
+mod behind;
 mod collected;
 mod converge;
 mod counted;
@@ -197,6 +198,22 @@ impl Strand for Notes {
             Ok::<_, StoreError>(outbox::uncover(tx, origin, after)?)
         })?;
         Ok(())
+    }
+
+    fn say_again(&mut self, origin: &Origin, after: u64) -> Result<(), StrandError> {
+        if self.is_broken {
+            return Err("it cannot be written".into());
+        }
+        let place = (origin.log.to_string(), i64::try_from(after).unwrap());
+        let sql = "SELECT key, payload FROM notes WHERE log = ?1 AND track = 0 AND seq > ?2 ORDER BY seq";
+        let lost: Vec<(Vec<u8>, String)> = {
+            let mut rows = self.db.conn().prepare(sql).unwrap();
+            rows.query_map(place, |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+        };
+        for (key, text) in lost {
+            self.say_as(std::str::from_utf8(&key).unwrap(), &text, false, &[]);
+        }
+        self.retract(origin, after)
     }
 
     fn heard(&mut self, at: Timestamp) {

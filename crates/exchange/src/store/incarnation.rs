@@ -33,6 +33,8 @@ pub enum Reason {
     Place,
     /// Somewhere is a head of the log that this home did not sign.
     ForeignHead,
+    /// A strand knows of records of the log that are not in it: the database was put back, and the strand's file was not.
+    WentBack,
 }
 
 /// What opening a store decided about its log.
@@ -49,10 +51,11 @@ pub enum Decision {
 }
 
 impl Reason {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Place => "place",
             Self::ForeignHead => "foreign head",
+            Self::WentBack => "went back",
         }
     }
 }

@@ -22,7 +22,7 @@ use super::Unread;
 use crate::archive::{Archive, ArchiveError};
 use crate::curation::deletion::{self, Step};
 use crate::curation::edits::{self, Place};
-use crate::curation::{RegisterName, masked, pending};
+use crate::curation::{RegisterName, again, masked, pending};
 use payload::{DELETION, Deletion, EDIT, Edit, VERSION};
 
 mod payload;
@@ -287,6 +287,18 @@ impl Strand for CurationStrand {
                 edits::show(tx, &name)?;
             }
             Ok::<_, StoreError>(outbox::cover(tx, batch.origin, batch.covers)?)
+        })?;
+        Ok(())
+    }
+
+    fn say_again(&mut self, origin: &Origin, after: u64) -> Result<(), StrandError> {
+        let device = &self.device;
+        self.archive.db.write(|tx| {
+            let touched = again::wait(tx, origin.log, after, device)?;
+            for name in edits::to_show(tx, touched)? {
+                edits::show(tx, &name)?;
+            }
+            Ok::<_, StoreError>(outbox::uncover(tx, origin, after)?)
         })?;
         Ok(())
     }

@@ -110,6 +110,7 @@ fn own_segments_that_an_older_database_does_not_know_are_taken_in_again() {
     assert_eq!(back.store.tidy().unwrap(), 0);
     assert_eq!(back.store.held(log, 0).unwrap()[&stream("notes")], Ranges::of(1, 4));
     back.check();
+    assert!(back.store.go_on_from_behind(&mut [&mut back.facts], true, NOW).unwrap().renewed.is_none());
     back.say_all(&["d"]);
     back.publish();
     let mut other = Device::new();

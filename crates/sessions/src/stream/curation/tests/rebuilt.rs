@@ -120,3 +120,38 @@ fn reading_all_sessions_anew_takes_back_nothing_and_says_nothing() {
     assert_eq!(a.publish(3), 0);
     assert_eq!(a.strand.archive.find(id.as_str()).unwrap().name.as_deref(), Some("Mine"));
 }
+
+#[test]
+fn what_the_log_lost_waits_as_it_was_said_and_is_said_in_another() {
+    let (mut a, mut b) = (Device::new("a"), Device::new("b"));
+    let lost = deleting::write(&mut a, "one", "hello");
+    a.rename(1, "kept", 1);
+    a.edit(2, &UserEdit::Star(true), 2);
+    a.publish(3);
+    b.pull(&a);
+    a.rename(1, "lost", 4);
+    a.edit(2, &UserEdit::Star(false), 5);
+    a.edit(3, &UserEdit::Star(true), 6);
+    a.strand.archive.delete(&lost, Duration::from_secs(600), "a", at(7)).unwrap();
+    assert_eq!(a.offer(8).n_records, 4);
+    let (shown, origin) = (a.all_shown(), Origin { log: a.store.log(), track: 0, stream: a.strand.stream.clone() });
+    assert_eq!(outbox::applied(a.strand.archive.db.conn(), &origin).unwrap(), Ranges::of(1, 6));
+    a.rename(1, "later", 9);
+    a.strand.say_again(&origin, 2).unwrap();
+    assert_eq!(outbox::applied(a.strand.archive.db.conn(), &origin).unwrap(), Ranges::of(1, 2));
+    assert_eq!(a.shown(&name(1)).as_deref(), Some("later"));
+    let but_name = |all: Vec<(String, String, String, Option<String>, String)>| {
+        all.into_iter().filter(|one| one.1 != "name").collect::<Vec<_>>()
+    };
+    assert_eq!(but_name(a.all_shown()), but_name(shown), "it is shown as before");
+    // Another log goes on.
+    let spare = Device::new("spare");
+    let old = std::mem::replace(&mut a.store, Device::at(&spare.root.join("new"), "a", "here").store);
+    assert_eq!(a.publish(10), 4, "what was said since stands for what it replaced");
+    b.pull(&a);
+    assert_eq!(b.shown(&name(1)).as_deref(), Some("later"));
+    assert!(b.all_shown().iter().any(|one| one.0 == session(3).to_string() && one.1 == "star" && one.3.is_some()));
+    assert_eq!((a.conflicts(), b.conflicts()), (vec![], vec![]));
+    assert_eq!(a.publish(11), 0);
+    drop(old);
+}
