@@ -5,6 +5,8 @@ use carry_exchange::location::LocationError;
 use carry_exchange::remote::{Class, PlaceKind, RemoteError};
 use carry_exchange::round::RoundError;
 use carry_exchange::store::StoreError;
+use carry_kernel::db::DbError;
+use carry_kernel::db::rusqlite::{self, ErrorCode};
 
 use super::{Failure, Kind};
 
@@ -46,9 +48,31 @@ fn hint_of(class: Class, kind: PlaceKind) -> Option<&'static str> {
     }
 }
 
+/// What to do about a database that cannot be read: looking at it and repairing it need it.
+const BEGIN_ANEW: &str = "Move exchange.db away, with exchange.db-wal and exchange.db-shm if they are there, but keep them, and run \
+                          `carry exchange`: this device goes on in a new log that the old one's key speaks for, and what it had \
+                          said stays. The other devices are approved anew here. See \"exchange.db is damaged\" in docs/exchange.md.";
+
+fn is_damaged(error: &DbError) -> bool {
+    match error {
+        DbError::Foreign { .. } => true,
+        DbError::Sqlite { source, .. } => is_corrupt(source),
+        DbError::Newer { .. } | DbError::Older { .. } | DbError::Disk(_) => false,
+    }
+}
+
+fn is_corrupt(error: &rusqlite::Error) -> bool {
+    // A table or a column that is not there is one whose name was altered.
+    let code = error.sqlite_error_code();
+    matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown))
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let hint = match &error {
+            StoreError::Db(DbError::Newer { .. }) => Some("Install the newer Carry here too."),
+            StoreError::Db(error) if is_damaged(error) => Some(BEGIN_ANEW),
+            StoreError::Sqlite(error) if is_corrupt(error) => Some(BEGIN_ANEW),
             StoreError::Db(_) | StoreError::Sqlite(_) | StoreError::Damaged { .. } | StoreError::Segment(_) => {
                 Some("`carry exchange verify` says what is damaged, and --repair fetches it again.")
             }

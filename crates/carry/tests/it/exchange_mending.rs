@@ -539,3 +539,28 @@ fn a_database_older_than_the_rest_loses_nothing_and_is_told_once() {
     assert!(new["streams"]["code"]["held"].as_u64() >= Some(1), "{new}");
     one.carry_in(&one.home(), &["exchange", "verify"]).is(0, "Everything is as it was written.\n", "");
 }
+
+#[test]
+fn a_damaged_database_is_moved_away_and_its_log_speaks_for_the_next_one() {
+    let folder = shared();
+    let (one, two) = settled(&folder);
+    let (data, log) = (one.root().join("carry/data"), log_of(&one));
+    for name in DATABASE {
+        drop(fs::remove_file(data.join(name)));
+    }
+    carry_testkit::repo::write_file(&data.join("exchange.db"), &[b'x'; 8192]);
+    for command in [&["exchange"][..], &["exchange", "verify"], &["exchange", "verify", "--repair"]] {
+        let ran = one.carry_in(&one.home(), command);
+        assert!(ran.code == 1 && ran.stderr.contains("Hint: Move exchange.db away, "), "{ran:?}");
+    }
+    fs::rename(data.join("exchange.db"), data.join("exchange.db.kept")).expect("it is there");
+    let ran = exchange(&one);
+    assert!(ran.stderr.contains("This home was copied or moved, or put back from a backup: it goes on as "), "{ran:?}");
+    assert_ne!(log_of(&one), log);
+    let ran = exchange(&two);
+    assert!(ran.stderr.contains(" counts without a question, since "), "{ran:?}");
+    let devices = objects(&one.carry_in(&one.home(), &["devices", "--json"]), "device");
+    let logs = devices[0]["exchange"].as_array().expect("a list");
+    let old = logs.iter().find(|other| other["log"] == log.as_str()).expect("it is this device's");
+    assert_eq!(old["state"], "former", "{old}");
+}

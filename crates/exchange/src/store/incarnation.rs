@@ -35,6 +35,8 @@ pub enum Reason {
     ForeignHead,
     /// A strand knows of records of the log that are not in it: the database was put back, and the strand's file was not.
     WentBack,
+    /// The database is gone, and the key is there.
+    Lost,
 }
 
 /// What opening a store decided about its log.
@@ -56,6 +58,7 @@ impl Reason {
             Self::Place => "place",
             Self::ForeignHead => "foreign head",
             Self::WentBack => "went back",
+            Self::Lost => "lost",
         }
     }
 }
@@ -158,18 +161,7 @@ impl Store {
                 "INSERT INTO logs (log, alias, state, vouched_by, since_ms) VALUES (?1, ?2, 'own', ?3, ?4)",
             )?
             .execute((log.to_string(), &aliases, old.to_string(), since))?;
-            tx.prepare_cached(
-                "INSERT INTO rotations (log, at_ms, reason, from_key, from_at, from_signature)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute((
-                log.to_string(),
-                since,
-                reason.as_str(),
-                vouch.key,
-                at_text(&at),
-                vouch.signature,
-            ))?;
+            note_vouch(tx, log, since, reason, &vouch)?;
             if let Some(signed) = &signed {
                 tx.prepare_cached(
                     "INSERT OR IGNORE INTO heads_seen (log, digest, n, track, verdict, bytes, at_ms)
@@ -204,6 +196,22 @@ impl Store {
         let at = at_from(&at).ok_or_else(|| StoreError::damaged("the word of the earlier key", "it cannot be read"))?;
         Ok(Some(Vouch { key, at, signature }))
     }
+}
+
+/// Notes the earlier key's word for a log.
+pub(super) fn note_vouch(
+    tx: &rusqlite::Connection,
+    log: LogId,
+    at_ms: i64,
+    reason: Reason,
+    vouch: &Vouch,
+) -> Result<(), StoreError> {
+    let sql =
+        "INSERT INTO rotations (log, at_ms, reason, from_key, from_at, from_signature) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let at = at_text(&vouch.at);
+    let row = (log.to_string(), at_ms, reason.as_str(), vouch.key, at, vouch.signature);
+    tx.prepare_cached(sql)?.execute(row)?;
+    Ok(())
 }
 
 /// Writes unsigned records of the old log to the new one's tail, and takes them from the old one.

@@ -1,20 +1,24 @@
 //! Opens the store, and makes it once.
 
+use std::collections::BTreeMap;
+
 use carry_kernel::db::rusqlite::OptionalExtension as _;
 use carry_kernel::db::{Db, rusqlite};
+use ed25519_dalek::{Signer as _, SigningKey};
 
 use super::aside;
-use super::incarnation::{self, Decision};
+use super::incarnation::{self, Decision, Reason};
 use super::places::Places;
 use super::schema::SCHEMA;
 use super::verified::Verified;
 use super::{Room, Setup, Store, StoreError};
 use crate::hash::Digest;
+use crate::head::Vouch;
 use crate::name::LogId;
 
 impl Store {
-    /// Opens the store below the home, makes it once, and goes on under a new key when the home was copied. Files that no row
-    /// knows are left for [`Store::tidy`].
+    /// Opens the store below the home, makes it once, and goes on under a new key when the home was copied, or when its database
+    /// was lost and the key was not. Files that no row knows are left for [`Store::tidy`].
     ///
     /// # Errors
     /// [`StoreError`].
@@ -28,8 +32,9 @@ impl Store {
         let (log, kept) = match current(db.conn())? {
             Some(found) => found,
             None => {
-                let (log, _) = incarnation::new_key(&places, &mut *entropy)?;
-                db.write(|tx| begin(tx, log, fingerprint, now.as_millis()))?;
+                let earlier = earlier_logs(&places)?;
+                let (log, key) = incarnation::new_key(&places, &mut *entropy)?;
+                db.write(|tx| begin(tx, (log, &key), fingerprint, &earlier, now.as_millis()))?;
                 current(db.conn())?.ok_or_else(|| StoreError::damaged("the exchange's database", "it has no log"))?
             }
         };
@@ -80,13 +85,37 @@ pub(super) fn current(db: &rusqlite::Connection) -> Result<Option<(LogId, Digest
     Ok(row.optional()?)
 }
 
-/// Writes the first log, unless another process was first.
-fn begin(tx: &rusqlite::Transaction<'_>, log: LogId, fingerprint: Digest, now: i64) -> Result<(), StoreError> {
+/// The logs that this home wrote before its database was lost, the last one first: those of which a key and a folder are there.
+fn earlier_logs(places: &Places) -> Result<Vec<(LogId, SigningKey)>, StoreError> {
+    let mut logs = places.keys()?;
+    logs.retain(|(log, _)| places.log_dir(*log).is_dir());
+    logs.sort_by_key(|(log, since)| std::cmp::Reverse((*since, *log)));
+    // One whose key is damaged is a stranger's to the new log.
+    Ok(logs.into_iter().filter_map(|(log, _)| Some((log, incarnation::load_key(places, log).ok()?))).collect())
+}
+
+/// Writes the first log, unless another process was first. The last one before it, if there is any, speaks for it.
+fn begin(
+    tx: &rusqlite::Transaction<'_>,
+    (log, key): (LogId, &SigningKey),
+    fingerprint: Digest,
+    earlier: &[(LogId, SigningKey)],
+    now: i64,
+) -> Result<(), StoreError> {
     let sql = "INSERT OR IGNORE INTO self (one, log, fingerprint, wall_ms, counter) VALUES (1, ?1, ?2, 0, 0)";
-    if tx.execute(sql, (log.to_string(), fingerprint.as_bytes()))? == 1 {
-        let alias = &log.to_string()[..8];
-        let sql = "INSERT INTO logs (log, alias, state, since_ms) VALUES (?1, ?2, 'own', ?3)";
-        tx.execute(sql, (log.to_string(), alias, now))?;
+    if tx.execute(sql, (log.to_string(), fingerprint.as_bytes()))? == 0 {
+        return Ok(());
+    }
+    let sql = "INSERT INTO logs (log, alias, state, vouched_by, since_ms) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let last = earlier.first().map(|(log, _)| log.to_string());
+    tx.execute(sql, (log.to_string(), &log.to_string()[..8], "own", last, now))?;
+    for (old, _) in earlier {
+        tx.execute(sql, (old.to_string(), &old.to_string()[..16], "former", None::<String>, now))?;
+    }
+    if let Some((_, old)) = earlier.first() {
+        let sign = |message: &[u8]| old.sign(message).to_bytes();
+        let vouch = Vouch::new(old.verifying_key().to_bytes(), BTreeMap::new(), key.verifying_key().as_bytes(), &sign);
+        incarnation::note_vouch(tx, log, now, Reason::Lost, &vouch)?;
     }
     Ok(())
 }

@@ -67,6 +67,19 @@ impl Places {
         self.data.join(format!("exchange-{log}.key"))
     }
 
+    /// The logs of which a key is there, and since when.
+    pub(super) fn keys(&self) -> Result<Vec<(LogId, Timestamp)>, DiskError> {
+        let mut keys = Vec::new();
+        for name in names(&self.data)? {
+            let log = name.strip_prefix("exchange-").and_then(|name| name.strip_suffix(".key"));
+            let Some(log) = log.and_then(|log| log.parse().ok()) else { continue };
+            let path = self.key_file(log);
+            let since = std::fs::metadata(&path).and_then(|data| data.modified());
+            keys.push((log, since.map_err(DiskError::at("read", &path))?.into()));
+        }
+        Ok(keys)
+    }
+
     /// The file that who says something holds locked.
     pub(super) fn saying_file(&self) -> PathBuf {
         self.data.join("exchange.saying")

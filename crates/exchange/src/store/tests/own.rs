@@ -363,6 +363,9 @@ fn a_lost_database_takes_nothing_back_that_was_folded() {
     }
     device.reopen();
     assert_ne!(device.store.log(), old, "a log is never gone on with from nothing");
+    let status = device.store.status().unwrap();
+    assert_eq!(status.own().unwrap().row.vouched_by, Some(old), "its key speaks for the new one");
+    assert_eq!(device.store.state(old).unwrap(), Some(LogState::Former));
     device.deliver();
     assert_eq!(device.facts.shown(), shown);
     device.pull(&author.store);
