@@ -188,7 +188,7 @@ impl Store {
             }
             Ok(())
         })?;
-        // What is left, where somebody writes just now, is removed when the store is opened.
+        // Where somebody writes just now, its files go as those of all rows that went: when the store closes, or aside.
         if let Some(_alone) = self.places.try_alone()? {
             let dir = self.places.log_dir(log);
             match std::fs::remove_dir_all(&dir) {
