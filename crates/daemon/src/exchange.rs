@@ -19,6 +19,7 @@ use carry_exchange::remote::{
 use carry_exchange::round::{Collect, Direction, Options};
 use carry_exchange::store::{Identity, Room, Setup, Statement, Store, StoreError};
 use carry_exchange::strand::{Strand, StrandError};
+use carry_exchange::streams::{Streams, Weight};
 use carry_kernel::disk::{self, DiskError};
 use carry_kernel::secret::SecretError;
 use carry_redact::Redactor;
@@ -178,18 +179,26 @@ pub struct Strands {
 /// How one of them is opened.
 type OpenStrand = fn(&Ground) -> Result<Box<dyn Strand>, StrandError>;
 
-/// Every kind of work that there is, by the name of its stream. This is the one place where they are put together.
-const STRANDS: &[(&str, OpenStrand)] = &[
-    ("curation", |ground| {
+/// Every kind of work that there is, by the name of its stream and what that weighs. This is the one place where they are put
+/// together.
+const STRANDS: &[(&str, Weight, OpenStrand)] = &[
+    ("curation", Weight::Small, |ground| {
         let device = ground.ctx.device.id();
         Ok(Box::new(CurationStrand::open(&ground.ctx.home, device.as_str(), ground.redactor()?)?))
     }),
-    ("sessions", |ground| {
+    ("sessions", Weight::Usual, |ground| {
         let device = ground.ctx.device.id();
         Ok(Box::new(ContentStrand::open(&ground.ctx.home, device.as_str(), ground.redactor()?, Limits::default())?))
     }),
-    (CODE, |ground| Ok(Box::new(CodeStrand::open(ground.ctx.clone())?))),
+    (CODE, Weight::Large, |ground| Ok(Box::new(CodeStrand::open(ground.ctx.clone())?))),
 ];
+
+/// All streams that this version knows.
+fn streams() -> Streams {
+    let all =
+        STRANDS.iter().map(|(name, weight, _)| (name.parse().expect("a name of the form that streams have"), *weight));
+    all.collect()
+}
 
 impl Ground {
     /// This device's store, made when missing.
@@ -212,13 +221,14 @@ impl Ground {
         let (key, label) = (device.public_key(), device.label().to_owned());
         store.introduce(Identity { key, label, sign: Box::new(move |message| device.sign(message)) });
         store.set_room(Room { log_bytes: self.settings.quota, free: self.settings.free });
+        store.set_streams(streams());
         Ok(store)
     }
 
     /// The strands. `with_code` says whether uncommitted code is among them.
     pub fn strands(&self, with_code: bool) -> Strands {
         let mut strands = Strands::default();
-        for (name, open) in STRANDS.iter().filter(|(name, _)| with_code || *name != CODE) {
+        for (name, _, open) in STRANDS.iter().filter(|(name, ..)| with_code || *name != CODE) {
             match open(self) {
                 Ok(strand) => strands.open.push(strand),
                 Err(error) => strands.failed.push((name, error)),

@@ -62,6 +62,7 @@ mod packed;
 pub mod plan;
 pub mod ranges;
 pub mod register;
+pub mod streams;
 mod wait;
 
 pub mod location;

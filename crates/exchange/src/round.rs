@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use carry_kernel::clock::{Clock, Timestamp};
 
 use crate::name::{Folder, LogId, ObjectName, StreamName};
-use crate::plan::{Budget, is_known};
+use crate::plan::Budget;
 use crate::remote::{Class, Deadline, Remote, RemoteError};
 use crate::store::{Compacted, LogState, Statement, Store, StoreError, Way, describe};
 use crate::strand::Strand;
+use crate::streams::Streams;
 
 mod collect;
 mod fetch;
@@ -159,6 +160,7 @@ struct Round<'r> {
     tell: &'r mut dyn FnMut(Step),
     /// The streams of this side's strands.
     streams: BTreeSet<StreamName>,
+    known: Streams,
     /// The heads that are there.
     heads: Shelf,
     /// The folders of logs that were looked at.
@@ -193,6 +195,7 @@ impl<'r> Round<'r> {
             deadline,
             tell,
             streams: BTreeSet::new(),
+            known: Streams::default(),
             heads,
             logs,
             n_failures: 0,
@@ -209,6 +212,7 @@ impl<'r> Round<'r> {
 impl Round<'_> {
     /// Knows from now on which streams are folded here.
     fn for_strands(mut self, side: &Side<'_>) -> Self {
+        self.known = side.store.streams().clone();
         self.streams = side.strands.iter().map(|strand| strand.stream().clone()).collect();
         self
     }
@@ -266,7 +270,7 @@ impl Round<'_> {
         let has_more = say::offer(side.store, &mut side.strands, now, &mut said, &mut failed);
         drop(saying);
         self.took(said);
-        for at in say::order(&side.strands) {
+        for at in say::order(&side.strands, &self.known) {
             let strand = &mut side.strands[at];
             let stream = strand.stream().clone();
             (self.tell)(Step::Folding(stream.clone()));
@@ -359,7 +363,7 @@ impl Round<'_> {
 
     /// Whether a later version added this stream.
     fn is_strange(&self, stream: &StreamName) -> bool {
-        !is_known(stream) && !self.streams.contains(stream)
+        !self.known.knows(stream) && !self.streams.contains(stream)
     }
 
     fn has_shelf(&self, object: &ObjectName) -> bool {

@@ -28,6 +28,7 @@ use crate::name::{LogId, NameError, ObjectName};
 use crate::record::AttachmentId;
 use crate::segment::{SegmentError, WriteError};
 use crate::strand::StrandError;
+use crate::streams::Streams;
 
 mod accept;
 mod again;
@@ -148,6 +149,7 @@ pub struct Store {
     entropy: Box<dyn Entropy + Send>,
     opened: Decision,
     room: Room,
+    streams: Streams,
     verified: verified::Verified,
     /// The time that was handed in last.
     now: Timestamp,

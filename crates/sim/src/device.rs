@@ -11,6 +11,7 @@ use carry_exchange::name::{LogId, StreamName};
 use carry_exchange::remote::Deadline;
 use carry_exchange::round::{self, Options, Report, RoundError, Side};
 use carry_exchange::store::{Free, Room, Setup, Statement, Store, StoreError};
+use carry_exchange::streams::Weight;
 use carry_kernel::clock::Clock as _;
 use carry_kernel::home::Home;
 
@@ -159,6 +160,8 @@ impl Device {
         // How full this machine's disk is must make no difference.
         let room = Room { free: Free::Bytes(0), ..Room::default() };
         store.set_room(Room { log_bytes: self.log_bytes_max.unwrap_or(room.log_bytes), ..room });
+        store
+            .set_streams([(registers_stream(), Weight::Small), (things_stream(), Weight::Usual)].into_iter().collect());
         let registers = Registers::open(&self.root, registers_stream())?;
         let things = Things::open(&self.root, things_stream(), self.is_later)?;
         self.running = Some(Running { store, registers, things });

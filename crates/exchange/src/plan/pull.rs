@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::blocks::{Part, REQUEST_BYTES, plan_blocks};
-use super::rank;
 use crate::hash::Digest;
 use crate::head::{Head, Segments};
 use crate::limits::ROUND_BYTES;
@@ -11,6 +10,7 @@ use crate::name::{LogId, StreamName};
 use crate::ranges::Ranges;
 use crate::record::AttachmentId;
 use crate::segment::{SegmentHeader, SegmentRef};
+use crate::streams::Streams;
 
 /// What the newest verified head of one log names, as [`segments`](crate::head::segments) gives it.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +32,8 @@ pub struct Known {
     pub wanted: BTreeMap<LogId, BTreeSet<AttachmentId>>,
     /// Segments that this remote could not give in this round.
     pub failed: BTreeSet<Digest>,
+    /// The streams that this version knows.
+    pub streams: Streams,
 }
 
 /// How much one round may move, and what the remote can do.
@@ -92,11 +94,11 @@ pub struct PullPlan {
 /// A segment of which something is missing, before it is decided whether its turn comes.
 struct Need {
     /// The stream's place, how many segments of the stream are newer, then who.
-    order: (usize, usize, LogId),
+    order: (u8, usize, LogId),
     fetch: Fetch,
 }
 
-/// Compares what is held with what heads name. Streams come in the order of their importance, and in each the newest
+/// Compares what is held with what heads name. What is small comes before what is large, and in each the newest
 /// segments of every log before older ones of any, so that recent work is there first and no log waits for another's past.
 ///
 /// Of a segment of which nothing is held everything is fetched. Of one held in part, as after the author merged small ones,
@@ -126,7 +128,7 @@ pub fn plan_pull(sources: &[Source<'_>], known: &Known, budget: &Budget) -> Pull
                     continue;
                 };
                 let fetch = Fetch { log, stream: stream.clone(), reference: *reference, how, bytes };
-                needs.push(Need { order: (rank(stream), age, log), fetch });
+                needs.push(Need { order: (known.streams.rank(stream), age, log), fetch });
             }
         }
     }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::rank;
 use crate::head::{Head, Relay, Segments, SignedHead};
 use crate::limits::LARGE_OBJECT_BYTES;
 use crate::name::{Form, ObjectName};
+use crate::streams::Streams;
 
 /// Who puts, and where to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub struct Closure {
 
 impl Closure {
     /// What `signed` names, of the streams that may be put. `segments` is what [`segments`](crate::head::segments) gives.
-    pub fn of(signed: &SignedHead, segments: &Segments, whose: Whose) -> Self {
+    pub fn of(signed: &SignedHead, segments: &Segments, whose: Whose, streams: &Streams) -> Self {
         let head: &Head = signed.head();
         let log = head.log();
         let list = head.list.map(|list| Object { name: ObjectName::list(log, list.digest), bytes: list.bytes });
@@ -62,13 +62,13 @@ impl Closure {
             }
             for (age, segment) in segments.iter().rev().enumerate() {
                 let object = Object { name: segment.name(log, stream), bytes: segment.bytes };
-                parts.push(((rank(stream), age), object));
+                parts.push(((streams.rank(stream), age), object));
             }
         }
         // How far another log may be passed on, this head does not say.
         for served in head.serves.iter().filter(|_| whose != Whose::RelayPlain) {
             let object = Object { name: served.reference.name(log, &served.stream), bytes: served.reference.bytes };
-            parts.push(((rank(&served.stream), usize::MAX), object));
+            parts.push(((streams.rank(&served.stream), usize::MAX), object));
         }
         parts.sort();
         let objects = list.into_iter().chain(parts.into_iter().map(|(_, object)| object)).collect();

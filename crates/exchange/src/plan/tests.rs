@@ -10,6 +10,7 @@ use crate::limits::LARGE_OBJECT_BYTES;
 use crate::name::Form;
 use crate::ranges::Ranges;
 use crate::segment::{Expected, SegmentHeader, SegmentRef, SegmentWriter};
+use crate::streams::{Streams, Weight};
 
 const MB: u64 = 1 << 20;
 
@@ -31,8 +32,23 @@ fn head(seed: u8, streams: &[(&str, &[SegmentRef])]) -> (Head, Segments) {
     (head, segments)
 }
 
+/// Some streams, of each weight.
+fn streams() -> Streams {
+    let of = |names: &[&str], weight| names.iter().map(move |name| (stream(name), weight)).collect::<Vec<_>>();
+    let all = [
+        of(&["curation", "control"], Weight::Small),
+        of(&["memory", "sessions"], Weight::Usual),
+        of(&["code"], Weight::Large),
+    ];
+    all.concat().into_iter().collect()
+}
+
+fn nothing() -> Known {
+    Known { streams: streams(), ..Known::default() }
+}
+
 fn held(ranges: &[(u8, &str, u64, u64)]) -> Known {
-    let mut known = Known::default();
+    let mut known = nothing();
     for (seed, name, first, last) in ranges {
         known.held.entry((log(*seed), stream(name))).or_default().insert(*first, *last);
     }
@@ -74,7 +90,7 @@ fn what_is_held_is_not_fetched() {
         &Budget::default(),
         "1/sessions 21-30, 1/sessions 11-20, 1/sessions 1-10",
     );
-    check(&[], &Known::default(), &Budget::default(), "");
+    check(&[], &nothing(), &Budget::default(), "");
 }
 
 #[test]
@@ -84,19 +100,19 @@ fn what_matters_comes_first_and_the_newest_of_each_log() {
     let two = head(2, &[("sessions", &tail), ("control", &tail[..1])]);
     let (a, b) = if log(1) < log(2) { ("1", "2") } else { ("2", "1") };
     let expected = format!(
-        "2/control 1-10, 1/curation 1-10, {a}/sessions 11-20, {b}/sessions 11-20, {a}/sessions 1-10, {b}/sessions 1-10, 1/code 11-20, 1/code 1-10, 1/zebra 1-10"
+        "1/curation 1-10, 2/control 1-10, {a}/sessions 11-20, {b}/sessions 11-20, {a}/sessions 1-10, {b}/sessions 1-10, 1/code 11-20, 1/code 1-10, 1/zebra 1-10"
     );
-    check(&[&one, &two], &Known::default(), &Budget::default(), &expected);
+    check(&[&one, &two], &nothing(), &Budget::default(), &expected);
 }
 
 #[test]
 fn a_round_is_bounded_and_a_large_segment_still_comes() {
     let one = head(1, &[("sessions", &[reference(1, 10, MB), reference(11, 20, 300 * MB), reference(21, 30, MB)])]);
-    check(&[&one], &Known::default(), &Budget::default(), "1/sessions 21-30, 2 left");
+    check(&[&one], &nothing(), &Budget::default(), "1/sessions 21-30, 2 left");
     let known = held(&[(1, "sessions", 21, 30)]);
     check(&[&one], &known, &Budget::default(), "1/sessions 11-20, 1 left");
     let few = Budget { objects: 1, ..Budget::default() };
-    check(&[&one], &Known::default(), &few, "1/sessions 21-30, 2 left");
+    check(&[&one], &nothing(), &few, "1/sessions 21-30, 2 left");
 }
 
 #[test]
@@ -132,7 +148,7 @@ fn a_merged_segment_is_not_fetched_by_those_who_have_its_records() {
     let one = head(1, &[("sessions", &[reference])]);
     let ranges = Budget { has_ranges: true, ..Budget::default() };
     check(&[&one], &held(&[(1, "sessions", 1, 40)]), &ranges, "");
-    check(&[&one], &Known::default(), &ranges, "1/sessions 1-40");
+    check(&[&one], &nothing(), &ranges, "1/sessions 1-40");
     let mut known = held(&[(1, "sessions", 1, 30), (1, "sessions", 34, 35), (1, "sessions", 37, 40)]);
     check(&[&one], &known, &ranges, "1/sessions 1-40 header");
     check(&[&one], &known, &Budget::default(), "1/sessions 1-40");
@@ -200,7 +216,8 @@ fn describe_push(plan: &PushPlan) -> String {
 #[test]
 fn all_a_head_rests_on_goes_before_it_and_large_objects_after() {
     let (head, segments) = signed();
-    let pushed = |whose| describe_push(&plan_push(&Closure::of(&head, &segments, whose), &Shown::new(), 0, whose));
+    let pushed =
+        |whose| describe_push(&plan_push(&Closure::of(&head, &segments, whose, &streams()), &Shown::new(), 0, whose));
     let expected = "list, control 1, memory 1, sessions 21, sessions 1, code 1 | head 1 | sessions 11";
     assert_eq!(pushed(Whose::Author), expected);
     assert_eq!(pushed(Whose::RelaySealed), "list, memory 1, sessions 21, sessions 1, code 1 | head 1 | sessions 11");
@@ -210,7 +227,7 @@ fn all_a_head_rests_on_goes_before_it_and_large_objects_after() {
 #[test]
 fn only_what_is_missing_or_damaged_is_put() {
     let (head, segments) = signed();
-    let closure = Closure::of(&head, &segments, Whose::Author);
+    let closure = Closure::of(&head, &segments, Whose::Author, &streams());
     let all = closure.objects.iter().chain([&closure.head]);
     let copy = |form, bytes, is_damaged| Copy { form, bytes, is_damaged };
     let mut shown: Shown = all.map(|o| (o.name.clone(), vec![copy(Form::Itself, o.bytes, false)])).collect();
@@ -236,7 +253,7 @@ fn only_what_is_missing_or_damaged_is_put() {
 fn a_relay_puts_nothing_where_a_newer_head_is() {
     let (head, segments) = signed();
     for (whose, expected) in [(Whose::RelayPlain, true), (Whose::RelaySealed, true), (Whose::Author, false)] {
-        let closure = Closure::of(&head, &segments, whose);
+        let closure = Closure::of(&head, &segments, whose, &streams());
         assert_eq!(plan_push(&closure, &Shown::new(), 2, whose) == PushPlan::default(), expected);
         assert_ne!(
             plan_push(&closure, &Shown::new(), 1, whose),

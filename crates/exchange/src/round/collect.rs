@@ -210,7 +210,7 @@ impl Round<'_> {
         let _at_once = store.snapshot()?;
         let mut all: BTreeMap<LogId, (Named, Vec<Object>)> = BTreeMap::new();
         if let Some((head, segments)) = store.signed_segments()? {
-            let closure = Closure::of(&head, &segments, Whose::Author);
+            let closure = Closure::of(&head, &segments, Whose::Author, &self.known);
             if self.heads.has(&closure.head.name, closure.head.bytes) {
                 let grace = Duration::from_secs(head.head().grace_s);
                 add(&mut all, head.head().log(), closure.clone(), grace, self.closure(closure, Whose::Author));
@@ -222,14 +222,14 @@ impl Round<'_> {
                 absent.insert(followed.log);
                 continue;
             };
-            let closure = Closure::of(&followed.head, segments, Whose::Author);
+            let closure = Closure::of(&followed.head, segments, Whose::Author, &self.known);
             if !self.heads.has(&closure.head.name, closure.head.bytes) {
                 absent.insert(followed.log);
                 continue;
             }
             let grace = ours.max(Duration::from_secs(followed.head.head().grace_s));
             let grace = if whose == Whose::Author { grace } else { grace.saturating_mul(CARRIED_TIMES) };
-            let mut needed = self.closure(Closure::of(&followed.head, segments, whose), whose);
+            let mut needed = self.closure(Closure::of(&followed.head, segments, whose, &self.known), whose);
             // What of a later version never came here may never come there. Of all else it makes no difference what is held.
             let mut later = needed.clone();
             later.objects.retain(|object| !self.holds_up(&object.name));

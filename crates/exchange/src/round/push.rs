@@ -22,7 +22,7 @@ impl Round<'_> {
         let at_once = store.snapshot()?;
         let Some((signed, segments)) = store.signed_segments()? else { return Ok(()) };
         let (log, n) = (signed.head().log(), signed.head().n);
-        let closure = self.closure(Closure::of(&signed, &segments, Whose::Author), Whose::Author);
+        let closure = self.closure(Closure::of(&signed, &segments, Whose::Author, &self.known), Whose::Author);
         let remote = self.options.remote.clone();
         // Of what came back here the folder says whether it is there: that it was put once says nothing of it.
         let is_due = self.is_compare_due(store, log, now)? || store.may_have_come_back(&remote, log)?;

@@ -85,7 +85,7 @@ impl Round<'_> {
             segments.retain(|stream, _| self.takes_of_others(stream));
             let held = store.held(log, track)?;
             let held = held.into_iter().map(|(stream, held)| ((log, stream), held)).collect();
-            let known = Known { held, ..Known::default() };
+            let known = Known { held, streams: self.known.clone(), ..Known::default() };
             let source = Source { head: head.head(), segments: &segments };
             let plan = plan_pull(&[source], &known, &self.options.budget);
             pulled.n_objects += plan.fetches.len();
@@ -119,12 +119,12 @@ impl Round<'_> {
 
     fn rehearse_push(&mut self, store: &Store) -> Result<(), RoundError> {
         if let Some((signed, segments)) = store.signed_segments()? {
-            let closure = self.closure(Closure::of(&signed, &segments, Whose::Author), Whose::Author);
+            let closure = self.closure(Closure::of(&signed, &segments, Whose::Author, &self.known), Whose::Author);
             self.rehearse_closure(store, &closure, Whose::Author)?;
         }
         for followed in store.followed()? {
             let (Some(whose), Some(segments)) = (self.whose(followed.state), &followed.segments) else { continue };
-            let closure = self.closure(Closure::of(&followed.head, segments, whose), whose);
+            let closure = self.closure(Closure::of(&followed.head, segments, whose, &self.known), whose);
             let is_there = self.heads.has(&closure.head.name, closure.head.bytes);
             if !is_there && !self.lacks(store, &closure)?.iter().any(|object| self.holds_up(&object.name)) {
                 self.rehearse_closure(store, &closure, whose)?;

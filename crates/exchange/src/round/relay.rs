@@ -104,7 +104,7 @@ impl Round<'_> {
         if head.head().n <= newest_there {
             return Ok(());
         }
-        let lacks = self.lacks(store, &self.closure(Closure::of(head, segments, whose), whose))?;
+        let lacks = self.lacks(store, &self.closure(Closure::of(head, segments, whose, &self.known), whose))?;
         let is_held = !lacks.iter().any(|object| self.holds_up(&object.name));
         if !is_held && store.is_carried(&remote, log)? && !is_due {
             // It was looked at before, and the files that are lacking have not come since.
@@ -151,7 +151,7 @@ impl Round<'_> {
         now: Timestamp,
     ) -> Result<bool, RoundError> {
         let log = head.head().log();
-        let closure = self.closure(Closure::of(head, segments, whose), whose);
+        let closure = self.closure(Closure::of(head, segments, whose, &self.known), whose);
         let shown = self.shown(store, log, &closure)?;
         let mut plan = plan_push(&closure, &shown, 0, whose);
         let puts = plan.before.iter().chain(&plan.after);
@@ -181,7 +181,7 @@ impl Round<'_> {
         whose: Whose,
         now: Timestamp,
     ) -> Result<(), RoundError> {
-        let closure = self.closure(Closure::of(head, segments, whose), whose);
+        let closure = self.closure(Closure::of(head, segments, whose, &self.known), whose);
         let shown = self.shown(store, head.head().log(), &closure)?;
         let mut plan = plan_push(&closure, &shown, 0, whose);
         // One that is there and damaged is its author's to put again, unless it was read just now.
@@ -258,11 +258,13 @@ impl Round<'_> {
         let mut closures = Vec::new();
         if name.log() == store.log() {
             let own = store.signed_segments()?;
-            closures.extend(own.map(|(head, segments)| (Closure::of(&head, &segments, Whose::Author), Whose::Author)));
+            closures.extend(
+                own.map(|(head, segments)| (Closure::of(&head, &segments, Whose::Author, &self.known), Whose::Author)),
+            );
         }
         for followed in all.iter().filter(|followed| followed.log == name.log()) {
             if let (Some(whose), Some(segments)) = (self.whose(followed.state), &followed.segments) {
-                closures.push((Closure::of(&followed.head, segments, whose), whose));
+                closures.push((Closure::of(&followed.head, segments, whose, &self.known), whose));
             }
         }
         let closures = closures.into_iter().map(|(closure, whose)| (self.closure(closure, whose), whose));

@@ -268,7 +268,7 @@ impl Round<'_> {
     fn named(&self, store: &Store) -> Result<Vec<Named>, RoundError> {
         let mut all = Vec::new();
         let mut add = |head: &SignedHead, segments: &Segments, whose: Whose, is_own: bool| {
-            let closure = self.closure(Closure::of(head, segments, whose), whose);
+            let closure = self.closure(Closure::of(head, segments, whose, &self.known), whose);
             let is_there = is_own || self.heads.has(&closure.head.name, closure.head.bytes);
             let states = head.head().streams.iter();
             let for_all = states.filter(|(_, state)| state.relay == Relay::Any).map(|(stream, _)| stream.clone());

@@ -7,16 +7,16 @@ use carry_kernel::clock::Timestamp;
 use super::wants::wants;
 use super::{Problem, Said, Side};
 use crate::name::StreamName;
-use crate::plan::rank;
 use crate::store::{Compacted, Statement, Store, StoreError, describe};
 use crate::strand::Strand;
+use crate::streams::Streams;
 
 /// Payloads and attachments of one head, after which another begins: what is said so far can be fetched meanwhile.
 const HEAD_BYTES: u64 = 64 * 1024 * 1024;
 /// How often segments are made at most when another process makes them at the same time.
 const TRIES: u32 = 8;
 
-/// Lets each strand hand over what it has, what rules first. Says whether any has more. Whoever calls holds [`Store::saying`].
+/// Lets each strand hand over what it has, what is small first. Says whether any has more. Whoever calls holds [`Store::saying`].
 pub(super) fn offer(
     store: &mut Store,
     strands: &mut [&mut (dyn Strand + '_)],
@@ -25,7 +25,7 @@ pub(super) fn offer(
     failed: &mut BTreeSet<StreamName>,
 ) -> bool {
     let mut has_more = false;
-    for at in order(strands) {
+    for at in order(strands, store.streams()) {
         let strand = &mut strands[at];
         let stream = strand.stream().clone();
         if failed.contains(&stream) {
@@ -48,9 +48,9 @@ pub(super) fn offer(
 }
 
 /// The strands' places in the order in which they are asked and folded.
-pub(super) fn order(strands: &[&mut (dyn Strand + '_)]) -> Vec<usize> {
+pub(super) fn order(strands: &[&mut (dyn Strand + '_)], known: &Streams) -> Vec<usize> {
     let mut order: Vec<usize> = (0..strands.len()).collect();
-    order.sort_by_key(|at| (rank(strands[*at].stream()), strands[*at].stream().clone()));
+    order.sort_by_key(|at| (known.rank(strands[*at].stream()), strands[*at].stream().clone()));
     order
 }
 

@@ -19,6 +19,7 @@ use crate::remote::MemoryRemote;
 use crate::store::{Limit, Rejection, Setup, Statement};
 use crate::strand::outbox::{self, Outgoing};
 use crate::strand::{Batch, Offered, Origin, Strand, StrandError};
+use crate::streams::{Streams, Weight};
 
 mod ahead;
 mod behind;
@@ -285,6 +286,20 @@ fn setup(root: &Path, place: &str, now: Timestamp) -> Setup {
     }
 }
 
+/// The streams of these tests; some write others.
+fn streams() -> Streams {
+    [("curation", Weight::Small), ("notes", Weight::Usual)]
+        .map(|(name, weight)| (stream(name), weight))
+        .into_iter()
+        .collect()
+}
+
+fn open(root: &Path, place: &str, now: Timestamp) -> Store {
+    let mut store = Store::open(setup(root, place, now)).unwrap();
+    store.set_streams(streams());
+    store
+}
+
 fn options() -> Options {
     let relay = ["notes", "curation"].map(|name| (stream(name), Relay::Any));
     Options {
@@ -309,7 +324,7 @@ impl Device {
     fn at(root: &Path, place: &str) -> Self {
         Self {
             root: root.to_owned(),
-            store: Store::open(setup(root, place, NOW)).unwrap(),
+            store: open(root, place, NOW),
             notes: Notes::open(root, "notes"),
             curation: Notes::open(root, "curation"),
             clock: ManualClock::new(NOW),
@@ -321,7 +336,7 @@ impl Device {
     /// Closes and opens everything again, as after a crash.
     fn reopen(&mut self) {
         let now = carry_kernel::clock::Clock::now(&self.clock);
-        self.store = Store::open(setup(&self.root, "here", now)).unwrap();
+        self.store = open(&self.root, "here", now);
         self.notes = Notes::open(&self.root, "notes");
         self.curation = Notes::open(&self.root, "curation");
     }

@@ -15,6 +15,7 @@ use super::{Room, Setup, Store, StoreError};
 use crate::hash::Digest;
 use crate::head::Vouch;
 use crate::name::LogId;
+use crate::streams::Streams;
 
 impl Store {
     /// Opens the store below the home, makes it once, and goes on under a new key when the home was copied, or when its database
@@ -39,10 +40,23 @@ impl Store {
             }
         };
         let key = incarnation::load_key(&places, log)?;
-        let (opened, room) = (Decision::GoOn, Room::default());
+        let (opened, room, streams) = (Decision::GoOn, Room::default(), Streams::default());
         let verified = Verified::default();
-        let mut store =
-            Self { db, places, device, identity: None, log, key, entropy, opened, room, verified, now, is_tidy: false };
+        let mut store = Self {
+            db,
+            places,
+            device,
+            identity: None,
+            log,
+            key,
+            entropy,
+            opened,
+            room,
+            streams,
+            verified,
+            now,
+            is_tidy: false,
+        };
         let sql = "SELECT EXISTS (SELECT 1 FROM heads_signed WHERE log = ?1)";
         let is_published = store.db.conn().query_row(sql, [log.to_string()], |row| row.get(0))?;
         let renewals = incarnation::renewals(store.db.conn())?;

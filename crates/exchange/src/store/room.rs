@@ -1,7 +1,7 @@
 //! How much is taken in: of one log, of those that nobody approved, and when the disk is nearly full.
 //!
 //! A limit that is reached stands in the way of what it is about and of nothing else: own records, heads, other logs and, on
-//! a disk that is nearly full, curation go on.
+//! a disk that is nearly full, [small](crate::streams::Weight::Small) streams go on.
 
 use carry_kernel::db::rusqlite::Connection;
 use carry_kernel::home::Home;
@@ -11,6 +11,7 @@ use super::rows::{int, number};
 use super::{LogState, Store, StoreError};
 use crate::limits::SEGMENT_BYTES_MAX;
 use crate::name::{LogId, StreamName};
+use crate::streams::Streams;
 
 /// Bytes of segments, heads and lists that are kept of one log that nobody approved.
 pub const UNAPPROVED_LOG_BYTES: u64 = 64 * 1024 * 1024;
@@ -20,9 +21,6 @@ pub const UNAPPROVED_BYTES: u64 = 256 * 1024 * 1024;
 /// What a segment of a log that nobody approved counts as at least when it is unpacked: a row is kept of each.
 const UNPACKED_BYTES_MIN: u64 = 4096;
 
-/// The stream that is taken in as long as there is any room: little, and what people decided.
-const SMALL_STREAM: &str = "curation";
-
 const SEGMENT: &str = "a segment has at most 1 GiB";
 const UNAPPROVED_LOG: &str = "a log that is not approved may bring 64 MiB";
 const UNAPPROVED: &str = "logs that are not approved may bring 256 MiB together";
@@ -30,14 +28,14 @@ const UNPACKED: &str = "what a log that is not approved brings may unpack to 64 
 /// Known only once a segment was read: it is not read in each round.
 pub(crate) const UNPACKED_ALL: &str = "what logs that are not approved bring may unpack to 256 MiB together";
 const LOG: &str = "the log has brought as much as one log may, 50 GiB unless set otherwise";
-const DISK: &str = "the disk is nearly full, and only heads and curation are taken in until there is room";
+const DISK: &str = "the disk is nearly full, and only what is small is taken in until there is room";
 
 /// How much a store takes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
     /// Bytes of segments of one log of others.
     pub log_bytes: u64,
-    /// How much of the disk stays free of what others bring, curation left out.
+    /// How much of the disk stays free of what others bring, small streams left out.
     pub free: Free,
 }
 
@@ -66,7 +64,7 @@ pub struct DiskRoom {
 }
 
 impl DiskRoom {
-    /// Whether so little is free that only heads and curation are taken in.
+    /// Whether so little is free that only heads and small streams are taken in.
     pub fn is_low(self) -> bool {
         self.free < self.needed
     }
@@ -156,7 +154,17 @@ impl Store {
         self.room = room;
     }
 
-    /// Whether so little of the disk is free that only heads and curation are taken in. A disk that does not say is not low.
+    /// These are the streams that this version knows.
+    pub fn set_streams(&mut self, streams: Streams) {
+        self.streams = streams;
+    }
+
+    /// The streams that this version knows; none before [`Store::set_streams`].
+    pub fn streams(&self) -> &Streams {
+        &self.streams
+    }
+
+    /// Whether so little of the disk is free that only heads and small streams are taken in. A disk that does not say is not low.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -193,7 +201,7 @@ impl Store {
         if matches!(state, Some(LogState::Own | LogState::Former)) {
             return Ok(());
         }
-        if stream.as_str() != SMALL_STREAM && self.is_disk_low()? {
+        if !self.streams.is_small(stream) && self.is_disk_low()? {
             return Err(StoreError::Full(DISK));
         }
         if self.log_bytes(log)?.saturating_add(bytes) > self.room.log_bytes {
@@ -273,7 +281,7 @@ impl Store {
         if matches!(state, Some(LogState::Own | LogState::Former)) {
             return Ok(u64::MAX);
         }
-        if stream.as_str() != SMALL_STREAM && self.is_disk_low()? {
+        if !self.streams.is_small(stream) && self.is_disk_low()? {
             return Ok(0);
         }
         let left = self.room.log_bytes.saturating_sub(self.log_bytes(log)?);

@@ -213,6 +213,12 @@ pub(super) fn setup(root: &Path, place: &str) -> Setup {
     }
 }
 
+fn open(root: &Path, place: &str) -> Store {
+    let mut store = Store::open(setup(root, place)).unwrap();
+    store.set_streams([(stream("curation"), crate::streams::Weight::Small)].into_iter().collect());
+    store
+}
+
 impl Device {
     pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -225,13 +231,12 @@ impl Device {
     }
 
     pub(super) fn at_place(root: &Path, place: &str) -> Self {
-        let store = Store::open(setup(root, place)).unwrap();
-        Self { root: root.to_owned(), store, facts: Facts::open(root), _dir: None }
+        Self { root: root.to_owned(), store: open(root, place), facts: Facts::open(root), _dir: None }
     }
 
     /// Closes and opens everything again.
     pub(super) fn reopen(&mut self) {
-        self.store = Store::open(setup(&self.root, "here")).unwrap();
+        self.store = open(&self.root, "here");
         self.facts.db = Facts::open(&self.root).db;
     }
 

@@ -8,6 +8,7 @@ use carry_exchange::list::List;
 use carry_exchange::name::{Entry, Folder, LogId, ObjectName};
 use carry_exchange::plan::{Closure, Whose};
 use carry_exchange::round::Collect;
+use carry_exchange::streams::Streams;
 
 use crate::place::{Place, Removed, State, Stored, Tree};
 use crate::reached::Event;
@@ -92,7 +93,7 @@ pub fn book_unnamed(world: &mut World, place: usize, tree: usize, device: usize)
     for log in logs {
         let mut named = newest_there(files, log, &mut world.heads_read);
         if let Some((head, segments)) = signed.as_ref().filter(|(head, _)| head.head().log() == log) {
-            let signed = names(&Closure::of(head, segments, Whose::Author));
+            let signed = names(&Closure::of(head, segments, Whose::Author, &Streams::default()));
             named.retain(|name| signed.contains(name));
         }
         for folder in [heads_of(log), format!("{}/", Folder::Log(log))] {
@@ -137,7 +138,7 @@ fn is_not_needed(world: &mut World, place: &Place, removed: &Removed) -> Judged 
             // What was never put there is not missed there.
             && tree.files.contains_key(&head.name().path())
         {
-            needed.extend(names(&Closure::of(&head, &segments, Whose::Author)));
+            needed.extend(names(&Closure::of(&head, &segments, Whose::Author, &Streams::default())));
         }
     }
     if needed.contains(&name) {
@@ -187,7 +188,7 @@ fn newest_there(tree: &Tree, log: LogId, read: &mut HeadsRead) -> BTreeSet<Objec
         List::read(&stored.bytes, log, &list).ok()
     });
     match segments(head.head(), list.as_ref()) {
-        Ok(segments) => names(&Closure::of(&head, &segments, Whose::Author)),
+        Ok(segments) => names(&Closure::of(&head, &segments, Whose::Author, &Streams::default())),
         // Its list is not here: at least the head itself stays.
         Err(_) => BTreeSet::from([head.name()]),
     }

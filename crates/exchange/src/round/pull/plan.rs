@@ -103,7 +103,7 @@ impl Round<'_> {
         progress: &Progress,
         budget: &Budget,
     ) -> Result<PullPlan, RoundError> {
-        let mut known = Known { failed: progress.failed.clone(), ..Known::default() };
+        let mut known = Known { failed: progress.failed.clone(), streams: self.known.clone(), ..Known::default() };
         let mut segments = Vec::new();
         for followed in group {
             let Some(all) = &followed.segments else { continue };

@@ -142,7 +142,7 @@ fn what_follows_a_head_that_is_held_back_is_not_taken_to_be_good() {
         .unwrap();
     }
     let (signed, segments) = device.store.signed_segments().unwrap().unwrap();
-    let (log, closure) = (signed.head().log(), Closure::of(&signed, &segments, Whose::Author));
+    let (log, closure) = (signed.head().log(), Closure::of(&signed, &segments, Whose::Author, &streams()));
     let put = |object: &Object| Put { object: object.clone(), replica: None };
     let [first, second] = &closure.objects[..] else { panic!("two segments: {closure:?}") };
     // As though the first were large, and noted as lost.
