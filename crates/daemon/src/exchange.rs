@@ -25,7 +25,7 @@ use carry_kernel::secret::SecretError;
 use carry_redact::Redactor;
 use carry_sessions::mask::{self, MaskError};
 use carry_sessions::stream::content::{ContentStrand, Limits};
-use carry_sessions::stream::curation::CurationStrand;
+use carry_sessions::stream::curation;
 
 pub mod accord;
 pub mod apart;
@@ -182,9 +182,9 @@ type OpenStrand = fn(&Ground) -> Result<Box<dyn Strand>, StrandError>;
 /// Every kind of work that there is, by the name of its stream and what that weighs. This is the one place where they are put
 /// together.
 const STRANDS: &[(&str, Weight, OpenStrand)] = &[
-    ("curation", Weight::Small, |ground| {
+    (curation::STREAM, Weight::Small, |ground| {
         let device = ground.ctx.device.id();
-        Ok(Box::new(CurationStrand::open(&ground.ctx.home, device.as_str(), ground.redactor()?)?))
+        Ok(Box::new(curation::open(&ground.ctx.home, device.as_str(), ground.redactor()?)?))
     }),
     ("sessions", Weight::Usual, |ground| {
         let device = ground.ctx.device.id();

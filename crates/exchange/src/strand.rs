@@ -19,6 +19,7 @@ use crate::segment::Attachment;
 use crate::store::Store;
 
 pub mod outbox;
+pub mod registers;
 
 /// What a strand fails with. The exchange passes it on.
 pub type StrandError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,32 +1,54 @@
 //! What the user says about sessions: stars, pins, names, labels, trash.
 //!
-//! Each is a register: a field of a session, its value, and the stamp of the edit. Taking back is a value like any other, so
-//! that it can be exchanged. Registers outlive their session: one that was deleted for good never returns, even when its
-//! file changes.
-//!
-//! The table `curation` has what is shown. Where devices exchange what they say (the stream `curation`), every edit is kept
-//! with what it had seen, and what is shown follows from them; edits that did not know of each other are [`Conflict`]s.
+//! Each is a [register](registers) of the stream `curation`: a field of a session, its value, and the stamp of the edit. Taking
+//! back is a value like any other, so that it can be exchanged. Registers outlive their session: one that was deleted for good
+//! never returns, even when its file changes. What is shown of them is read through the view `curation`.
 
-use carry_exchange::clock;
+use std::sync::LazyLock;
+
 use carry_exchange::limits::VALUE_BYTES_MAX;
+use carry_exchange::strand::registers::{Host, Registers, SET, Set};
 use carry_kernel::clock::Timestamp;
-use carry_kernel::db::rusqlite::{self, Connection, OptionalExtension as _, Row};
+use carry_kernel::db::rusqlite::{self, Connection, Row};
 use carry_kernel::hlc::Hlc;
 
 use crate::archive::{Archive, ArchiveError};
 use crate::model::SessionId;
 
-pub(crate) mod again;
 mod conflicts;
-pub(crate) mod deletion;
-pub(crate) mod edits;
-pub(crate) mod masked;
+mod deletion;
 mod name;
-pub(crate) mod pending;
 
-pub use conflicts::{Conflict, ConflictValue};
-pub use deletion::{Deleted, DeletedHow, Deletion, Undeletion};
+pub use carry_exchange::strand::registers::{ConflictValue, DeletedHow, Deletion, Undeletion};
+pub use conflicts::Conflict;
+pub use deletion::Deleted;
 pub use name::{FIELDS, RegisterName};
+
+/// The name of the stream.
+pub const STREAM: &str = "curation";
+
+/// How what is said of sessions is kept and exchanged.
+pub(crate) static REGISTERS: LazyLock<Registers> =
+    LazyLock::new(|| Registers::new(STREAM.parse().expect("a stream's name"), &Curation));
+
+/// What registers mean to an archive.
+#[derive(Debug)]
+struct Curation;
+
+impl Host for Curation {
+    fn shows(&self, field: &str) -> bool {
+        FIELDS.contains(&field)
+    }
+
+    fn erase(&self, conn: &Connection, session: &str) -> rusqlite::Result<()> {
+        deletion::erase(conn, session)
+    }
+
+    /// Another archive's user may have said something here, which is read again with that archive.
+    fn reads_again(&self, conn: &Connection) -> rusqlite::Result<bool> {
+        conn.prepare_cached("SELECT 1 FROM units WHERE source = ?1")?.exists([crate::archive::WEAK_SOURCE])
+    }
+}
 
 /// One edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,8 +114,8 @@ impl Archive {
         };
         check_size(value.as_deref())?;
         let failed = self.db.failed();
-        let edit = Set { session, field, item, value: value.as_deref() };
-        self.db.write(|tx| Ok(set(tx, &edit, device, now).map_err(failed)?))
+        let edit = Set { target: session.as_str(), field, item, value: value.as_deref() };
+        self.db.write(|tx| Ok(REGISTERS.set(tx, &edit, device, now).map_err(failed)?))
     }
 
     /// All registers, of one session or of all.
@@ -138,61 +160,6 @@ impl Archive {
         pins.sort_by(|a, b| (a.at, &a.message).cmp(&(b.at, &b.message)));
         Ok(pins)
     }
-}
-
-/// The value of registers that are only set or not.
-const SET: &str = "1";
-
-/// A value for a register, named as here.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Set<'a> {
-    pub(crate) session: &'a SessionId,
-    pub(crate) field: &'a str,
-    pub(crate) item: &'a str,
-    pub(crate) value: Option<&'a str>,
-}
-
-/// Sets a register, whatever it has now; `false` when it has that value already and nobody says otherwise.
-fn set(conn: &Connection, set: &Set<'_>, device: &str, now: Timestamp) -> rusqlite::Result<bool> {
-    let before: Option<(Option<String>, String, String)> = conn
-        .prepare_cached("SELECT value, hlc, device FROM curation WHERE session = ?1 AND field = ?2 AND item = ?3")?
-        .query_row((set.session.as_str(), set.field, set.item), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .optional()?;
-    let name = RegisterName::new(set.session, set.field, set.item);
-    let is_same = before.as_ref().and_then(|(value, ..)| value.as_deref()) == set.value;
-    let is_exchanged = pending::is_in_use(conn)?;
-    if is_same && !(is_exchanged && conflicts::is_one(conn, &name)?) {
-        return Ok(false);
-    }
-    let mut hlc = clock::next(newest(conn, device)?, now).at;
-    // Our own stamps of one register follow each other, whatever the clock says. One from elsewhere is not passed: an edit
-    // made after seeing it wins without.
-    if let Some((_, before, by)) = &before
-        && (by == device || by.is_empty())
-        && let Ok(before) = before.parse::<Hlc>()
-        && before >= hlc
-    {
-        hlc = before.tick(Timestamp::default());
-    }
-    match is_exchanged {
-        true => pending::note(conn, &name, set.value, hlc, device)?,
-        false => replace(conn, set, hlc, device)?,
-    }
-    Ok(true)
-}
-
-/// The newest stamp of this device among what is shown.
-fn newest(conn: &Connection, device: &str) -> rusqlite::Result<Hlc> {
-    let sql = "SELECT max(hlc) FROM curation WHERE device = ?1";
-    let newest: Option<String> = conn.prepare_cached(sql)?.query_row([device], |row| row.get(0))?;
-    Ok(newest.and_then(|hlc| hlc.parse().ok()).unwrap_or_default())
-}
-
-/// Puts a register in place of what stands there.
-pub(crate) fn replace(conn: &Connection, set: &Set<'_>, at: Hlc, device: &str) -> rusqlite::Result<()> {
-    let sql = "REPLACE INTO curation (session, field, item, value, hlc, device) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    let row = (set.session.as_str(), set.field, set.item, set.value, at.to_string(), device);
-    conn.prepare_cached(sql)?.execute(row).map(drop)
 }
 
 /// Refuses what could not be exchanged.

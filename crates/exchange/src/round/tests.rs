@@ -18,6 +18,7 @@ use crate::record::{AttachmentId, Flags};
 use crate::remote::MemoryRemote;
 use crate::store::{Limit, Rejection, Setup, Statement};
 use crate::strand::outbox::{self, Outgoing};
+use crate::strand::registers::{self, Name, RegisterStrand, Registers, Set};
 use crate::strand::{Batch, Offered, Origin, Strand, StrandError};
 use crate::streams::{Streams, Weight};
 
@@ -258,9 +259,19 @@ struct Device {
     store: Store,
     notes: Notes,
     curation: Notes,
+    /// Only where a test asks for them.
+    marks: Option<RegisterStrand<Db>>,
     clock: ManualClock,
     options: Options,
     _dir: Option<tempfile::TempDir>,
+}
+
+const MARKS: Schema = Schema { application_id: 8, migrations: &[outbox::SQL, registers::SQL] };
+
+/// A strand of registers as a strand of its own has them.
+fn marks(root: &Path) -> RegisterStrand<Db> {
+    let db = Db::open(&root.join("marks.db"), MARKS).unwrap();
+    RegisterStrand::new(db, Registers::new(stream("marks"), &()), "laptop-3f9a1c00", Box::new(str::to_owned))
 }
 
 fn dice(root: &Path) -> Box<dyn crate::store::Entropy + Send> {
@@ -288,7 +299,7 @@ fn setup(root: &Path, place: &str, now: Timestamp) -> Setup {
 
 /// The streams of these tests; some write others.
 fn streams() -> Streams {
-    [("curation", Weight::Small), ("notes", Weight::Usual)]
+    [("curation", Weight::Small), ("marks", Weight::Small), ("notes", Weight::Usual)]
         .map(|(name, weight)| (stream(name), weight))
         .into_iter()
         .collect()
@@ -301,7 +312,7 @@ fn open(root: &Path, place: &str, now: Timestamp) -> Store {
 }
 
 fn options() -> Options {
-    let relay = ["notes", "curation"].map(|name| (stream(name), Relay::Any));
+    let relay = ["notes", "curation", "marks"].map(|name| (stream(name), Relay::Any));
     Options {
         remote: "r".to_owned(),
         direction: Direction::Both,
@@ -327,6 +338,7 @@ impl Device {
             store: open(root, place, NOW),
             notes: Notes::open(root, "notes"),
             curation: Notes::open(root, "curation"),
+            marks: None,
             clock: ManualClock::new(NOW),
             options: options(),
             _dir: None,
@@ -339,6 +351,9 @@ impl Device {
         self.store = open(&self.root, "here", now);
         self.notes = Notes::open(&self.root, "notes");
         self.curation = Notes::open(&self.root, "curation");
+        if self.marks.take().is_some() {
+            self.marks = Some(marks(&self.root));
+        }
     }
 
     /// A copy of the whole home, in the same place as far as it can tell.
@@ -348,13 +363,15 @@ impl Device {
         let done = std::process::Command::new("cp").arg("-a").arg(&self.root).arg(&root).status().unwrap();
         assert!(done.success());
         let clock = ManualClock::new(carry_kernel::clock::Clock::now(&self.clock));
-        Self { _dir: Some(dir), clock, ..Self::at(&root, "here") }
+        let marks = self.marks.as_ref().map(|_| marks(&root));
+        Self { _dir: Some(dir), clock, marks, ..Self::at(&root, "here") }
     }
 
     fn try_round(&mut self, remote: &dyn Remote, name: &str) -> Result<Report, RoundError> {
         let options = Options { remote: name.to_owned(), ..self.options.clone() };
-        let mut side =
-            Side { store: &mut self.store, strands: vec![&mut self.notes, &mut self.curation], clock: &self.clock };
+        let mut strands: Vec<&mut dyn Strand> = vec![&mut self.notes, &mut self.curation];
+        strands.extend(self.marks.as_mut().map(|marks| marks as &mut dyn Strand));
+        let mut side = Side { store: &mut self.store, strands, clock: &self.clock };
         exchange(&mut side, remote, &options, &Deadline::NONE, &mut |_| {})
     }
 
@@ -368,6 +385,32 @@ impl Device {
 
     fn shown(&self) -> BTreeSet<String> {
         self.notes.shown()
+    }
+
+    /// Sets a mark.
+    fn mark(&mut self, mark: usize, value: &str) {
+        let now = carry_kernel::clock::Clock::now(&self.clock);
+        let (registers, name) = (Registers::new(stream("marks"), &()), mark.to_string());
+        let set = Set { target: &name, field: "mark", item: "", value: Some(value) };
+        let db = self.marks.as_mut().unwrap().keeper_mut();
+        db.write(|tx| Ok::<_, StoreError>(registers.set(tx, &set, "laptop-3f9a1c00", now)?)).unwrap();
+        // A mark that was set is not lost when the device dies.
+        db.sync().unwrap();
+    }
+
+    /// The live values of all marks, those that are shown first.
+    fn marked(&self) -> Vec<(Name, Vec<String>)> {
+        let (registers, conn) = (Registers::new(stream("marks"), &()), self.marks.as_ref().unwrap().keeper().conn());
+        let mut names = conn.prepare("SELECT DISTINCT target FROM register_edits ORDER BY target").unwrap();
+        let names = names.query_map([], |row| Ok(Name::new(&row.get::<_, String>(0)?, "mark", ""))).unwrap();
+        let live = |name: &Name| {
+            let state = registers.state(conn, name).unwrap();
+            let live = state.live(conn).unwrap().into_iter().map(|said| said.value.to_string()).collect::<Vec<_>>();
+            // One edit that two devices said, as a copy does, is no conflict.
+            assert_eq!(state.is_conflict(), live.iter().collect::<BTreeSet<_>>().len() > 1, "values differ");
+            live
+        };
+        names.map(Result::unwrap).map(|name| (name.clone(), live(&name))).collect()
     }
 
     fn advance(&self, by: Duration) {

@@ -43,7 +43,7 @@ impl Fixture {
     pub(crate) fn register(&self, id: &str, field: &str, item: &str, value: Option<&str>) {
         self.conn()
             .execute(
-                "INSERT INTO curation (session, field, item, value, hlc, device) VALUES (?, ?, ?, ?, '', '')",
+                "INSERT INTO registers (target, field, item, value, hlc, device) VALUES (?, ?, ?, ?, '', '')",
                 params![id, field, item, value],
             )
             .unwrap();

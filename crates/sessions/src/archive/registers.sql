@@ -1,68 +1,36 @@
--- Registers of what users say about sessions, as the devices exchange them; `curation` has what is shown of them. Names of
--- registers are those that are exchanged: masked.
+-- The tables of registers, as every strand of them has them; `curation` stays what the archive calls them.
 
--- Edits that have a place in a log, ours and others'. A register's state is the fold over its edits.
-CREATE TABLE curation_edits (
-    session TEXT NOT NULL, field TEXT NOT NULL, item TEXT NOT NULL,
-    log TEXT NOT NULL, track INTEGER NOT NULL, seq INTEGER NOT NULL,
-    r BLOB NOT NULL,                   -- the record's digest
-    branch_first INTEGER, branch_r4 BLOB,   -- on which branch of a forked log it stands
-    at TEXT NOT NULL,                  -- when the edit was made
-    value TEXT NOT NULL,               -- JSON
-    seen TEXT NOT NULL,                -- JSON, as in the record
-    PRIMARY KEY (session, field, item, log, track, seq)
-) WITHOUT ROWID;
-CREATE INDEX curation_edits_by_place ON curation_edits (log, track, seq);
+ALTER TABLE curation RENAME TO registers;
+ALTER TABLE registers RENAME COLUMN session TO target;
+CREATE VIEW curation AS SELECT target AS session, field, item, value, hlc, device FROM registers;
 
--- Edits of ours that have no place yet, the newest one of each register.
-CREATE TABLE curation_pending (
-    session TEXT NOT NULL, field TEXT NOT NULL, item TEXT NOT NULL,
-    value TEXT,                        -- as it was said here: not masked
-    at TEXT NOT NULL, device TEXT NOT NULL,
-    seen TEXT NOT NULL,                -- JSON: all that the register had seen, own logs too
-    outbox INTEGER,                    -- its row in the outbox, once it is there
-    problem TEXT,                      -- why it cannot be exchanged
-    PRIMARY KEY (session, field, item)
-) WITHOUT ROWID;
-CREATE INDEX curation_pending_by_outbox ON curation_pending (outbox) WHERE outbox IS NOT NULL;
+CREATE TABLE register_self (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    log TEXT                           -- the own log, once something was to be said
+) STRICT;
+INSERT INTO register_self (one, log)
+    SELECT 1, (SELECT value FROM meta WHERE key = 'curation.log') FROM meta WHERE key = 'curation.exchanged';
+DELETE FROM meta WHERE key IN ('curation.log', 'curation.exchanged');
 
--- What was said here differs from what was exchanged of it, since that is masked.
-CREATE TABLE curation_masked (
-    session TEXT NOT NULL, field TEXT NOT NULL, item TEXT NOT NULL,
-    local_item TEXT NOT NULL,          -- the item as it was said here
-    said TEXT, local_value TEXT,       -- the value as exchanged, and as it was said here; NULL when they are the same
-    PRIMARY KEY (session, field, item)
-) WITHOUT ROWID;
+ALTER TABLE curation_edits RENAME TO register_edits;
+ALTER TABLE register_edits RENAME COLUMN session TO target;
+DROP INDEX curation_edits_by_place;
+CREATE INDEX register_edits_by_place ON register_edits (log, track, seq);
 
--- Registers with live edits of different values.
-CREATE TABLE curation_conflicts (
-    session TEXT NOT NULL, field TEXT NOT NULL, item TEXT NOT NULL,
-    PRIMARY KEY (session, field, item)
-) WITHOUT ROWID;
+ALTER TABLE curation_pending RENAME TO register_pending;
+ALTER TABLE register_pending RENAME COLUMN session TO target;
+DROP INDEX curation_pending_by_outbox;
+CREATE INDEX register_pending_by_outbox ON register_pending (outbox) WHERE outbox IS NOT NULL;
 
--- Logs that edits came from, and what they are called here. Of own ones that is the device's id.
-CREATE TABLE curation_logs (log TEXT PRIMARY KEY, alias TEXT NOT NULL, is_own INTEGER NOT NULL) WITHOUT ROWID;
+ALTER TABLE curation_masked RENAME TO register_masked;
+ALTER TABLE register_masked RENAME COLUMN session TO target;
 
--- Where logs were forked, in this stream.
-CREATE TABLE curation_branches (
-    log TEXT NOT NULL, first INTEGER NOT NULL, r4 BLOB NOT NULL,
-    parent_first INTEGER, parent_r4 BLOB,
-    PRIMARY KEY (log, first, r4)
-) WITHOUT ROWID;
+ALTER TABLE curation_conflicts RENAME TO register_conflicts;
+ALTER TABLE register_conflicts RENAME COLUMN session TO target;
 
--- Deletions for good, of all devices: each row is a record, and stays.
-CREATE TABLE deletions (
-    n INTEGER PRIMARY KEY,
-    op INTEGER NOT NULL,               -- 0 intent, 1 undo, 2 final
-    id TEXT NOT NULL,                  -- names the intent
-    session TEXT NOT NULL,
-    at TEXT NOT NULL,
-    due_ms INTEGER,                    -- of an intent: when its author makes it final
-    is_own INTEGER NOT NULL, device TEXT NOT NULL,
-    waits INTEGER NOT NULL,            -- 1: of ours, and not in the outbox yet
-    ripe_ms INTEGER,                   -- of an own intent: when it was first seen to be due
-    log TEXT, track INTEGER, seq INTEGER, r4 BLOB,   -- its place; NULL until it has one
-    UNIQUE (log, track, seq)
-);
-CREATE INDEX deletions_by_session ON deletions (session);
-CREATE INDEX deletions_by_id ON deletions (id, op);
+ALTER TABLE curation_logs RENAME TO register_logs;
+ALTER TABLE curation_branches RENAME TO register_branches;
+
+ALTER TABLE deletions RENAME COLUMN session TO target;
+DROP INDEX deletions_by_session;
+CREATE INDEX deletions_by_target ON deletions (target);

@@ -1,89 +1,32 @@
 //! Deletion for good: at once where nothing is exchanged, and through an undo window where something is.
-//!
-//! Of devices that exchange, one says that it means to delete (an intent), hides the session, and makes that final when the
-//! window is over by its own clock. Others act on what is final only. An undo that the author knows before then cancels
-//! the intent; one that comes later comes too late. Every step is a record that stays, as proof of who deleted what.
 
 use std::time::Duration;
 
-use carry_exchange::clock;
-use carry_exchange::hash::Digest;
 use carry_exchange::name::LogId;
+use carry_exchange::strand::registers::{self, DeletedHow, Deletion, Undeletion};
 use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::{self, Connection, OptionalExtension as _};
 use carry_kernel::hlc::Hlc;
 
-use super::edits::{Place, int, parsed};
-use super::{SET, Set, pending, replace};
+use super::REGISTERS;
 use crate::archive::{Archive, ArchiveError};
 use crate::model::SessionId;
 
-mod audit;
-
-pub use audit::{Deleted, DeletedHow};
-
-/// How long a due intent waits for news from others before it becomes final without any.
-const UNHEARD: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// A step of a deletion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Op {
-    Intent,
-    Undo,
-    Final,
-}
-
-impl Op {
-    const ALL: [(Self, i64, &'static str); 3] =
-        [(Self::Intent, 0, "intent"), (Self::Undo, 1, "undo"), (Self::Final, 2, "final")];
-
-    pub(crate) fn as_str(self) -> &'static str {
-        Self::ALL.into_iter().find(|(op, ..)| *op == self).map_or("", |(.., name)| name)
-    }
-
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|(.., known)| *known == name).map(|(op, ..)| op)
-    }
-
-    fn number(self) -> i64 {
-        Self::ALL.into_iter().find(|(op, ..)| *op == self).map_or(0, |(_, number, _)| number)
-    }
-
-    fn numbered(number: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|(_, known, _)| *known == number).map(|(op, ..)| op)
-    }
-}
-
-/// One step, before or after it has a place.
+/// A session that was deleted for good, or is meant to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Step {
-    pub(crate) op: Op,
-    pub(crate) id: String,
-    pub(crate) session: SessionId,
-    pub(crate) at: Hlc,
-    pub(crate) due_ms: Option<u64>,
-}
-
-/// What became of a wish to delete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deletion {
-    /// It is gone.
-    Done,
-    /// It is hidden, and goes at this time, unless that is taken back.
-    Pending(Timestamp),
-    /// It was deleted before.
-    WasDone,
-}
-
-/// What became of a wish to take a deletion back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Undeletion {
-    /// It is back.
-    Done,
-    /// Nobody means to delete it.
-    NotPending,
-    /// It is gone already.
-    TooLate,
+pub struct Deleted {
+    /// The session.
+    pub session: SessionId,
+    /// How far it is.
+    pub how: DeletedHow,
+    /// When that was said, by its author's clock.
+    pub at: Hlc,
+    /// The device, as it is called here; the log for one that is not known by another name.
+    pub device: String,
+    /// Whether that is this device.
+    pub is_own: bool,
+    /// The record: its log and its place in the stream `curation`. `None` for what is not said to others yet, or never was.
+    pub record: Option<(LogId, u64)>,
 }
 
 impl Archive {
@@ -94,7 +37,7 @@ impl Archive {
     /// [`ArchiveError`].
     pub fn delete_for_good(&mut self, session: &SessionId, device: &str, now: Timestamp) -> Result<bool, ArchiveError> {
         let failed = self.db.failed();
-        self.db.write(|tx| Ok(finish(tx, session, device, now).map_err(failed)?))
+        self.db.write(|tx| Ok(REGISTERS.delete_at_once(tx, session.as_str(), device, now).map_err(failed)?))
     }
 
     /// Whether anything of this archive was ever exchanged, so that a deletion goes on all devices that do.
@@ -102,7 +45,7 @@ impl Archive {
     /// # Errors
     /// [`ArchiveError`].
     pub fn is_exchanged(&self) -> Result<bool, ArchiveError> {
-        Ok(pending::is_in_use(self.db.conn()).map_err(self.db.failed())?)
+        Ok(registers::is_in_use(self.db.conn()).map_err(self.db.failed())?)
     }
 
     /// Deletes a session for good: at once where nothing was ever exchanged or the window is zero, else when that is over. Until
@@ -118,29 +61,7 @@ impl Archive {
         now: Timestamp,
     ) -> Result<Deletion, ArchiveError> {
         let failed = self.db.failed();
-        self.db.write(|tx| {
-            let delete = || -> rusqlite::Result<Deletion> {
-                if is_deleted(tx, session)? {
-                    return Ok(Deletion::WasDone);
-                }
-                if window.is_zero() || !pending::is_in_use(tx)? {
-                    finish(tx, session, device, now)?;
-                    return Ok(Deletion::Done);
-                }
-                if let Some((_, due)) =
-                    own_intents(tx, Some(session))?.first().map(|intent| (&intent.id, intent.due_ms))
-                {
-                    return Ok(Deletion::Pending(time(due)));
-                }
-                let due = now.after(window);
-                let due_ms = u64::try_from(due.as_millis()).ok();
-                let (id, at) = (new_id(tx, session, device)?, stamp(tx, device, now)?);
-                add(tx, &Step { op: Op::Intent, id, session: session.clone(), at, due_ms }, device)?;
-                hide(tx, session)?;
-                Ok(Deletion::Pending(time(due_ms)))
-            };
-            Ok(delete().map_err(failed)?)
-        })
+        self.db.write(|tx| Ok(REGISTERS.delete(tx, session.as_str(), window, device, now).map_err(failed)?))
     }
 
     /// Takes back that a session is to be deleted, on whichever device that was said.
@@ -149,22 +70,7 @@ impl Archive {
     /// [`ArchiveError`].
     pub fn undelete(&mut self, session: &SessionId, device: &str, now: Timestamp) -> Result<Undeletion, ArchiveError> {
         let failed = self.db.failed();
-        self.db.write(|tx| {
-            let undelete = || -> rusqlite::Result<Undeletion> {
-                if is_deleted(tx, session)? {
-                    return Ok(Undeletion::TooLate);
-                }
-                let open = intents(tx, Some(session), false)?;
-                for intent in &open {
-                    let at = stamp(tx, device, now)?;
-                    let undo = Step { op: Op::Undo, id: intent.id.clone(), session: session.clone(), at, due_ms: None };
-                    add(tx, &undo, device)?;
-                }
-                hide(tx, session)?;
-                Ok(if open.is_empty() { Undeletion::NotPending } else { Undeletion::Done })
-            };
-            Ok(undelete().map_err(failed)?)
-        })
+        self.db.write(|tx| Ok(REGISTERS.undelete(tx, session.as_str(), device, now).map_err(failed)?))
     }
 
     /// Carries out the deletions of this device whose window is over: those that were due when others were `heard` last, and
@@ -173,221 +79,32 @@ impl Archive {
     /// # Errors
     /// [`ArchiveError`].
     pub fn finish_deletions(&mut self, heard: Option<Timestamp>, now: Timestamp) -> Result<usize, ArchiveError> {
-        let failed = self.db.failed();
-        // Looked at first: to write may mean to wait for a pass.
-        if own_intents(self.db.conn(), None).map_err(&failed)?.iter().all(|intent| !intent.is_due(now)) {
-            return Ok(0);
-        }
-        self.db.write(|tx| {
-            let finish_all = || -> rusqlite::Result<usize> {
-                let mut n_finished = 0;
-                for intent in own_intents(tx, None)?.iter().filter(|intent| intent.is_due(now)) {
-                    let ripe = intent.ripe_ms.map_or(now, Timestamp::from_millis);
-                    let was_heard = heard.is_some_and(|heard| intent.is_due(heard));
-                    if was_heard || now >= ripe.after(UNHEARD) {
-                        finish(tx, &intent.session, &intent.device, now)?;
-                        n_finished += 1;
-                    } else if intent.ripe_ms.is_none() {
-                        let sql = "UPDATE deletions SET ripe_ms = ?2 WHERE n = ?1";
-                        tx.execute(sql, (intent.n, now.as_millis()))?;
-                    }
-                }
-                Ok(n_finished)
-            };
-            Ok(finish_all().map_err(failed)?)
-        })
+        Ok(REGISTERS.finish_deletions(&mut self.db, heard, now)?)
+    }
+
+    /// All deletions for good and all that are meant, the oldest first.
+    ///
+    /// # Errors
+    /// [`ArchiveError`].
+    pub fn deletions(&self) -> Result<Vec<Deleted>, ArchiveError> {
+        let found = registers::deletions(self.db.conn()).map_err(self.db.failed())?;
+        let deleted = |found: registers::Deleted| Deleted {
+            session: SessionId::stored(found.target),
+            how: found.how,
+            at: found.at,
+            device: found.device,
+            is_own: found.is_own,
+            record: found.record,
+        };
+        Ok(found.into_iter().map(deleted).collect())
     }
 }
 
-/// Whether a session was deleted for good.
-pub(crate) fn is_deleted(conn: &Connection, session: &SessionId) -> rusqlite::Result<bool> {
-    let sql = "SELECT 1 FROM curation WHERE session = ?1 AND field = 'deleted' AND item = '' AND value IS NOT NULL";
-    conn.prepare_cached(sql)?.exists([session.as_str()])
-}
-
-/// Deletes a session for good, and says so to others if anything was ever exchanged. Says whether anything changed.
-fn finish(conn: &Connection, session: &SessionId, device: &str, now: Timestamp) -> rusqlite::Result<bool> {
-    if is_deleted(conn, session)? {
-        return Ok(false);
-    }
-    let at = stamp(conn, device, now)?;
-    if pending::is_in_use(conn)? {
-        let intent = own_intents(conn, Some(session))?.into_iter().next();
-        let id = intent.map_or_else(|| new_id(conn, session, device), |intent| Ok(intent.id))?;
-        add(conn, &Step { op: Op::Final, id, session: session.clone(), at, due_ms: None }, device)?;
-    }
-    erase(conn, session, at, device)?;
-    Ok(true)
-}
-
-/// Takes a step of this device down.
-fn add(conn: &Connection, step: &Step, device: &str) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO deletions (op, id, session, at, due_ms, is_own, device, waits) VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, 1)";
-    let due_ms = step.due_ms.map(int);
-    let row = (step.op.number(), &step.id, step.session.as_str(), step.at.to_string(), due_ms, device);
-    conn.prepare_cached(sql)?.execute(row).map(drop)
-}
-
-/// Takes in a step that has a place, ours or another's.
-pub(crate) fn take_in(
-    conn: &Connection,
-    step: &Step,
-    place: Place,
-    is_own: bool,
-    device: &str,
-) -> rusqlite::Result<()> {
-    let at = (place.log.to_string(), place.track, int(place.seq), place.r.first4());
-    let sql = "UPDATE deletions SET log = ?1, track = ?2, seq = ?3, r4 = ?4, waits = 0
-               WHERE n = (SELECT n FROM deletions WHERE op = ?5 AND id = ?6 AND session = ?7 AND is_own AND log IS NULL)
-               AND NOT EXISTS (SELECT 1 FROM deletions WHERE log = ?1 AND track = ?2 AND seq = ?3)";
-    let (op, session) = (step.op.number(), step.session.as_str());
-    let row = (&at.0, at.1, at.2, at.3, op, &step.id, session);
-    if !(is_own && conn.prepare_cached(sql)?.execute(row)? > 0) {
-        let sql = "INSERT OR REPLACE INTO deletions
-                       (op, id, session, at, due_ms, is_own, device, waits, log, track, seq, r4)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11)";
-        let due_ms = step.due_ms.map(int);
-        conn.prepare_cached(sql)?.execute(rusqlite::params![
-            op,
-            step.id,
-            session,
-            step.at.to_string(),
-            due_ms,
-            is_own,
-            device,
-            at.0,
-            at.1,
-            at.2,
-            at.3,
-        ])?;
-    }
-    if step.op == Op::Final && !is_deleted(conn, &step.session)? {
-        erase(conn, &step.session, step.at, device)?;
-    }
-    hide(conn, &step.session)
-}
-
-/// Removes a log's steps after a record; says whether a final one was among them.
-pub(crate) fn take_back(conn: &Connection, log: LogId, track: u32, after: u64) -> rusqlite::Result<bool> {
-    let sql = "SELECT DISTINCT session, op FROM deletions WHERE log = ?1 AND track = ?2 AND seq > ?3";
-    let place = (log.to_string(), track, int(after));
-    let gone: Vec<(String, i64)> = {
-        let mut rows = conn.prepare_cached(sql)?;
-        let rows = rows.query_map((&place.0, place.1, place.2), |row| Ok((row.get(0)?, row.get(1)?)))?;
-        rows.collect::<rusqlite::Result<_>>()?
-    };
-    conn.execute("DELETE FROM deletions WHERE log = ?1 AND track = ?2 AND seq > ?3", place)?;
-    let mut lost_final = false;
-    for (session, op) in gone {
-        let session = SessionId::stored(session);
-        let has_other = "SELECT 1 FROM deletions WHERE session = ?1 AND op = 2";
-        if Op::numbered(op) == Some(Op::Final) && !conn.prepare_cached(has_other)?.exists([session.as_str()])? {
-            // It may be archived again. What was removed comes back only from where it is still kept.
-            conn.execute("DELETE FROM curation WHERE session = ?1 AND field = 'deleted'", [session.as_str()])?;
-            lost_final = true;
-        }
-        hide(conn, &session)?;
-    }
-    Ok(lost_final)
-}
-
-/// The steps that wait to be handed to the exchange, by row.
-pub(crate) fn waiting(conn: &Connection) -> rusqlite::Result<Vec<(i64, Step)>> {
-    let sql = "SELECT n, op, id, session, at, due_ms FROM deletions WHERE waits ORDER BY n";
-    let mut rows = conn.prepare_cached(sql)?;
-    let rows = rows.query_map([], |row| {
-        let op = Op::numbered(row.get(1)?).unwrap_or(Op::Undo);
-        let due_ms: Option<i64> = row.get(5)?;
-        let due_ms = due_ms.and_then(|due| u64::try_from(due).ok());
-        let session = SessionId::stored(row.get(3)?);
-        Ok((row.get(0)?, Step { op, id: row.get(2)?, session, at: parsed(row, 4)?, due_ms }))
-    })?;
-    rows.collect()
-}
-
-/// Notes that a step was handed over.
-pub(crate) fn handed_over(conn: &Connection, n: i64) -> rusqlite::Result<()> {
-    conn.prepare_cached("UPDATE deletions SET waits = 0 WHERE n = ?1")?.execute([n]).map(drop)
-}
-
-/// An intent that is neither undone nor final.
-#[derive(Debug)]
-struct Open {
-    n: i64,
-    id: String,
-    session: SessionId,
-    at: Hlc,
-    due_ms: Option<u64>,
-    ripe_ms: Option<i64>,
-    device: String,
-}
-
-impl Open {
-    fn is_due(&self, now: Timestamp) -> bool {
-        time(self.due_ms) <= now
-    }
-}
-
-fn own_intents(conn: &Connection, session: Option<&SessionId>) -> rusqlite::Result<Vec<Open>> {
-    intents(conn, session, true)
-}
-
-/// Open intents, of one session or of all, of this device or of all, oldest first.
-fn intents(conn: &Connection, session: Option<&SessionId>, only_own: bool) -> rusqlite::Result<Vec<Open>> {
-    let sql = "SELECT n, id, session, at, due_ms, ripe_ms, device FROM deletions d
-               WHERE op = 0 AND (?1 IS NULL OR session = ?1) AND (is_own OR NOT ?2)
-               AND NOT EXISTS (SELECT 1 FROM deletions u WHERE u.id = d.id AND u.op = 1 AND u.session = d.session)
-               AND NOT EXISTS (SELECT 1 FROM deletions f WHERE f.session = d.session AND f.op = 2) ORDER BY n";
-    let mut rows = conn.prepare_cached(sql)?;
-    let rows = rows.query_map((session.map(SessionId::as_str), only_own), |row| {
-        let due_ms: Option<i64> = row.get(4)?;
-        Ok(Open {
-            n: row.get(0)?,
-            id: row.get(1)?,
-            session: SessionId::stored(row.get(2)?),
-            at: parsed(row, 3)?,
-            due_ms: due_ms.and_then(|due| u64::try_from(due).ok()),
-            ripe_ms: row.get(5)?,
-            device: row.get(6)?,
-        })
-    })?;
-    rows.collect()
-}
-
-/// Hides a session that this device means to delete, and shows it again when it no longer does.
-fn hide(conn: &Connection, session: &SessionId) -> rusqlite::Result<()> {
-    let open = own_intents(conn, Some(session))?;
-    match open.first().filter(|_| !is_deleted(conn, session).unwrap_or(true)) {
-        Some(intent) => {
-            let set = Set { session, field: "deleting", item: "", value: Some(SET) };
-            replace(conn, &set, intent.at, &intent.device)
-        }
-        None => {
-            let sql = "DELETE FROM curation WHERE session = ?1 AND field = 'deleting'";
-            conn.prepare_cached(sql)?.execute([session.as_str()]).map(drop)
-        }
-    }
-}
-
-/// Removes all there is of a session, but that it was deleted.
-fn erase(conn: &Connection, session: &SessionId, at: Hlc, device: &str) -> rusqlite::Result<()> {
-    replace(conn, &Set { session, field: "deleted", item: "", value: Some(SET) }, at, device)?;
-    for sql in [
-        // What the user said about it is not kept either, nor said to anybody who has not heard it yet.
-        "DELETE FROM curation WHERE session = ?1 AND field <> 'deleted'",
-        "DELETE FROM outbox WHERE id IN (SELECT outbox FROM curation_pending WHERE session = ?1)",
-        "DELETE FROM curation_pending WHERE session = ?1",
-        "DELETE FROM curation_masked WHERE session = ?1",
-        "DELETE FROM curation_conflicts WHERE session = ?1",
-        "DELETE FROM curation_edits WHERE session = ?1",
-    ] {
-        conn.execute(sql, [session.as_str()])?;
-    }
-    crate::stream::content::forget(conn, session)?;
+/// Removes the rows of a session that was deleted for good.
+pub(super) fn erase(conn: &Connection, session: &str) -> rusqlite::Result<()> {
+    crate::stream::content::forget(conn, &SessionId::stored(session.to_owned()))?;
     let row: Option<(i64, Option<i64>)> = conn
-        .query_row("SELECT n, unit FROM sessions WHERE id = ?1", [session.as_str()], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
+        .query_row("SELECT n, unit FROM sessions WHERE id = ?1", [session], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some((n, unit)) = row else { return Ok(()) };
     for sql in [
@@ -405,27 +122,4 @@ fn erase(conn: &Connection, session: &SessionId, at: Hlc, device: &str) -> rusql
     // The unit's row stays, so that an unchanged file is not read again.
     conn.execute("DELETE FROM raw WHERE unit = ?1 AND NOT EXISTS (SELECT 1 FROM sessions WHERE unit = ?1)", [unit])?;
     Ok(())
-}
-
-/// A stamp after all that this device said.
-fn stamp(conn: &Connection, device: &str, now: Timestamp) -> rusqlite::Result<Hlc> {
-    let sql = "SELECT max(at) FROM deletions WHERE is_own";
-    let newest: Option<String> = conn.query_row(sql, [], |row| row.get(0))?;
-    let newest = newest.and_then(|at| at.parse().ok()).unwrap_or_default();
-    Ok(clock::next(super::newest(conn, device)?.max(newest), now).at)
-}
-
-/// A name for an intent that nobody else gives.
-fn new_id(conn: &Connection, session: &SessionId, device: &str) -> rusqlite::Result<String> {
-    let sql = "SELECT count(*) FROM deletions WHERE session = ?1";
-    let n: i64 = conn.query_row(sql, [session.as_str()], |row| row.get(0))?;
-    let said: String = conn.query_row("SELECT ifnull(max(at), '') FROM deletions", [], |row| row.get(0))?;
-    let parts = [session.as_str(), device, &n.to_string(), &said].map(|part| format!("{}:{part}", part.len()));
-    let digest = Digest::of(&[b"carry deletion 1\n", parts.concat().as_bytes()]);
-    Ok(digest.as_bytes()[..16].iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-fn time(due_ms: Option<u64>) -> Timestamp {
-    // One that names no time is never due.
-    Timestamp::from_millis(due_ms.map_or(i64::MAX, int))
 }

@@ -49,13 +49,13 @@ impl Side {
             now: at(0),
         };
         let redactor = Redactor::new(Rules::builtin(), Key::new([7; 32]));
-        let strand = CurationStrand::open(&Home::at(root), name, redactor).expect("an archive");
+        let strand = carry_sessions::stream::curation::open(&Home::at(root), name, redactor).expect("an archive");
         Self { name, store: Store::open(setup).expect("a store"), strand }
     }
 
     fn rename(&mut self, session: &SessionId, to: Option<&str>, secs: i64) {
         let edit = Edit::Rename(to.map(str::to_owned));
-        self.strand.archive().curate(session, &edit, self.name, at(secs)).expect("an edit");
+        self.strand.keeper_mut().curate(session, &edit, self.name, at(secs)).expect("an edit");
     }
 
     fn publish(&mut self, now: Timestamp) {
@@ -120,11 +120,11 @@ fn conflicts_are_listed_with_every_value_and_settled() {
     other.rename(&one, Some("The lock"), 120);
     // One that has not come yet.
     let phantom = SessionId::parse("0000000000000000").expect("an id");
-    here.strand.archive().curate(&phantom, &Edit::Label("later".into(), true), "desk", at(60)).expect("an edit");
+    here.strand.keeper_mut().curate(&phantom, &Edit::Label("later".into(), true), "desk", at(60)).expect("an edit");
     // What was taken back before anybody heard of it would be no conflict.
     here.publish(at(60));
-    here.strand.archive().curate(&phantom, &Edit::Label("later".into(), false), "desk", at(61)).expect("an edit");
-    other.strand.archive().curate(&phantom, &Edit::Label("later".into(), true), "laptop", at(180)).expect("an edit");
+    here.strand.keeper_mut().curate(&phantom, &Edit::Label("later".into(), false), "desk", at(61)).expect("an edit");
+    other.strand.keeper_mut().curate(&phantom, &Edit::Label("later".into(), true), "laptop", at(180)).expect("an edit");
     here.meet(&mut other, at(200));
 
     let ran = world.ok(&["conflicts", "list"]);
@@ -185,8 +185,8 @@ fn conflicts_are_listed_with_every_value_and_settled() {
     assert!(!status(&world).contains("said differently"));
     assert_eq!(json(&world, &["sessions", "show", A])[0]["name"], "The gate");
     here.meet(&mut other, at(300));
-    assert_eq!(other.strand.archive().conflict_count().expect("a count"), 0);
-    let registers = other.strand.archive().registers(Some(&one)).expect("registers");
+    assert_eq!(other.strand.keeper_mut().conflict_count().expect("a count"), 0);
+    let registers = other.strand.keeper_mut().registers(Some(&one)).expect("registers");
     assert_eq!(registers[0].value.as_deref(), Some("The gate"));
 }
 
@@ -267,7 +267,7 @@ fn a_deletion_can_be_taken_back_until_the_window_is_over() {
         ran.stderr
     );
     here.meet(&mut other, at(0));
-    let known = other.strand.archive().deletions().expect("deletions");
+    let known = other.strand.keeper_mut().deletions().expect("deletions");
     assert!(known.iter().any(|one| one.device == "desk" && !one.is_own), "{known:?}");
     let ran = world.ok(&["sessions", "deleted"]);
     assert!(
@@ -323,7 +323,7 @@ fn every_field_is_named_and_can_be_settled() {
                 _ => None,
             };
             for edit in first.iter().chain([edit]) {
-                side.strand.archive().curate(&one, edit, name, at(n * 100)).expect("an edit");
+                side.strand.keeper_mut().curate(&one, edit, name, at(n * 100)).expect("an edit");
                 side.publish(at(n * 100));
             }
         }
@@ -338,7 +338,7 @@ fn every_field_is_named_and_can_be_settled() {
     }
     world.ok(&["conflicts"]).is(0, "", "There are no conflicts.\n");
     here.meet(&mut other, at(1000));
-    assert_eq!(other.strand.archive().conflict_count().expect("a count"), 0);
+    assert_eq!(other.strand.keeper_mut().conflict_count().expect("a count"), 0);
     let ran = world.carry(&["conflicts", "resolve", one.as_str(), "title", "--null"]);
     assert!(
         ran.code == 1 && ran.stderr.contains("The fields are `name`, `star`, `trash`, `label:TEXT` and `pin:MESSAGE`."),
@@ -350,7 +350,7 @@ fn every_field_is_named_and_can_be_settled() {
 fn a_final_deletion_of_another_device_is_told_with_its_device_and_time() {
     let dir = tempfile::tempdir().expect("a folder");
     let (world, mut here, mut other, [one, two]) = two(dir.path());
-    other.strand.archive().delete_for_good(&one, "laptop", at(300)).expect("a deletion");
+    other.strand.keeper_mut().delete_for_good(&one, "laptop", at(300)).expect("a deletion");
     here.meet(&mut other, at(400));
     let ran = world.carry(&["sessions", "undelete", one.as_str()]);
     let said = format!(

@@ -8,6 +8,8 @@ use super::*;
 enum Act {
     /// A device says something.
     Say(usize),
+    /// It sets a mark, one of two.
+    Mark(usize, usize),
     /// It exchanges with one of its places.
     Round(usize, usize),
     /// It does, and dies after so many calls.
@@ -28,6 +30,7 @@ fn act() -> impl Strategy<Value = Act> {
     let device = 0..3usize;
     prop_oneof![
         6 => device.clone().prop_map(Act::Say),
+        4 => (device.clone(), 0..2usize).prop_map(|(device, mark)| Act::Mark(device, mark)),
         8 => (device.clone(), 0..2usize).prop_map(|(device, place)| Act::Round(device, place)),
         3 => (device.clone(), 0..2usize, 0..12u64).prop_map(|(device, place, n)| Act::Crash(device, place, n)),
         1 => device.prop_map(Act::Copy),
@@ -52,6 +55,9 @@ fn run(acts: &[Act]) {
     let remotes = [memory(), memory()];
     let mut remembered = [BTreeMap::new(), BTreeMap::new()];
     let mut devices = fleet(3);
+    for device in &mut devices {
+        device.marks = Some(marks(&device.root));
+    }
     let mut seen_by: Vec<usize> = vec![0, 1, 2];
     let mut said = BTreeSet::new();
     for (at, act) in acts.iter().enumerate() {
@@ -62,6 +68,10 @@ fn run(acts: &[Act]) {
                 let text = format!("{device} says {at}");
                 devices[device].say(&text);
                 said.insert(text);
+            }
+            Act::Mark(device, mark) => {
+                let device = if at % 3 == 0 && devices.len() > 3 { 3 } else { *device };
+                devices[device].mark(*mark, &format!("{device} at {at}"));
             }
             Act::Round(device, place) | Act::Crash(device, place, _) => {
                 let device = if at % 3 == 0 && devices.len() > 3 { 3 } else { *device };
@@ -120,7 +130,8 @@ fn run(acts: &[Act]) {
         for device in &devices {
             device.advance(25 * 60 * MINUTE);
         }
-        if devices.iter().all(|device| device.shown() == said) {
+        let is_same = devices.windows(2).all(|two| two[0].marked() == two[1].marked());
+        if is_same && devices.iter().all(|device| device.shown() == said) {
             break;
         }
     }
@@ -128,6 +139,7 @@ fn run(acts: &[Act]) {
         assert_eq!(device.shown(), said, "device {at} of {}", devices.len());
         assert_eq!(device.store.verify().unwrap(), []);
     }
+    check_marks(&devices);
     // And it is quiet: after what the last day was due for, nothing is written.
     for _ in 0..3 {
         pass(&mut devices);
@@ -142,6 +154,12 @@ fn run(acts: &[Act]) {
         let calls = remote.take();
         assert_eq!((calls.puts, calls.deletes), (0, 0), "{calls:?}");
     }
+}
+
+/// All have the same marks, and know of the same conflicts.
+fn check_marks(devices: &[Device]) {
+    let all: Vec<_> = devices.iter().map(Device::marked).collect();
+    assert!(all.windows(2).all(|two| two[0] == two[1]), "{all:#?}");
 }
 
 proptest! {

@@ -193,7 +193,7 @@ fn a_weaker_source_gives_way() {
 fn what_was_deleted_for_good_stays_away() {
     let mut rig = Rig::new();
     let id = SessionId::new("here", Agent::Claude, &NativeId("one".to_owned()));
-    rig.sql(&format!("INSERT INTO curation VALUES ('{id}', 'deleted', '', '1', '', '')"));
+    rig.sql(&format!("INSERT INTO registers VALUES ('{id}', 'deleted', '', '1', '', '')"));
     rig.whole("a", &conversation());
     for table in ["sessions", "messages", "results", "raw", "words"] {
         assert_eq!(rig.number(&format!("SELECT count(*) FROM {table}")), 0, "{table}");

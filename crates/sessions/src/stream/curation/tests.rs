@@ -6,14 +6,19 @@ use std::time::Duration;
 
 use carry_exchange::hash::Digest;
 use carry_exchange::head::Relay;
-use carry_exchange::name::ObjectName;
+use carry_exchange::name::{LogId, ObjectName};
+use carry_exchange::ranges::Ranges;
+use carry_exchange::record::Flags;
 use carry_exchange::segment::Expected;
-use carry_exchange::store::{Entropy, LogState, ObjectBytes, Setup, Statement};
+use carry_exchange::store::{Entropy, LogState, ObjectBytes, Setup, Statement, Store, StoreError};
+use carry_exchange::strand::outbox::{self, Outgoing};
+use carry_exchange::strand::registers::Name;
+use carry_exchange::strand::{Offered, Origin, Strand as _};
+use carry_kernel::clock::Timestamp;
 use carry_redact::{Key, Rules};
 
 use super::*;
-use crate::curation::edits::State;
-use crate::curation::{Conflict, Edit as UserEdit};
+use crate::curation::{Conflict, Edit as UserEdit, RegisterName};
 use crate::model::SessionId;
 
 mod basics;
@@ -34,8 +39,17 @@ fn session(n: u8) -> SessionId {
     SessionId::stored(format!("{n:016x}"))
 }
 
+fn named(n: u8, field: &str, item: &str) -> RegisterName {
+    RegisterName { session: session(n), field: field.to_owned(), item: item.to_owned() }
+}
+
+/// A register as the exchange has it.
+fn exchanged(name: &RegisterName) -> Name {
+    Name::new(name.session.as_str(), &name.field, &name.item)
+}
+
 fn name(n: u8) -> RegisterName {
-    RegisterName::new(&session(n), "name", "")
+    named(n, "name", "")
 }
 
 /// Random bytes that differ in each run of each process, but for which no system is asked.
@@ -81,7 +95,7 @@ impl Device {
 
     fn strand(root: &Path, name: &str) -> CurationStrand {
         let redactor = Redactor::new(Rules::builtin(), Key::new([7; 32]));
-        CurationStrand::open(&Home::at(root), name, redactor).unwrap()
+        super::open(&Home::at(root), name, redactor).unwrap()
     }
 
     /// A copy of the whole home, elsewhere.
@@ -108,7 +122,7 @@ impl Device {
     }
 
     fn edit(&mut self, of: u8, edit: &UserEdit, ms: i64) -> bool {
-        self.strand.archive.curate(&session(of), edit, self.name, at(ms)).unwrap()
+        self.strand.keeper_mut().curate(&session(of), edit, self.name, at(ms)).unwrap()
     }
 
     fn rename(&mut self, of: u8, to: &str, ms: i64) -> bool {
@@ -123,7 +137,7 @@ impl Device {
     fn publish(&mut self, ms: i64) -> usize {
         let offered = self.offer(ms);
         self.store.seal().unwrap();
-        let relay = BTreeMap::from([(self.strand.stream.clone(), Relay::Any)]);
+        let relay = BTreeMap::from([(self.strand.stream().clone(), Relay::Any)]);
         self.store.sign(&Statement { relay, ..Statement::default() }, at(ms)).unwrap();
         offered.n_records
     }
@@ -191,30 +205,30 @@ impl Device {
 
     /// What is shown of a register.
     fn shown(&self, name: &RegisterName) -> Option<String> {
-        let all = self.strand.archive.registers(Some(&name.session)).unwrap();
+        let all = self.strand.keeper().registers(Some(&name.session)).unwrap();
         all.into_iter().find(|one| one.field.as_str() == name.field && one.item.as_str() == name.item)?.value
     }
 
     fn conflicts(&self) -> Vec<Conflict> {
-        let all = self.strand.archive.conflicts(None).unwrap();
-        assert_eq!(self.strand.archive.conflict_count().unwrap(), all.len() as u64);
+        let all = self.strand.keeper().conflicts(None).unwrap();
+        assert_eq!(self.strand.keeper().conflict_count().unwrap(), all.len() as u64);
         all
     }
 
     /// The values of the live edits of a register.
     fn live(&self, name: &RegisterName) -> BTreeSet<String> {
-        let conn = self.strand.archive.db.conn();
-        let live = State::read(conn, name).unwrap().live(conn).unwrap();
+        let conn = self.strand.keeper().db.conn();
+        let live = REGISTERS.state(conn, &exchanged(name)).unwrap().live(conn).unwrap();
         live.into_iter().map(|said| said.value.to_string()).collect()
     }
 
     fn count(&self, sql: &str) -> i64 {
-        self.strand.archive.db.conn().query_row(sql, [], |row| row.get(0)).unwrap()
+        self.strand.keeper().db.conn().query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
     /// What is shown of everything, who said it left out.
     fn all_shown(&self) -> Vec<(String, String, String, Option<String>, String)> {
-        let all = self.strand.archive.registers(None).unwrap().into_iter();
+        let all = self.strand.keeper().registers(None).unwrap().into_iter();
         all.map(|one| (one.session.to_string(), one.field, one.item, one.value, one.hlc.to_string())).collect()
     }
 }

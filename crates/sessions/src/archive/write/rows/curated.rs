@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
+use carry_exchange::strand::registers::{self, Name, Set};
 use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::{self, Connection, OptionalExtension as _};
 use carry_kernel::hlc::Hlc;
 
-use crate::curation::{self, RegisterName, Set, pending};
+use crate::curation::REGISTERS;
 use crate::model::SessionId;
 
 /// The device of registers that another archive's user set. It sorts before every device's.
@@ -38,9 +39,10 @@ pub(in super::super) fn curate(
             return Ok(());
         }
     }
-    match pending::is_in_use(conn)? {
-        true => pending::note(conn, &RegisterName::new(session, field, item), value, hlc, IMPORTED),
-        false => curation::replace(conn, &Set { session, field, item, value }, hlc, IMPORTED),
+    let target = session.as_str();
+    match registers::is_in_use(conn)? {
+        true => REGISTERS.note(conn, &Name::new(target, field, item), value, hlc, IMPORTED),
+        false => registers::replace(conn, &Set { target, field, item, value }, hlc, IMPORTED),
     }
 }
 

@@ -9,7 +9,7 @@ fn what_was_said_before_goes_out_with_its_stamps_and_wins_over_nothing_that_saw_
     a.edit(1, &UserEdit::Label("later".into(), true), -4000);
     a.edit(2, &UserEdit::Star(true), -3000);
     a.edit(2, &UserEdit::Star(false), -2000);
-    assert_eq!(a.count("SELECT count(*) FROM curation_pending"), 0, "nothing is noted where nothing is exchanged");
+    assert_eq!(a.count("SELECT count(*) FROM register_pending"), 0, "nothing is noted where nothing is exchanged");
     assert_eq!(a.publish(0), 2, "what was set and taken back was never said");
     assert_eq!(a.publish(0), 0, "once");
     b.pull(&a);
@@ -90,9 +90,9 @@ fn values_from_before_that_differ_are_a_conflict() {
     assert_eq!((of_a[1].device.as_str(), of_a[1].is_own, of_a[0].is_own), ("a", true, false));
     assert_eq!(of_a[0].log, Some(b.store.log()));
     // Settled by what is shown: an edit all the same.
-    assert!(b.strand.archive.resolve(&name(1), Some("left"), "b", at(20)).unwrap());
+    assert!(b.strand.keeper_mut().resolve(&name(1), Some("left"), "b", at(20)).unwrap());
     assert_eq!(b.conflicts(), []);
-    assert!(!b.strand.archive.resolve(&name(1), Some("left"), "b", at(21)).unwrap(), "nothing is left to settle");
+    assert!(!b.strand.keeper_mut().resolve(&name(1), Some("left"), "b", at(21)).unwrap(), "nothing is left to settle");
     b.publish(30);
     a.pull(&b);
     assert_eq!((a.conflicts(), a.shown(&name(1)).as_deref()), (vec![], Some("left")));
@@ -186,9 +186,9 @@ fn elements_of_sets_are_registers_of_their_own() {
     meet(&mut devices, 30);
     let [a, b] = &devices;
     assert_eq!(a.all_shown(), b.all_shown());
-    assert_eq!(a.shown(&RegisterName::new(&session(1), "label", "x")), None);
-    assert_eq!(a.shown(&RegisterName::new(&session(1), "label", "y")).as_deref(), Some("1"));
-    assert_eq!(a.strand.archive.pins(&session(1)).unwrap().len(), 2);
+    assert_eq!(a.shown(&named(1, "label", "x")), None);
+    assert_eq!(a.shown(&named(1, "label", "y")).as_deref(), Some("1"));
+    assert_eq!(a.strand.keeper().pins(&session(1)).unwrap().len(), 2);
     assert!(a.conflicts().is_empty() && b.conflicts().is_empty());
 }
 
@@ -208,9 +208,9 @@ fn an_offer_stays_within_its_bytes_and_says_that_more_waits() {
         }
     }
     assert!(rounds >= 4);
-    assert_eq!(a.count("SELECT count(*) FROM curation_edits"), 10);
+    assert_eq!(a.count("SELECT count(*) FROM register_edits"), 10);
     // The newest came first.
-    let first = a.count("SELECT seq FROM curation_edits WHERE session = '0000000000000009'");
+    let first = a.count("SELECT seq FROM register_edits WHERE target = '0000000000000009'");
     assert_eq!(first, 1);
 }
 
@@ -228,7 +228,7 @@ fn a_log_that_counts_no_more_is_taken_back() {
     a.store.revoke(b.store.log(), &BTreeMap::new(), at(10)).unwrap();
     a.deliver();
     assert_eq!(a.shown(&name(1)).as_deref(), Some("ours"));
-    assert_eq!(a.shown(&RegisterName::new(&session(2), "star", "")), None);
+    assert_eq!(a.shown(&named(2, "star", "")), None);
     a.store.approve(b.store.log(), at(20)).unwrap();
     a.deliver();
     assert_eq!(a.shown(&name(1)).as_deref(), Some("theirs"), "and comes back when it counts again");
@@ -255,7 +255,7 @@ fn what_is_taken_back_before_it_was_said_leaves_nothing_to_be_said() {
         b.publish(10);
         b.pull(&a);
         a.pull(&b);
-        let star = RegisterName::new(&session(1), "star", "");
+        let star = named(1, "star", "");
         for device in [&a, &b] {
             assert_eq!((device.shown(&star).as_deref(), device.conflicts()), (Some("1"), vec![]));
         }

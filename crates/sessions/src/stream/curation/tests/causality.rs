@@ -99,15 +99,15 @@ impl Fleet {
             }
             Step::Again(device) => {
                 let device = &mut self.devices[device];
-                let stream = device.strand.stream.clone();
-                let db = &mut device.strand.archive.db;
+                let stream = device.strand.stream().clone();
+                let db = &mut device.strand.keeper_mut().db;
                 db.write(|tx| Ok::<_, StoreError>(outbox::uncover_all(tx, &stream)?)).unwrap();
                 device.deliver();
             }
             Step::Retract { device, of, after } => {
                 let log = self.devices[of].store.log();
                 let device = &mut self.devices[device];
-                let origin = Origin { log, track: 0, stream: device.strand.stream.clone() };
+                let origin = Origin { log, track: 0, stream: device.strand.stream().clone() };
                 device.strand.retract(&origin, after).unwrap();
                 device.deliver();
             }
@@ -116,11 +116,11 @@ impl Fleet {
 
     /// The edits of a register that a device has.
     fn held(&self, device: usize, register: u8) -> BTreeSet<usize> {
-        let conn = self.devices[device].strand.archive.db.conn();
+        let conn = self.devices[device].strand.keeper().db.conn();
         let mut rows = conn
             .prepare(
-                "SELECT value FROM curation_edits WHERE session = ?1
-                 UNION SELECT json_quote(value) FROM curation_pending WHERE session = ?1",
+                "SELECT value FROM register_edits WHERE target = ?1
+                 UNION SELECT json_quote(value) FROM register_pending WHERE target = ?1",
             )
             .unwrap();
         let values: BTreeSet<String> =
@@ -246,7 +246,7 @@ fn copies_of_a_home_miss_no_conflict_and_agree() {
         reader.deliver();
         assert_eq!(reader.live(&name(1)), BTreeSet::from([r#""of a""#.to_owned(), r#""of b""#.to_owned()]));
         assert_eq!(reader.conflicts().len(), 1);
-        assert_eq!(reader.shown(&RegisterName::new(&session(2), "star", "")).as_deref(), Some("1"));
+        assert_eq!(reader.shown(&named(2, "star", "")).as_deref(), Some("1"));
         // One who saw both settles it, for those who know one way only, too.
         reader.publish(20);
         reader.rename(1, "both", 21);

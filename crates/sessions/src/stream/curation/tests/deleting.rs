@@ -14,7 +14,7 @@ const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub(super) fn write(device: &mut Device, native: &str, text: &str) -> SessionId {
     let native = NativeId(native.to_owned());
     let unit = Unit { path: format!("/sessions/{native}").into(), stamp: Stamp::default() };
-    let mut writer = device.strand.archive.writer(at(0), WriterLimits::default());
+    let mut writer = device.strand.keeper_mut().writer(at(0), WriterLimits::default());
     writer.begin_unit("claude", Agent::Claude, 1, &unit, &Mode::Whole).unwrap();
     writer.op(Op::Session { agent: None, native: native.clone(), relation: None }).unwrap();
     let message = Message {
@@ -42,7 +42,7 @@ pub(super) fn write(device: &mut Device, native: &str, text: &str) -> SessionId 
 fn two() -> (Device, Device, SessionId) {
     let (mut a, mut b) = (Device::new("a"), Device::new("b"));
     let id = write(&mut a, "one", "hello secret");
-    b.strand.archive.origin = "a".to_owned();
+    b.strand.keeper_mut().origin = "a".to_owned();
     assert_eq!(write(&mut b, "one", "hello secret"), id);
     a.rename_of(&id, "Mine", 0);
     a.round(&[], 0);
@@ -53,30 +53,30 @@ fn two() -> (Device, Device, SessionId) {
 
 impl Device {
     fn rename_of(&mut self, id: &SessionId, to: &str, ms: i64) {
-        self.strand.archive.curate(id, &UserEdit::Rename(Some(to.to_owned())), self.name, at(ms)).unwrap();
+        self.strand.keeper_mut().curate(id, &UserEdit::Rename(Some(to.to_owned())), self.name, at(ms)).unwrap();
     }
 
     fn delete(&mut self, id: &SessionId, ms: i64) -> Outcome {
-        self.strand.archive.delete(id, WEEK, self.name, at(ms)).unwrap()
+        self.strand.keeper_mut().delete(id, WEEK, self.name, at(ms)).unwrap()
     }
 
     fn undelete(&mut self, id: &SessionId, ms: i64) -> Undeletion {
-        self.strand.archive.undelete(id, self.name, at(ms)).unwrap()
+        self.strand.keeper_mut().undelete(id, self.name, at(ms)).unwrap()
     }
 
     fn has(&self, id: &SessionId) -> bool {
-        self.strand.archive.find(id.as_str()).is_ok()
+        self.strand.keeper().find(id.as_str()).is_ok()
     }
 
     fn lists(&self) -> usize {
         let all = Filter { all: true, ..Filter::default() };
         let trashed = Filter { is_trashed: true, ..Filter::default() };
-        let count = |filter: &Filter| self.strand.archive.list(filter).unwrap().sessions.len();
+        let count = |filter: &Filter| self.strand.keeper().list(filter).unwrap().sessions.len();
         count(&all) + count(&trashed)
     }
 
     fn hows(&self) -> Vec<DeletedHow> {
-        self.strand.archive.deletions().unwrap().into_iter().map(|one| one.how).collect()
+        self.strand.keeper().deletions().unwrap().into_iter().map(|one| one.how).collect()
     }
 
     fn text_rows(&self) -> i64 {
@@ -104,7 +104,7 @@ fn it_is_hidden_at_once_and_gone_everywhere_when_the_window_is_over() {
     let due = at(10 + 7 * DAY_MS);
     assert_eq!(a.delete(&id, 10), Outcome::Pending(due));
     assert_eq!(a.delete(&id, 11), Outcome::Pending(due), "once");
-    assert_eq!((a.lists(), a.has(&id), a.strand.archive.total().unwrap()), (0, true, 0));
+    assert_eq!((a.lists(), a.has(&id), a.strand.keeper().total().unwrap()), (0, true, 0));
     a.round(&[&b], 20);
     b.round(&[&a], 21);
     assert_eq!(b.lists(), 1, "others wait for what is final");
@@ -116,18 +116,18 @@ fn it_is_hidden_at_once_and_gone_everywhere_when_the_window_is_over() {
     b.round(&[&a], 12 + 7 * DAY_MS);
     assert_eq!((b.has(&id), b.text_rows()), (false, 0));
     for device in [&a, &b] {
-        let all = device.strand.archive.deletions().unwrap();
+        let all = device.strand.keeper().deletions().unwrap();
         let [deleted] = &all[..] else { panic!("{all:?}") };
         assert_eq!((&deleted.session, deleted.how), (&id, DeletedHow::Everywhere));
         let (log, seq) = deleted.record.unwrap();
         assert_eq!((log, deleted.is_own), (a.store.log(), device.name == "a"));
         assert!(seq > 1);
     }
-    assert_eq!(a.strand.archive.deletions().unwrap()[0].device, "a");
+    assert_eq!(a.strand.keeper().deletions().unwrap()[0].device, "a");
     // Never again, in whatever generation, and what is said of it goes nowhere.
     write(&mut b, "one", "hello again, and longer");
     assert!(!b.has(&id) && b.count("SELECT count(*) FROM raw") == 0);
-    assert_eq!(b.count("SELECT count(*) FROM curation_edits") + a.count("SELECT count(*) FROM curation_edits"), 0);
+    assert_eq!(b.count("SELECT count(*) FROM register_edits") + a.count("SELECT count(*) FROM register_edits"), 0);
     b.rename_of(&id, "late", 8 * DAY_MS);
     assert_eq!((b.publish(8 * DAY_MS), b.all_shown().len()), (0, 1));
 }
@@ -223,7 +223,7 @@ fn an_undo_after_what_is_final_comes_too_late() {
     // In whatever order a third one hears of it.
     for others in [[&a, &b], [&b, &a]] {
         let mut c = Device::new("c");
-        c.strand.archive.origin = "a".to_owned();
+        c.strand.keeper_mut().origin = "a".to_owned();
         write(&mut c, "one", "hello secret");
         for other in others {
             c.pull(other);
@@ -237,7 +237,7 @@ fn an_undo_after_what_is_final_comes_too_late() {
 fn now_means_now() {
     let (mut a, mut b, id) = two();
     a.delete(&id, 10);
-    assert_eq!(a.strand.archive.delete(&id, Duration::ZERO, "a", at(11)).unwrap(), Outcome::Done);
+    assert_eq!(a.strand.keeper_mut().delete(&id, Duration::ZERO, "a", at(11)).unwrap(), Outcome::Done);
     assert!(!a.has(&id));
     a.round(&[&b], 20);
     b.round(&[&a], 21);
@@ -247,12 +247,12 @@ fn now_means_now() {
 #[test]
 fn what_is_gone_here_is_told_to_the_others_whatever_comes_between() {
     let (mut a, mut b, id) = two();
-    assert_eq!(a.strand.archive.delete(&id, Duration::ZERO, "a", at(10)).unwrap(), Outcome::Done);
+    assert_eq!(a.strand.keeper_mut().delete(&id, Duration::ZERO, "a", at(10)).unwrap(), Outcome::Done);
     // The rows and the word of it went in one step: the program ends, and starts days later.
     a.strand = Device::strand(&a.root, "a");
     assert!(!a.has(&id));
     assert_eq!(
-        a.strand.archive.delete(&id, Duration::ZERO, "a", at(20)).unwrap(),
+        a.strand.keeper_mut().delete(&id, Duration::ZERO, "a", at(20)).unwrap(),
         Outcome::WasDone,
         "and once is enough"
     );
@@ -267,7 +267,7 @@ fn what_waited_to_be_said_of_a_deleted_session_is_not_said() {
     a.rename_of(&id, "unsaid", 10);
     a.strand.gather(a.store.log(), u64::MAX).unwrap();
     assert_eq!(a.count("SELECT count(*) FROM outbox"), 1);
-    a.strand.archive.delete(&id, Duration::ZERO, "a", at(11)).unwrap();
+    a.strand.keeper_mut().delete(&id, Duration::ZERO, "a", at(11)).unwrap();
     assert_eq!(a.count("SELECT count(*) FROM outbox"), 0);
     a.round(&[&b], 12);
     assert_eq!(a.count("SELECT count(*) FROM curation"), 1);
@@ -277,13 +277,13 @@ fn what_waited_to_be_said_of_a_deleted_session_is_not_said() {
 fn an_archive_made_anew_knows_what_was_deleted_and_what_was_to_be() {
     let (mut a, mut b, id) = two();
     let other = write(&mut a, "two", "to go");
-    a.strand.archive.delete(&id, Duration::ZERO, "a", at(10)).unwrap();
+    a.strand.keeper_mut().delete(&id, Duration::ZERO, "a", at(10)).unwrap();
     a.delete(&other, 11);
     a.round(&[&b], 12);
-    let before = a.strand.archive.deletions().unwrap();
+    let before = a.strand.keeper().deletions().unwrap();
     a.lose_archive();
     a.round(&[&b], 20);
-    assert_eq!(a.strand.archive.deletions().unwrap(), before);
+    assert_eq!(a.strand.keeper().deletions().unwrap(), before);
     write(&mut a, "one", "from the file, again");
     write(&mut a, "two", "to go");
     assert!(!a.has(&id) && a.has(&other));
@@ -297,7 +297,7 @@ fn an_archive_made_anew_knows_what_was_deleted_and_what_was_to_be() {
 #[test]
 fn what_a_revoked_device_deleted_may_be_taken_in_again() {
     let (mut a, mut b, id) = two();
-    b.strand.archive.delete(&id, Duration::ZERO, "b", at(10)).unwrap();
+    b.strand.keeper_mut().delete(&id, Duration::ZERO, "b", at(10)).unwrap();
     b.publish(11);
     a.pull(&b);
     assert!(!a.has(&id));
@@ -306,6 +306,6 @@ fn what_a_revoked_device_deleted_may_be_taken_in_again() {
     a.deliver();
     write(&mut a, "one", "from the file, again");
     assert!(a.has(&id));
-    assert_eq!(a.strand.archive.find(id.as_str()).unwrap().name.as_deref(), Some("Mine"), "with what was said of it");
+    assert_eq!(a.strand.keeper().find(id.as_str()).unwrap().name.as_deref(), Some("Mine"), "with what was said of it");
     assert_eq!(a.hows(), []);
 }

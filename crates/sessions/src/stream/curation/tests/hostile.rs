@@ -1,15 +1,31 @@
 //! Records that nobody of ours wrote, and stamps that lie.
 
 use super::*;
-use crate::curation::deletion::Op;
 
-/// Puts a record as it is into the outbox of a device, past all that checks it.
+const EDIT: u16 = 1;
+const DELETION: u16 = 2;
+
+/// The key of an edit's record.
+fn key_of(name: &RegisterName) -> Vec<u8> {
+    exchanged(name).key(&STREAM.parse().unwrap()).as_bytes().to_vec()
+}
+
+/// The key of a step of a deletion.
+fn key_of_step(op: &str, id: &str) -> Vec<u8> {
+    Digest::of(&[format!("carry curation deletion 1\n{op}\n{id}").as_bytes()]).as_bytes().to_vec()
+}
+
+/// Puts a record as it is into the outbox of a device, under its key, past all that checks it.
 fn forge(device: &mut Device, kind: u16, version: u16, payload: &str) {
+    let members: serde_json::Value = serde_json::from_str(payload).unwrap();
+    let member = |name: &str| members[name].as_str().unwrap_or_default().to_owned();
     let (key, flags) = match kind {
-        EDIT => (Edit::read(payload.as_bytes()).map(|edit| edit.name.key()).ok(), Flags::default()),
-        _ => (Deletion::read(payload.as_bytes()).map(|step| step.key()).ok(), Flags::KEEPS),
+        EDIT => {
+            let name = RegisterName { session: SessionId::stored(member("t")), field: member("f"), item: member("i") };
+            (key_of(&name), Flags::default())
+        }
+        _ => (key_of_step(&member("op"), &member("d")), Flags::KEEPS),
     };
-    let key = key.map_or(b"k".to_vec(), |key| key.as_bytes().to_vec());
     forge_under(device, (kind, version), flags, &key, payload);
 }
 
@@ -23,8 +39,8 @@ fn forge_under(device: &mut Device, (kind, version): (u16, u16), flags: Flags, k
         wants: Vec::new(),
         payload: payload.as_bytes().to_vec(),
     };
-    let stream = device.strand.stream.clone();
-    device.strand.archive.db.write(|tx| outbox::push(tx, &stream, &out)).unwrap();
+    let stream = device.strand.stream().clone();
+    device.strand.keeper_mut().db.write(|tx| outbox::push(tx, &stream, &out)).unwrap();
 }
 
 fn edit_of(field: &str, value: &str, at: &str) -> String {
@@ -45,8 +61,8 @@ fn live_anew(device: &mut Device) -> BTreeSet<String> {
     let before = device.live(&name(1));
     device.strand = Device::strand(&device.root, device.name);
     assert_eq!(device.live(&name(1)), before);
-    let stream = device.strand.stream.clone();
-    device.strand.archive.db.write(|tx| Ok::<_, StoreError>(outbox::uncover_all(tx, &stream)?)).unwrap();
+    let stream = device.strand.stream().clone();
+    device.strand.keeper_mut().db.write(|tx| Ok::<_, StoreError>(outbox::uncover_all(tx, &stream)?)).unwrap();
     device.deliver();
     assert_eq!(device.live(&name(1)), before);
     assert_eq!(device.conflicts().len(), usize::from(before.len() > 1));
@@ -88,7 +104,7 @@ fn a_claim_of_places_to_come_silences_nobody() {
         reader.pull(&a);
         assert_eq!(live_anew(reader), values(&["settled"]));
         assert_eq!(reader.shown(&name(1)).as_deref(), Some("settled"));
-        let seen = reader.count("SELECT json_array_length(seen) FROM curation_edits WHERE value = '\"settled\"'");
+        let seen = reader.count("SELECT json_array_length(seen) FROM register_edits WHERE value = '\"settled\"'");
         assert_eq!(seen, 1, "the forged edit itself");
     }
     // Without the liar it stands as well, and whoever edits next has the last word.
@@ -110,11 +126,15 @@ fn of_two_edits_with_one_name_the_same_counts_everywhere() {
     let digest = |last: u8| Digest::from_bytes(std::array::from_fn(|byte| if byte == 31 { last } else { 7 }));
     for (least, other) in [(0, 1), (1, 0)] {
         let device = Device::new("a");
-        let conn = device.strand.archive.db.conn();
+        let conn = device.strand.keeper().db.conn();
         for (track, last) in [(least, 1), (other, 2)] {
-            let place = Place { log, track, seq: 5, r: digest(last), branch: Some((5, [7; 4])) };
-            let at = carry_kernel::hlc::Hlc::default();
-            edits::put(conn, &name(1), place, at, &Value::from(last), &Seen::default()).unwrap();
+            let sql = "INSERT INTO register_edits VALUES (?1, 'name', '', ?2, ?3, 5, ?4, 5, x'07070707', ?5, ?6, '[]')";
+            let at = "0000000000000-0000";
+            conn.execute(
+                sql,
+                (session(1).as_str(), log.to_string(), track, digest(last).as_bytes(), at, last.to_string()),
+            )
+            .unwrap();
         }
         assert_eq!(device.live(&name(1)), BTreeSet::from(["1".to_owned()]));
     }
@@ -131,7 +151,7 @@ fn a_stamp_from_the_far_future_wins_over_no_edit_that_saw_it_and_does_not_spread
         assert!(a.rename(1, "ours", 2));
         assert_eq!(a.shown(&name(1)).as_deref(), Some("ours"));
         a.publish(3);
-        let ours = a.strand.archive.registers(Some(&session(1))).unwrap().remove(0);
+        let ours = a.strand.keeper().registers(Some(&session(1))).unwrap().remove(0);
         assert_eq!(ours.hlc.wall_ms, at(2).as_millis().unsigned_abs(), "{stamp}");
         b.pull(&a);
         assert_eq!(b.shown(&name(1)).as_deref(), Some("ours"));
@@ -161,15 +181,14 @@ fn what_cannot_be_read_holds_up_nothing() {
     // A value that is no text shows as none.
     assert_eq!(a.shown(&name(1)), None);
     assert_eq!(a.live(&name(1)), BTreeSet::from([r#"[1,{"a":2}]"#.to_owned()]));
-    assert!(a.strand.archive.registers(None).unwrap().iter().all(|one| one.field != "star" || one.value.is_none()));
+    assert!(a.strand.keeper().registers(None).unwrap().iter().all(|one| one.field != "star" || one.value.is_none()));
 }
 
 #[test]
 fn an_edit_counts_under_the_key_of_its_register_alone() {
-    let key = |name: &RegisterName| name.key().as_bytes().to_vec();
     let (mut a, mut b) = (Device::new("a"), Device::new("b"));
     let edit = edit_of("name", "\"forged\"", "[5,0]");
-    forge_under(&mut b, (EDIT, 1), Flags::default(), &key(&name(2)), &edit);
+    forge_under(&mut b, (EDIT, 1), Flags::default(), &key_of(&name(2)), &edit);
     forge_under(&mut b, (EDIT, 1), Flags::default(), b"", &edit);
     b.publish(1);
     a.pull(&b);
@@ -180,7 +199,7 @@ fn an_edit_counts_under_the_key_of_its_register_alone() {
         b.rename(1, "one", ms);
         b.rename(2, "two", ms);
         b.publish(ms + 1);
-        forge_under(&mut b, (EDIT, 1), Flags::REPLACES, &key(&name(1)), payload.replace("name", "star").as_str());
+        forge_under(&mut b, (EDIT, 1), Flags::REPLACES, &key_of(&name(1)), payload.replace("name", "star").as_str());
         b.publish(ms + 2);
         a.pull(&b);
         let (mut c, mut d) = (Device::new("c"), Device::new("d"));
@@ -195,7 +214,7 @@ fn an_edit_counts_under_the_key_of_its_register_alone() {
             assert_eq!((reader.shown(&name(1)), live_anew(reader)), (None, BTreeSet::new()));
         }
         // Taken back, it makes nothing void any more.
-        let origin = Origin { log: b.store.log(), track: 0, stream: a.strand.stream.clone() };
+        let origin = Origin { log: b.store.log(), track: 0, stream: a.strand.stream().clone() };
         let last = *b.store.held(origin.log, 0).unwrap()[&origin.stream].iter().next_back().unwrap().end();
         a.strand.retract(&origin, last - 1).unwrap();
         assert_eq!(a.shown(&name(1)).as_deref(), Some("one"));
@@ -212,21 +231,20 @@ fn an_edit_counts_under_the_key_of_its_register_alone() {
 #[test]
 fn a_deletion_counts_under_its_key_and_where_no_merge_may_drop_it() {
     let session = session(1);
-    let step = Deletion { session: session.clone(), op: Op::Final, id: "d".into(), at: None, due_ms: None };
-    let (payload, key) = (String::from_utf8(step.to_bytes().unwrap()).unwrap(), step.key());
+    let (payload, key) = (format!(r#"{{"t":"{session}","op":"final","d":"d"}}"#), key_of_step("final", "d"));
     let nowhere = b"k".as_slice();
     for (flags, key, counts) in [
         (Flags::KEEPS, nowhere, false),
-        (Flags::default(), key.as_bytes().as_slice(), false),
-        (Flags::REPLACES, key.as_bytes().as_slice(), false),
-        (Flags::KEEPS, key.as_bytes().as_slice(), true),
+        (Flags::default(), key.as_slice(), false),
+        (Flags::REPLACES, key.as_slice(), false),
+        (Flags::KEEPS, key.as_slice(), true),
     ] {
         let (mut a, mut b) = (Device::new("a"), Device::new("b"));
         a.rename(1, "kept", 1);
         forge_under(&mut b, (DELETION, 1), flags, key, &payload);
         b.publish(2);
         a.pull(&b);
-        assert_eq!(a.strand.archive.deleted().unwrap().len(), usize::from(counts));
+        assert_eq!(a.strand.keeper().deleted().unwrap().len(), usize::from(counts));
         assert_eq!(a.shown(&name(1)).is_none(), counts);
     }
 }
@@ -243,10 +261,10 @@ fn fields_and_kinds_of_later_versions_are_kept_and_shown_nowhere() {
     a.fetch(&b.store, 0, usize::MAX);
     let done = a.store.deliver(&mut a.strand).unwrap();
     assert_eq!((done.n_folded, done.n_deferred), (3, 2));
-    assert_eq!(a.strand.archive.registers(None).unwrap(), []);
-    assert_eq!(a.strand.archive.deleted().unwrap(), []);
-    assert_eq!(a.count("SELECT count(*) FROM curation_edits"), 3);
-    let colour = RegisterName::new(&session(1), "colour", "");
+    assert_eq!(a.strand.keeper().registers(None).unwrap(), []);
+    assert_eq!(a.strand.keeper().deleted().unwrap(), []);
+    assert_eq!(a.count("SELECT count(*) FROM register_edits"), 3);
+    let colour = named(1, "colour", "");
     assert_eq!(a.live(&colour), BTreeSet::from([r#""1""#.to_owned()]));
     assert_eq!(a.conflicts(), []);
 }
@@ -255,12 +273,12 @@ fn fields_and_kinds_of_later_versions_are_kept_and_shown_nowhere() {
 fn what_is_too_large_is_refused_or_stays_here_and_holds_up_nothing() {
     let mut a = Device::new("a");
     let long = "x".repeat(70_000);
-    let refused = a.strand.archive.curate(&session(1), &UserEdit::Rename(Some(long.clone())), "a", at(1));
+    let refused = a.strand.keeper_mut().curate(&session(1), &UserEdit::Rename(Some(long.clone())), "a", at(1));
     assert!(matches!(refused, Err(ArchiveError::TooLarge { bytes: 70_000 })));
     // From before anybody asked.
     let sql =
-        format!("INSERT INTO curation VALUES ('{}', 'name', '', '{long}', '1790000000000-0000', 'a')", session(1));
-    a.strand.archive.db.conn().execute(&sql, []).unwrap();
+        format!("INSERT INTO registers VALUES ('{}', 'name', '', '{long}', '1790000000000-0000', 'a')", session(1));
+    a.strand.keeper().db.conn().execute(&sql, []).unwrap();
     a.rename(2, "short", 2);
     assert_eq!(a.publish(3), 1);
     assert_eq!(a.shown(&name(1)), Some(long));
@@ -274,10 +292,10 @@ fn what_is_too_large_is_refused_or_stays_here_and_holds_up_nothing() {
 fn an_edit_of_a_session_that_nobody_has_waits_for_it() {
     let (mut a, mut b) = (Device::new("a"), Device::new("b"));
     let id = crate::model::SessionId::new("a", crate::model::Agent::Claude, &crate::model::NativeId("one".to_owned()));
-    b.strand.archive.curate(&id, &UserEdit::Star(true), "b", at(1)).unwrap();
+    b.strand.keeper_mut().curate(&id, &UserEdit::Star(true), "b", at(1)).unwrap();
     b.publish(2);
     a.pull(&b);
-    assert!(a.strand.archive.find(id.as_str()).is_err());
+    assert!(a.strand.keeper().find(id.as_str()).is_err());
     deleting::write(&mut a, "one", "hello");
-    assert!(a.strand.archive.find(id.as_str()).unwrap().is_starred);
+    assert!(a.strand.keeper().find(id.as_str()).unwrap().is_starred);
 }

@@ -10,11 +10,11 @@ const TOKEN: &str = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
 fn holds_token(device: &Device) -> bool {
     let (_, segments) = device.store.signed_segments().unwrap().unwrap();
     let mut found = false;
-    for reference in &segments[&device.strand.stream] {
-        let name = reference.name(device.store.log(), &device.strand.stream);
+    for reference in &segments[device.strand.stream()] {
+        let name = reference.name(device.store.log(), device.strand.stream());
         let bytes = bytes_of(&device.store, &name).unwrap();
         let expected =
-            Expected { log: device.store.log(), stream: device.strand.stream.clone(), reference: *reference };
+            Expected { log: device.store.log(), stream: device.strand.stream().clone(), reference: *reference };
         let mut reader = SegmentReader::open(&expected, bytes.len() as u64, &bytes[..]).unwrap();
         let mut plain = String::new();
         while let Some(Part::Records(links)) = reader.next_part().unwrap() {
@@ -34,8 +34,8 @@ fn holds_token(device: &Device) -> bool {
 fn names_notes_and_labels_leave_masked_and_are_shown_here_as_written() {
     let (mut a, mut b) = (Device::new("a"), Device::new("b"));
     let secret = format!("token {TOKEN}");
-    let label = RegisterName::new(&session(1), "label", &secret);
-    let pin = RegisterName::new(&session(1), "pin", "#3");
+    let label = named(1, "label", &secret);
+    let pin = named(1, "pin", "#3");
     a.rename(1, &secret, 1);
     a.publish(2);
     a.edit(1, &UserEdit::Label(secret.clone(), true), 3);
@@ -46,13 +46,13 @@ fn names_notes_and_labels_leave_masked_and_are_shown_here_as_written() {
         assert_eq!(a.shown(&name(1)).as_deref(), Some(secret.as_str()));
         assert_eq!(a.shown(&label).as_deref(), Some("1"));
         assert_eq!(a.shown(&pin).as_deref(), Some(secret.as_str()));
-        assert_eq!(a.strand.archive.registers(None).unwrap().len(), 3);
+        assert_eq!(a.strand.keeper().registers(None).unwrap().len(), 3);
     };
     check_here(&a);
     b.pull(&a);
     let there = b.shown(&name(1)).unwrap();
     assert!(there.starts_with("token [REDACTED:") && !there.contains(TOKEN), "{there}");
-    assert_eq!(b.shown(&RegisterName::new(&session(1), "label", &there)).as_deref(), Some("1"));
+    assert_eq!(b.shown(&named(1, "label", &there)).as_deref(), Some("1"));
     // The other takes the label off, under the name that it knows, and says the name again.
     b.edit(1, &UserEdit::Label(there.clone(), false), 10);
     b.publish(11);
@@ -64,7 +64,7 @@ fn names_notes_and_labels_leave_masked_and_are_shown_here_as_written() {
     a.publish(21);
     check_here(&a);
     b.pull(&a);
-    assert_eq!(b.shown(&RegisterName::new(&session(1), "label", &there)).as_deref(), Some("1"));
+    assert_eq!(b.shown(&named(1, "label", &there)).as_deref(), Some("1"));
     assert!(b.conflicts().is_empty() && !holds_token(&a));
 }
 
@@ -79,6 +79,6 @@ fn one_secret_said_on_two_devices_is_one_value() {
     for device in &devices {
         assert_eq!(device.conflicts(), []);
         assert_eq!(device.shown(&name(1)).as_deref(), Some(TOKEN));
-        assert_eq!(device.strand.archive.registers(None).unwrap().len(), 2);
+        assert_eq!(device.strand.keeper().registers(None).unwrap().len(), 2);
     }
 }

@@ -22,7 +22,7 @@ fn an_archive_made_anew_gets_back_what_was_said_and_says_nothing_again() {
     assert_eq!(a.all_shown(), before);
     assert_eq!(a.conflicts(), []);
     // Ours are ours again.
-    let star = a.strand.archive.registers(Some(&session(1))).unwrap();
+    let star = a.strand.keeper().registers(Some(&session(1))).unwrap();
     assert!(star.iter().any(|one| one.field == "star" && one.device == "a"));
     a.rename(1, "goes on", 11);
     assert_eq!(a.publish(12), 1);
@@ -34,10 +34,10 @@ fn an_archive_made_anew_gets_back_what_was_said_and_says_nothing_again() {
 fn what_is_imported_again_does_not_win_over_what_was_said_after_it() {
     let (mut a, mut b) = (Device::new("a"), Device::new("b"));
     let import = |a: &Device| {
-        let sql = format!("INSERT INTO curation VALUES ('{}', 'star', '', '1', '1789999999000-0000', '')", session(1));
-        a.strand.archive.db.conn().execute(&sql, []).unwrap();
+        let sql = format!("INSERT INTO registers VALUES ('{}', 'star', '', '1', '1789999999000-0000', '')", session(1));
+        a.strand.keeper().db.conn().execute(&sql, []).unwrap();
     };
-    let star = RegisterName::new(&session(1), "star", "");
+    let star = named(1, "star", "");
     import(&a);
     a.publish(1);
     a.edit(1, &UserEdit::Star(false), 2);
@@ -70,7 +70,7 @@ fn an_archive_that_went_back_does_not_say_old_edits_over_new_ones() {
         }
     };
     let home = Home::at(&a.root).database("sessions").parent().unwrap().to_owned();
-    a.strand.archive.db.sync().unwrap();
+    a.strand.keeper().db.sync().unwrap();
     copy(&home, backup.path());
     a.publish(4);
     a.rename(1, "three", 5);
@@ -96,15 +96,15 @@ fn an_end_between_log_and_archive_says_an_edit_once() {
     a.strand.gather(a.store.log(), u64::MAX).unwrap();
     // The log has it, and the archive does not know yet.
     let mut file = carry_kernel::db::Db::open(&Home::at(&a.root).database("sessions"), crate::archive::SCHEMA).unwrap();
-    let stream = a.strand.stream.clone();
+    let stream = a.strand.stream().clone();
     let lost = outbox::drain(&mut file, &stream, &mut a.store, at(2), &mut |_, _, _| Err(StoreError::Full("lost")));
     assert!(lost.is_err());
     a.rename(1, "two", -400_000);
     assert_eq!(a.publish(3), 1);
-    assert_eq!(a.count("SELECT count(*) FROM curation_edits"), 2);
+    assert_eq!(a.count("SELECT count(*) FROM register_edits"), 2);
     assert_eq!(a.shown(&name(1)).as_deref(), Some("two"), "whatever the clock said");
     assert_eq!(a.count("SELECT count(*) FROM outbox"), 0);
-    let held = a.store.held(a.store.log(), 0).unwrap().remove(&a.strand.stream).unwrap();
+    let held = a.store.held(a.store.log(), 0).unwrap().remove(a.strand.stream()).unwrap();
     assert_eq!(held.count(), 2);
 }
 
@@ -112,13 +112,13 @@ fn an_end_between_log_and_archive_says_an_edit_once() {
 fn reading_all_sessions_anew_takes_back_nothing_and_says_nothing() {
     let mut a = Device::new("a");
     let id = deleting::write(&mut a, "one", "hello");
-    a.strand.archive.curate(&id, &UserEdit::Rename(Some("Mine".into())), "a", at(1)).unwrap();
+    a.strand.keeper_mut().curate(&id, &UserEdit::Rename(Some("Mine".into())), "a", at(1)).unwrap();
     a.publish(2);
     let before = a.all_shown();
     deleting::write(&mut a, "one", "hello, all of it again");
     assert_eq!(a.all_shown(), before);
     assert_eq!(a.publish(3), 0);
-    assert_eq!(a.strand.archive.find(id.as_str()).unwrap().name.as_deref(), Some("Mine"));
+    assert_eq!(a.strand.keeper().find(id.as_str()).unwrap().name.as_deref(), Some("Mine"));
 }
 
 #[test]
@@ -132,13 +132,13 @@ fn what_the_log_lost_waits_as_it_was_said_and_is_said_in_another() {
     a.rename(1, "lost", 4);
     a.edit(2, &UserEdit::Star(false), 5);
     a.edit(3, &UserEdit::Star(true), 6);
-    a.strand.archive.delete(&lost, Duration::from_secs(600), "a", at(7)).unwrap();
+    a.strand.keeper_mut().delete(&lost, Duration::from_secs(600), "a", at(7)).unwrap();
     assert_eq!(a.offer(8).n_records, 4);
-    let (shown, origin) = (a.all_shown(), Origin { log: a.store.log(), track: 0, stream: a.strand.stream.clone() });
-    assert_eq!(outbox::applied(a.strand.archive.db.conn(), &origin).unwrap(), Ranges::of(1, 6));
+    let (shown, origin) = (a.all_shown(), Origin { log: a.store.log(), track: 0, stream: a.strand.stream().clone() });
+    assert_eq!(outbox::applied(a.strand.keeper().db.conn(), &origin).unwrap(), Ranges::of(1, 6));
     a.rename(1, "later", 9);
     a.strand.say_again(&origin, 2).unwrap();
-    assert_eq!(outbox::applied(a.strand.archive.db.conn(), &origin).unwrap(), Ranges::of(1, 2));
+    assert_eq!(outbox::applied(a.strand.keeper().db.conn(), &origin).unwrap(), Ranges::of(1, 2));
     assert_eq!(a.shown(&name(1)).as_deref(), Some("later"));
     let but_name = |all: Vec<(String, String, String, Option<String>, String)>| {
         all.into_iter().filter(|one| one.1 != "name").collect::<Vec<_>>()

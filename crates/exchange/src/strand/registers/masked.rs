@@ -1,15 +1,15 @@
 //! What was said here where it differs from what was exchanged of it.
 //!
-//! Names, notes and labels leave masked. This device goes on showing what its user wrote.
+//! Items and values leave masked. This device goes on showing what its user wrote.
 
 use carry_kernel::db::rusqlite::{self, Connection, OptionalExtension as _};
 use serde_json::Value;
 
-use super::name::RegisterName;
+use super::Name;
 
 /// How a register is shown here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Local {
+pub(super) struct Local {
     item: String,
     /// The value as exchanged, and as it was said here.
     value: Option<(Value, Option<String>)>,
@@ -17,12 +17,12 @@ pub(crate) struct Local {
 
 impl Local {
     /// The item as it was said here.
-    pub(crate) fn item(&self) -> &str {
+    pub(super) fn item(&self) -> &str {
         &self.item
     }
 
     /// The text to show for an exchanged value; `None` for one that was taken back, or is no text.
-    pub(crate) fn value(&self, said: &Value) -> Option<String> {
+    pub(super) fn value(&self, said: &Value) -> Option<String> {
         match &self.value {
             Some((known, local)) if known == said => local.clone(),
             _ => said.as_str().map(str::to_owned),
@@ -31,9 +31,9 @@ impl Local {
 }
 
 /// How a register is shown here.
-pub(crate) fn local(conn: &Connection, name: &RegisterName) -> rusqlite::Result<Local> {
+pub(super) fn local(conn: &Connection, name: &Name) -> rusqlite::Result<Local> {
     let sql =
-        "SELECT local_item, said, local_value FROM curation_masked WHERE session = ?1 AND field = ?2 AND item = ?3";
+        "SELECT local_item, said, local_value FROM register_masked WHERE target = ?1 AND field = ?2 AND item = ?3";
     let row = conn.prepare_cached(sql)?.query_row(name.columns(), |row| {
         let said: Option<String> = row.get(1)?;
         let said = said.and_then(|said| serde_json::from_str(&said).ok());
@@ -44,29 +44,29 @@ pub(crate) fn local(conn: &Connection, name: &RegisterName) -> rusqlite::Result<
 }
 
 /// The register that is exchanged for one that is named as here.
-pub(crate) fn exchanged(conn: &Connection, local: &RegisterName) -> rusqlite::Result<RegisterName> {
-    let sql = "SELECT item FROM curation_masked WHERE session = ?1 AND field = ?2 AND local_item = ?3";
+pub(super) fn exchanged(conn: &Connection, local: &Name) -> rusqlite::Result<Name> {
+    let sql = "SELECT item FROM register_masked WHERE target = ?1 AND field = ?2 AND local_item = ?3";
     let item: Option<String> = conn.prepare_cached(sql)?.query_row(local.columns(), |row| row.get(0)).optional()?;
     Ok(item.map_or_else(|| local.clone(), |item| local.with_item(&item)))
 }
 
 /// Notes what was said here (`local_item`, `local_value`) for what is exchanged of it.
-pub(crate) fn note(
+pub(super) fn note(
     conn: &Connection,
-    name: &RegisterName,
+    name: &Name,
     local_item: &str,
     said: &Value,
     local_value: Option<&str>,
 ) -> rusqlite::Result<()> {
     let differs = said.as_str() != local_value;
     if name.item == local_item && !differs {
-        let sql = "DELETE FROM curation_masked WHERE session = ?1 AND field = ?2 AND item = ?3";
+        let sql = "DELETE FROM register_masked WHERE target = ?1 AND field = ?2 AND item = ?3";
         return conn.prepare_cached(sql)?.execute(name.columns()).map(drop);
     }
-    let (session, field, item) = name.columns();
+    let (target, field, item) = name.columns();
     let said = differs.then(|| said.to_string());
-    let sql = "INSERT OR REPLACE INTO curation_masked (session, field, item, local_item, said, local_value)
+    let sql = "INSERT OR REPLACE INTO register_masked (target, field, item, local_item, said, local_value)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    conn.prepare_cached(sql)?.execute((session, field, item, local_item, said, local_value.filter(|_| differs)))?;
+    conn.prepare_cached(sql)?.execute((target, field, item, local_item, said, local_value.filter(|_| differs)))?;
     Ok(())
 }

@@ -1,9 +1,8 @@
-use carry_exchange::name::LogId;
-
 use super::*;
+use crate::name::LogId;
 
-fn name() -> RegisterName {
-    RegisterName::new(&SessionId::stored("00112233445566aa".to_owned()), "label", "later")
+fn name() -> Name {
+    Name::new("00112233445566aa", "label", "later")
 }
 
 fn edit() -> Edit {
@@ -17,8 +16,9 @@ const GOLDEN: &str = r#"{"t":"00112233445566aa","f":"label","i":"later","v":"1",
 fn an_edit_has_the_bytes_of_the_document() {
     assert_eq!(String::from_utf8(edit().to_bytes().unwrap()).unwrap(), GOLDEN);
     assert_eq!(Edit::read(GOLDEN.as_bytes()).unwrap(), edit());
-    let key: String = name().key().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    let document = include_str!("../../../../../../docs/formats/exchange-curation.md");
+    let stream = "curation".parse().unwrap();
+    let key: String = name().key(&stream).as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let document = include_str!("../../../../../../docs/formats/exchange-registers.md");
     assert!(document.contains(GOLDEN), "the document shows these bytes");
     assert!(document.contains(&key), "the document shows the key {key}");
     assert!(document.contains(INTENT), "the document shows these bytes");
@@ -29,7 +29,7 @@ const INTENT: &str = r#"{"t":"00112233445566aa","op":"intent","d":"0123456789abc
 #[test]
 fn a_deletion_has_the_bytes_of_the_document() {
     let intent = Deletion {
-        session: name().session,
+        target: name().target,
         op: Op::Intent,
         id: "0123456789abcdef0123456789abcdef".to_owned(),
         at: Some(Hlc { wall_ms: 1_790_000_000_000, counter: 0 }),

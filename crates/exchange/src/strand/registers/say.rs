@@ -1,0 +1,151 @@
+//! What waits becomes records: masked, and put into the outbox.
+
+use carry_kernel::db::rusqlite::{self, Connection, Transaction};
+use serde_json::Value;
+
+use super::deletion::{self, Step};
+use super::edits;
+use super::payload::{DELETION, Deletion, EDIT, Edit, VERSION};
+use super::strand::Mask;
+use super::{Name, Registers, masked, pending};
+use crate::name::{LogId, StreamName};
+use crate::record::Flags;
+use crate::register::Seen;
+use crate::store::StoreError;
+use crate::strand::outbox::{self, Outgoing};
+
+/// Bytes that a record has besides its payload, about.
+const RECORD_BYTES: u64 = 128;
+
+impl Registers {
+    /// Forgets what waits to be said and is not later than what was said in `log`, or in any log of this device.
+    pub(super) fn forget_said(&self, tx: &Transaction<'_>, mask: &Mask, log: Option<LogId>) -> Result<(), StoreError> {
+        for (id, payload) in in_outbox(tx, &self.stream)? {
+            let Ok(edit) = Edit::read(&payload) else { continue };
+            if edits::newest_own(tx, &edit.name, log)? >= edit.at && edit.at.is_some() {
+                tx.execute("DELETE FROM outbox WHERE id = ?1", [id])?;
+                tx.execute("DELETE FROM register_pending WHERE outbox = ?1", [id])?;
+                self.show(tx, &edit.name)?;
+            }
+        }
+        for name in waiting(tx)? {
+            let Some(waits) = pending::find(tx, &name)? else { continue };
+            let said = exchanged(tx, mask, &name)?.0;
+            if edits::newest_own(tx, &said, log)?.is_some_and(|newest| waits.at <= newest) {
+                pending::forget(tx, &name)?;
+                self.show(tx, &name)?;
+                self.show(tx, &said)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts what waits into the outbox, newest first, about `bytes` of it. Says whether more waits.
+    pub(super) fn hand_over(
+        &self,
+        tx: &Transaction<'_>,
+        mask: &Mask,
+        own: LogId,
+        bytes: u64,
+    ) -> Result<bool, StoreError> {
+        let mut left = bytes;
+        for (n, step) in deletion::waiting(tx)? {
+            let out = self.deletion_record(&step)?;
+            left = left.saturating_sub(out.payload.len() as u64 + RECORD_BYTES);
+            outbox::push(tx, &self.stream, &out)?;
+            deletion::handed_over(tx, n)?;
+        }
+        for name in waiting(tx)? {
+            if left == 0 {
+                return Ok(true);
+            }
+            let said = self.say(tx, mask, own, &name)?;
+            left = left.saturating_sub(said);
+        }
+        Ok(false)
+    }
+
+    /// Puts the edit that waits of a register into the outbox. Says of about how many bytes it is.
+    fn say(&self, tx: &Transaction<'_>, mask: &Mask, own: LogId, name: &Name) -> Result<u64, StoreError> {
+        let Some(waits) = pending::find(tx, name)? else { return Ok(0) };
+        let (said_name, local_item) = exchanged(tx, mask, name)?;
+        let value: Value = waits.value.as_deref().map(mask).into();
+        // What stands in the own log is known by its place.
+        let seen: Seen = waits.seen.iter().filter(|(log, ..)| *log != own).collect();
+        let edit = Edit { name: said_name, value, seen, at: Some(waits.at) };
+        let payload = match edit.to_bytes() {
+            Ok(payload) => payload,
+            Err(error) => {
+                // It stays as it is here, and holds up nothing.
+                tracing::warn!(target = name.target, field = name.field, %error, "an edit cannot be exchanged");
+                pending::refuse(tx, name, &error.to_string())?;
+                return Ok(0);
+            }
+        };
+        masked::note(tx, &edit.name, &local_item, &edit.value, waits.value.as_deref())?;
+        let bytes = payload.len() as u64 + RECORD_BYTES;
+        let out = Outgoing {
+            flags: Flags::REPLACES,
+            key: edit.name.key(&self.stream).as_bytes().to_vec(),
+            kind: EDIT,
+            kind_version: VERSION,
+            wants: Vec::new(),
+            payload,
+        };
+        let id = outbox::push(tx, &self.stream, &out)?;
+        pending::handed_over(tx, name, &edit.name, id)?;
+        if edit.name != *name {
+            // Others may have said the masked one already, and it stood here beside ours.
+            let sql = "DELETE FROM registers WHERE target = ?1 AND field = ?2 AND item = ?3";
+            tx.execute(sql, edit.name.columns())?;
+            self.show(tx, &edit.name)?;
+        }
+        Ok(bytes)
+    }
+
+    fn deletion_record(&self, step: &Step) -> Result<Outgoing, StoreError> {
+        let said = Deletion {
+            target: step.target.clone(),
+            op: step.op,
+            id: step.id.clone(),
+            at: Some(step.at),
+            due_ms: step.due_ms,
+        };
+        let payload = said.to_bytes().map_err(|error| StoreError::Strand(Box::new(error)))?;
+        let key = said.key(&self.stream);
+        Ok(Outgoing {
+            flags: Flags::KEEPS,
+            key: key.as_bytes().to_vec(),
+            kind: DELETION,
+            kind_version: VERSION,
+            wants: Vec::new(),
+            payload,
+        })
+    }
+}
+
+/// The registers with an edit that waits to be handed over, the newest first.
+fn waiting(conn: &Connection) -> rusqlite::Result<Vec<Name>> {
+    let sql = "SELECT target, field, item FROM register_pending WHERE outbox IS NULL AND problem IS NULL
+               ORDER BY at DESC, target, field, item";
+    let mut rows = conn.prepare_cached(sql)?;
+    rows.query_map([], edits::name_of)?.collect()
+}
+
+/// The register that is exchanged for one with an edit that waits, and its item as it was said here.
+fn exchanged(conn: &Connection, mask: &Mask, name: &Name) -> rusqlite::Result<(Name, String)> {
+    let item = masked::local(conn, name)?.item().to_owned();
+    Ok((name.with_item(&mask(&item)), item))
+}
+
+/// The edits that stand in the outbox.
+fn in_outbox(conn: &Connection, stream: &StreamName) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+    let sql = "SELECT id, payload, plain_bytes FROM outbox WHERE stream = ?1 AND kind = ?2 ORDER BY id";
+    let mut rows = conn.prepare_cached(sql)?;
+    let mut rows = rows.query((stream.as_str(), EDIT))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push((row.get(0)?, outbox::unpacked(row.get(1)?, row.get(2)?)?));
+    }
+    Ok(found)
+}
