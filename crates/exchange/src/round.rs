@@ -78,7 +78,7 @@ pub fn exchange(
     deadline: &Deadline<'_>,
     tell: &mut dyn FnMut(Step),
 ) -> Result<Report, RoundError> {
-    let round = Round::new(remote, options, deadline, tell).for_strands(side);
+    let round = Round::new(remote, options, deadline, side.store.streams(), tell).for_strands(side);
     round.run(side)
 }
 
@@ -117,7 +117,7 @@ pub fn collect(
 ) -> Result<Collection, RoundError> {
     remote.check(deadline)?;
     let (now, mut nobody) = (clock.now(), |_| {});
-    let mut round = Round::new(remote, options, deadline, &mut nobody);
+    let mut round = Round::new(remote, options, deadline, store.streams(), &mut nobody);
     round.heads = Shelf::read(remote, Folder::Heads, deadline)?;
     round.collect(store, now)
 }
@@ -138,7 +138,7 @@ pub fn repair(
 ) -> (Repaired, Result<(), RoundError>) {
     let mut options = options.clone();
     options.budget = Budget { bytes: u64::MAX, objects: usize::MAX, ..options.budget };
-    let mut round = Round::new(remote, &options, deadline, tell).for_strands(side);
+    let mut round = Round::new(remote, &options, deadline, side.store.streams(), tell).for_strands(side);
     round.mend = Some(Mend::default());
     round.repair(side, wanted, is_deep)
 }
@@ -185,6 +185,7 @@ impl<'r> Round<'r> {
         remote: &'r dyn Remote,
         options: &'r Options,
         deadline: &'r Deadline<'r>,
+        known: &Streams,
         tell: &'r mut dyn FnMut(Step),
     ) -> Self {
         let (heads, logs) = (Shelf::default(), BTreeMap::new());
@@ -195,7 +196,7 @@ impl<'r> Round<'r> {
             deadline,
             tell,
             streams: BTreeSet::new(),
-            known: Streams::default(),
+            known: known.clone(),
             heads,
             logs,
             n_failures: 0,
@@ -212,7 +213,6 @@ impl<'r> Round<'r> {
 impl Round<'_> {
     /// Knows from now on which streams are folded here.
     fn for_strands(mut self, side: &Side<'_>) -> Self {
-        self.known = side.store.streams().clone();
         self.streams = side.strands.iter().map(|strand| strand.stream().clone()).collect();
         self
     }

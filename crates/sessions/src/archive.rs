@@ -4,6 +4,7 @@
 //! commits with the last of them, so that a reading that was cut off is done again and gives the same rows. Rows are compared
 //! by digest before they are written: reading the same bytes again writes nothing.
 
+use carry_exchange::strand::registers::RegisterError;
 use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::{Connection, ErrorCode, OptionalExtension as _};
 use carry_kernel::db::{BUSY_MS, Db, DbError};
@@ -58,12 +59,9 @@ pub enum ArchiveError {
         /// Why.
         source: std::io::Error,
     },
-    /// A name or a note is longer than can be kept.
-    #[error("a name or note has less than {} bytes, this has {bytes}", carry_exchange::limits::VALUE_BYTES_MAX)]
-    TooLarge {
-        /// Its length.
-        bytes: usize,
-    },
+    /// What is to be said of a session could not be kept, or exchanged.
+    #[error(transparent)]
+    Refused(RegisterError),
     /// Something in the archive is not what it must be.
     #[error("the archive is damaged: {what}")]
     Damaged {

@@ -1,14 +1,14 @@
 //! What the user says about sessions: stars, pins, names, labels, trash.
 //!
-//! Each is a [register](registers) of the stream `curation`: a field of a session, its value, and the stamp of the edit. Taking
+//! Each is a [register](carry_exchange::strand::registers) of the stream `curation`: a field of a session, its value, and the stamp of the edit. Taking
 //! back is a value like any other, so that it can be exchanged. Registers outlive their session: one that was deleted for good
 //! never returns, even when its file changes. What is shown of them is read through the view `curation`.
 
 use std::sync::LazyLock;
 
-use carry_exchange::limits::VALUE_BYTES_MAX;
-use carry_exchange::strand::registers::{Host, Registers, SET, Set};
+use carry_exchange::strand::registers::{Meaning, RegisterError, Registers, SET, Set};
 use carry_kernel::clock::Timestamp;
+use carry_kernel::db::DbError;
 use carry_kernel::db::rusqlite::{self, Connection, Row};
 use carry_kernel::hlc::Hlc;
 
@@ -35,7 +35,7 @@ pub(crate) static REGISTERS: LazyLock<Registers> =
 #[derive(Debug)]
 struct Curation;
 
-impl Host for Curation {
+impl Meaning for Curation {
     fn shows(&self, field: &str) -> bool {
         FIELDS.contains(&field)
     }
@@ -112,10 +112,13 @@ impl Archive {
             Edit::Pin(message, note) => ("pin", message.as_str(), note.clone()),
             Edit::Trash(on) => ("trash", "", on.then(|| SET.to_owned())),
         };
-        check_size(value.as_deref())?;
-        let failed = self.db.failed();
         let edit = Set { target: session.as_str(), field, item, value: value.as_deref() };
-        self.db.write(|tx| Ok(REGISTERS.set(tx, &edit, device, now).map_err(failed)?))
+        self.set(&edit, device, now)
+    }
+
+    fn set(&mut self, edit: &Set<'_>, device: &str, now: Timestamp) -> Result<bool, ArchiveError> {
+        let refused = refused(self.db.failed());
+        self.db.write(|tx| REGISTERS.set(tx, edit, device, now).map_err(refused))
     }
 
     /// All registers, of one session or of all.
@@ -162,11 +165,11 @@ impl Archive {
     }
 }
 
-/// Refuses what could not be exchanged.
-fn check_size(value: Option<&str>) -> Result<(), ArchiveError> {
-    match value.map(str::len).filter(|bytes| *bytes >= VALUE_BYTES_MAX) {
-        Some(bytes) => Err(ArchiveError::TooLarge { bytes }),
-        None => Ok(()),
+/// What an error of a register is here.
+fn refused(failed: impl Fn(rusqlite::Error) -> DbError) -> impl Fn(RegisterError) -> ArchiveError {
+    move |error| match error {
+        RegisterError::Sqlite(error) => failed(error).into(),
+        other => ArchiveError::Refused(other),
     }
 }
 

@@ -30,7 +30,7 @@ impl From<ArchiveError> for Failure {
             }
             ArchiveError::Disk(error) => return error.into(),
             ArchiveError::Out { source } => return source.into(),
-            ArchiveError::TooLarge { .. } => "Say it in fewer words.",
+            ArchiveError::Refused(_) => "Say it in fewer words.",
             ArchiveError::Damaged { .. } => "`carry sessions verify` says what is damaged.",
         };
         Self::new(Kind::Failed, error).hint(hint)

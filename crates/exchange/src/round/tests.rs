@@ -393,7 +393,10 @@ impl Device {
         let (registers, name) = (Registers::new(stream("marks"), &()), mark.to_string());
         let set = Set { target: &name, field: "mark", item: "", value: Some(value) };
         let db = self.marks.as_mut().unwrap().keeper_mut();
-        db.write(|tx| Ok::<_, StoreError>(registers.set(tx, &set, "laptop-3f9a1c00", now)?)).unwrap();
+        db.write(|tx| {
+            registers.set(tx, &set, "laptop-3f9a1c00", now).map_err(|error| StoreError::Strand(Box::new(error)))
+        })
+        .unwrap();
         // A mark that was set is not lost when the device dies.
         db.sync().unwrap();
     }

@@ -2,7 +2,8 @@
 //!
 //! A [`Name`] says which register: a field of a target, and for sets the element. A value is text, or nothing when it was
 //! taken back. The table `registers` has what is shown; a strand puts [`SQL`] into one of its migrations, beside that of the
-//! [outbox], and reads it as it likes. What a kind of register means is its [`Host`]'s.
+//! [outbox], and reads it as it likes. What fields mean is their [`Meaning`]'s to say.
+//! A file has the registers of one stream.
 //!
 //! Before anything is exchanged an edit is a row of that table and nothing else. From then on every edit is kept with what it
 //! had seen, and what is shown follows from the edits alone, in whatever order they came; those that did not know of each other
@@ -26,6 +27,7 @@ mod masked;
 mod name;
 mod payload;
 mod pending;
+mod refused;
 mod say;
 mod state;
 mod strand;
@@ -34,13 +36,14 @@ pub use conflicts::{Conflict, ConflictValue, conflict_count};
 pub use deletion::{Deleted, DeletedHow, Deletion, Undeletion, deletions};
 pub use name::Name;
 pub use pending::is_in_use;
+pub use refused::RegisterError;
 pub use state::{Said, State};
 pub use strand::{Keep, Mask, RegisterStrand};
 
 #[cfg(doc)]
 use super::outbox;
 
-/// The tables, for a strand's migration.
+/// The tables, for a strand's migration. It stays as it is: what is added later is another constant, for another migration.
 pub const SQL: &str = include_str!("registers/registers.sql");
 
 /// The value of registers that are only set or not.
@@ -50,11 +53,22 @@ pub const SET: &str = "1";
 const OF_DELETION: [&str; 2] = ["deleted", "deleting"];
 
 /// What the registers of a stream mean to those who keep them.
-pub trait Host: fmt::Debug + Send + Sync {
+pub trait Meaning: fmt::Debug + Send + Sync {
     /// Whether a field's registers are shown. Edits of others are kept, so that a later version finds them.
     fn shows(&self, field: &str) -> bool {
         let _ = field;
         true
+    }
+
+    /// What is shown of a register, named as here, is this from now on; `None`: it was taken back, or nobody says anything of it.
+    /// Called in the transaction that changes it, for whoever keeps it in tables of their own, too. When a target is deleted
+    /// for good, [`Meaning::erase`] is called in its place.
+    ///
+    /// # Errors
+    /// SQLite's.
+    fn shown(&self, conn: &Connection, name: &Name, value: Option<&str>) -> rusqlite::Result<()> {
+        let _ = (conn, name, value);
+        Ok(())
     }
 
     /// Removes all else there is of a target that was deleted for good, in the transaction that notes it.
@@ -77,14 +91,14 @@ pub trait Host: fmt::Debug + Send + Sync {
     }
 }
 
-/// A host to which every field means the same, and which keeps nothing but registers.
-impl Host for () {}
+/// Every field means the same, and nothing but registers is kept.
+impl Meaning for () {}
 
 /// The registers of one stream. It holds none: it knows how they are kept.
 #[derive(Clone, Debug)]
 pub struct Registers {
     stream: StreamName,
-    host: &'static dyn Host,
+    meaning: &'static dyn Meaning,
 }
 
 /// A value for a register, named as here.
@@ -100,27 +114,34 @@ pub struct Set<'a> {
     pub value: Option<&'a str>,
 }
 
+impl Set<'_> {
+    fn name(&self) -> Name {
+        Name::new(self.target, self.field, self.item)
+    }
+}
+
 impl Registers {
     /// Those of a stream.
-    pub fn new(stream: StreamName, host: &'static dyn Host) -> Self {
-        Self { stream, host }
+    pub fn new(stream: StreamName, meaning: &'static dyn Meaning) -> Self {
+        Self { stream, meaning }
     }
 
-    /// Sets a register, whatever it has now; `false` when it has that value already and nobody says otherwise. A value of more
-    /// than [`VALUE_BYTES_MAX`](crate::limits::VALUE_BYTES_MAX) is shown here and never exchanged: it is for the caller to
-    /// refuse it.
+    /// Sets a register, whatever it has now; `false` when it has that value already and nobody says otherwise, or when its target
+    /// was deleted for good.
     ///
     /// # Errors
-    /// SQLite's.
-    pub fn set(&self, conn: &Connection, set: &Set<'_>, device: &str, now: Timestamp) -> rusqlite::Result<bool> {
+    /// [`RegisterError`] for what could not be exchanged; then nothing changes.
+    pub fn set(&self, conn: &Connection, set: &Set<'_>, device: &str, now: Timestamp) -> Result<bool, RegisterError> {
+        set.check()?;
+        if deletion::is_deleted(conn, set.target)? {
+            return Ok(false);
+        }
         let before: Option<(Option<String>, String, String)> = conn
             .prepare_cached("SELECT value, hlc, device FROM registers WHERE target = ?1 AND field = ?2 AND item = ?3")?
             .query_row((set.target, set.field, set.item), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
-        let name = Name::new(set.target, set.field, set.item);
         let is_same = before.as_ref().and_then(|(value, ..)| value.as_deref()) == set.value;
-        let is_exchanged = is_in_use(conn)?;
-        if is_same && !(is_exchanged && conflicts::is_conflict(conn, &name)?) {
+        if is_same && !(is_in_use(conn)? && conflicts::is_conflict(conn, &set.name())?) {
             return Ok(false);
         }
         let mut hlc = clock::next(newest(conn, device)?, now).at;
@@ -133,15 +154,25 @@ impl Registers {
         {
             hlc = before.tick(Timestamp::default());
         }
-        match is_exchanged {
-            true => self.note(conn, &name, set.value, hlc, device)?,
-            false => replace(conn, set, hlc, device)?,
-        }
+        self.set_at(conn, set, hlc, device)?;
         Ok(true)
     }
 
+    /// Sets a register with a stamp of its own, as something said elsewhere has it; whether it has that value is not looked at.
+    /// What cannot be exchanged is shown here all the same.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn set_at(&self, conn: &Connection, set: &Set<'_>, at: Hlc, device: &str) -> rusqlite::Result<()> {
+        if is_in_use(conn)? {
+            return self.note(conn, &set.name(), set.value, at, device);
+        }
+        replace(conn, set, at, device)?;
+        self.meaning.shown(conn, &set.name(), set.value)
+    }
+
     fn shows(&self, field: &str) -> bool {
-        !OF_DELETION.contains(&field) && self.host.shows(field)
+        !OF_DELETION.contains(&field) && self.meaning.shows(field)
     }
 }
 
@@ -152,12 +183,8 @@ fn newest(conn: &Connection, device: &str) -> rusqlite::Result<Hlc> {
     Ok(newest.and_then(|hlc| hlc.parse().ok()).unwrap_or_default())
 }
 
-/// Puts a register in place of what stands there, with a stamp of its own: before anything is exchanged, where
-/// [`Registers::note`] has to be told since.
-///
-/// # Errors
-/// SQLite's.
-pub fn replace(conn: &Connection, set: &Set<'_>, at: Hlc, device: &str) -> rusqlite::Result<()> {
+/// Puts a register in place of what stands there.
+fn replace(conn: &Connection, set: &Set<'_>, at: Hlc, device: &str) -> rusqlite::Result<()> {
     let sql = "REPLACE INTO registers (target, field, item, value, hlc, device) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let row = (set.target, set.field, set.item, set.value, at.to_string(), device);
     conn.prepare_cached(sql)?.execute(row).map(drop)

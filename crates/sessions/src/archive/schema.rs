@@ -26,11 +26,11 @@ mod tests {
         let sql = "
             SELECT t.name || '.' || c.name || ' ' || c.type || ' ' || c.\"notnull\" || ' ' || c.pk
             FROM pragma_table_list t JOIN pragma_table_xinfo(t.name) c
-            WHERE t.type = 'table' AND (t.name LIKE 'register%' OR t.name = 'deletions')
+            WHERE t.type = 'table' AND t.name LIKE 'register%'
             UNION ALL
             SELECT i.name || ' ' || i.partial || ' ' || (SELECT group_concat(c.name) FROM pragma_index_info(i.name) c)
             FROM pragma_table_list t JOIN pragma_index_list(t.name) i
-            WHERE t.name LIKE 'register%' OR t.name = 'deletions'
+            WHERE t.name LIKE 'register%'
             ORDER BY 1";
         conn.prepare(sql).unwrap().query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     }
@@ -68,14 +68,14 @@ mod tests {
         let new = Db::open(&path, SCHEMA).unwrap();
         let text = |sql: &str| new.conn().query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
         assert!(registers::is_in_use(new.conn()).unwrap());
-        assert_eq!(text("SELECT log FROM register_self"), log);
+        assert_eq!(text("SELECT log FROM register_self WHERE is_caught_up"), log);
         assert_eq!(text("SELECT session || field || value FROM curation"), "s1nameMine");
         assert_eq!(text("SELECT target || field || value FROM register_pending"), "s1star1");
         assert_eq!(text("SELECT target || field || value FROM register_edits"), "s1name\"Mine\"");
         assert_eq!(text("SELECT target || local_value FROM register_masked"), "s1Mine");
         assert_eq!(text("SELECT target || field FROM register_conflicts"), "s1name");
         assert_eq!(text("SELECT log FROM register_logs WHERE is_own"), log);
-        assert_eq!(text("SELECT target || id FROM deletions"), "s2d");
+        assert_eq!(text("SELECT target || id FROM register_deletions"), "s2d");
         assert_eq!(text("SELECT count(*) || '' FROM meta WHERE key LIKE 'curation.%'"), "0");
     }
 }

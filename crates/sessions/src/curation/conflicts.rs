@@ -48,9 +48,7 @@ impl Archive {
         device: &str,
         now: Timestamp,
     ) -> Result<bool, ArchiveError> {
-        super::check_size(value)?;
-        let failed = self.db.failed();
         let edit = Set { target: name.session.as_str(), field: &name.field, item: &name.item, value };
-        self.db.write(|tx| Ok(REGISTERS.set(tx, &edit, device, now).map_err(failed)?))
+        self.set(&edit, device, now)
     }
 }

@@ -8,7 +8,7 @@ use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::{self, Connection, OptionalExtension as _};
 use carry_kernel::hlc::Hlc;
 
-use super::REGISTERS;
+use super::{REGISTERS, refused};
 use crate::archive::{Archive, ArchiveError};
 use crate::model::SessionId;
 
@@ -36,8 +36,8 @@ impl Archive {
     /// # Errors
     /// [`ArchiveError`].
     pub fn delete_for_good(&mut self, session: &SessionId, device: &str, now: Timestamp) -> Result<bool, ArchiveError> {
-        let failed = self.db.failed();
-        self.db.write(|tx| Ok(REGISTERS.delete_at_once(tx, session.as_str(), device, now).map_err(failed)?))
+        let refused = refused(self.db.failed());
+        self.db.write(|tx| REGISTERS.delete_at_once(tx, session.as_str(), device, now).map_err(refused))
     }
 
     /// Whether anything of this archive was ever exchanged, so that a deletion goes on all devices that do.
@@ -60,8 +60,8 @@ impl Archive {
         device: &str,
         now: Timestamp,
     ) -> Result<Deletion, ArchiveError> {
-        let failed = self.db.failed();
-        self.db.write(|tx| Ok(REGISTERS.delete(tx, session.as_str(), window, device, now).map_err(failed)?))
+        let refused = refused(self.db.failed());
+        self.db.write(|tx| REGISTERS.delete(tx, session.as_str(), window, device, now).map_err(refused))
     }
 
     /// Takes back that a session is to be deleted, on whichever device that was said.

@@ -1,4 +1,5 @@
-//! The stream `curation`: what the user says about sessions, as [registers], and what is deleted for good.
+//! The stream `curation`: what the user says about sessions, as [registers](carry_exchange::strand::registers),
+//! and what is deleted for good.
 
 use carry_exchange::record::Record;
 use carry_exchange::strand::registers::{Keep, RegisterStrand};

@@ -122,6 +122,41 @@ fn nothing_goes_that_another_put_or_while_something_is_missing() {
 }
 
 #[test]
+fn nothing_goes_while_what_a_newer_head_names_is_neither_there_nor_here() {
+    let (one, two) = (memory(), memory());
+    let mut devices = fleet(2);
+    devices[1].options.collect = Collect::Nothing;
+    for n in 0..20 {
+        devices[0].say(&format!("note {n}"));
+        devices[0].round(&one);
+        devices[1].round(&one);
+        devices[1].try_round(&two, "two").unwrap();
+    }
+    // The author goes on there by itself, and merges what was said before; that is lost there before anybody has it.
+    devices[0].options.collect = Collect::Nothing;
+    for n in 20..40 {
+        devices[0].say(&format!("note {n}"));
+        devices[0].try_round(&two, "two").unwrap();
+    }
+    let log = devices[0].store.log();
+    let (_, segments) = devices[0].store.signed_segments().unwrap().unwrap();
+    let names = segments[&stream("notes")].iter().filter(|segment| segment.first <= 20);
+    let names = names.map(|segment| segment.name(log, &stream("notes")));
+    let lost: Vec<_> = names.filter(|name| !devices[1].store.has_object(name).unwrap()).collect();
+    assert!(!lost.is_empty() && lost.iter().all(|name| two.inner.uproot(&name.path())), "{lost:?}");
+    devices[1].try_round(&two, "two").unwrap();
+    let before = n_segments(&two);
+    let device = &mut devices[1];
+    device.advance(DAY);
+    let options =
+        Options { remote: "two".to_owned(), collect: Collect::After(Duration::ZERO), ..device.options.clone() };
+    for _ in 0..2 {
+        collect(&mut device.store, &two, &options, &device.clock, &Deadline::NONE).unwrap();
+    }
+    assert_eq!(n_segments(&two), before, "whoever comes late still finds all of it");
+}
+
+#[test]
 fn the_plan_says_what_goes_and_what_waits() {
     let log = Device::new().store.log();
     let object = |n: u64| ObjectName::list(log, Digest::of(&[&n.to_le_bytes()]));

@@ -69,7 +69,7 @@ fn what_counts_is_told_apart_from_what_does_not_also_where_there_is_more_than_is
         stranger.head(&remote.inner);
         let (options, mut nobody) = (device.options.clone(), |_: Step| {});
         let mut side = Side { store: &mut device.store, strands: vec![&mut device.notes], clock: &device.clock };
-        let mut round = Round::new(&remote, &options, &Deadline::NONE, &mut nobody).for_strands(&side);
+        let mut round = Round::new(&remote, &options, &Deadline::NONE, &streams(), &mut nobody).for_strands(&side);
         (0..PROBLEMS_MAX).for_each(|n| round.problem(Problem::Missing(list(stranger.log, n))));
         round.problem(Problem::Missing(list(log, PROBLEMS_MAX)));
         assert_eq!(round.report.problems.len(), PROBLEMS_MAX);

@@ -151,7 +151,7 @@ fn what_follows_a_head_that_is_held_back_is_not_taken_to_be_good() {
     let plan = |after| PushPlan { before: vec![put(second)], head: Some(put(&closure.head)), after, blocked: vec![] };
     let mut own = |plan: &PushPlan| {
         let (options, mut tell) = (device.options.clone(), |_: Step| {});
-        let mut round = Round::new(&remote, &options, &Deadline::NONE, &mut tell);
+        let mut round = Round::new(&remote, &options, &Deadline::NONE, &streams(), &mut tell);
         let done = round.put_own(&mut device.store, log, plan, true, NOW).unwrap();
         assert_eq!(done, crate::round::put::Done::Held);
         lost(&device).into_iter().map(|(_, path)| path).collect::<BTreeSet<_>>()
@@ -349,7 +349,7 @@ fn what_is_lost_is_not_said_to_be_there_when_there_are_more_problems_than_are_na
     let options = Options { remote: "far".to_owned(), ..device.options.clone() };
     let mut side =
         Side { store: &mut device.store, strands: vec![&mut device.notes, &mut device.curation], clock: &device.clock };
-    let mut round = Round::new(&far, &options, &Deadline::NONE, &mut nobody).for_strands(&side);
+    let mut round = Round::new(&far, &options, &Deadline::NONE, &streams(), &mut nobody).for_strands(&side);
     let list = |n: usize| ObjectName::list(crate::fixture::log(9), Digest::of(&[&n.to_le_bytes()]));
     round.report.problems = (0..PROBLEMS_MAX).map(|n| Problem::Missing(list(n))).collect();
     let report = round.run(&mut side).unwrap();

@@ -43,7 +43,7 @@ pub(super) fn wait(conn: &Connection, log: LogId, after: u64, device: &str) -> r
         let seen = with(had_seen).to_json().to_string();
         conn.prepare_cached(sql)?.execute((target, field, item, value, at, device, seen))?;
     }
-    let sql = "UPDATE deletions SET log = NULL, track = NULL, seq = NULL, r4 = NULL, waits = 1
+    let sql = "UPDATE register_deletions SET log = NULL, track = NULL, seq = NULL, r4 = NULL, waits = 1
                WHERE log = ?1 AND track = 0 AND seq > ?2 AND is_own";
     conn.prepare_cached(sql)?.execute((log.to_string(), int(after)))?;
     edits::take_back(conn, log, 0, after)

@@ -7,12 +7,13 @@
 use std::time::Duration;
 
 use carry_kernel::clock::Timestamp;
-use carry_kernel::db::rusqlite::{self, Connection};
+use carry_kernel::db::rusqlite::{self, Connection, Params};
 use carry_kernel::db::{Db, DbError};
 use carry_kernel::hlc::Hlc;
 
 use super::edits::{Place, int, parsed};
-use super::{Registers, SET, Set, pending, replace};
+use super::refused::check_target;
+use super::{RegisterError, Registers, SET, Set, pending, replace, say};
 use crate::clock;
 use crate::hash::Digest;
 use crate::name::LogId;
@@ -90,7 +91,7 @@ impl Registers {
     /// then it is hidden, and [`Registers::undelete`] takes it back.
     ///
     /// # Errors
-    /// SQLite's.
+    /// [`RegisterError`]; then nothing changes.
     pub fn delete(
         &self,
         conn: &Connection,
@@ -98,12 +99,13 @@ impl Registers {
         window: Duration,
         device: &str,
         now: Timestamp,
-    ) -> rusqlite::Result<Deletion> {
+    ) -> Result<Deletion, RegisterError> {
+        check_target(target)?;
         if is_deleted(conn, target)? {
             return Ok(Deletion::WasDone);
         }
         if window.is_zero() || !pending::is_in_use(conn)? {
-            self.delete_at_once(conn, target, device, now)?;
+            self.finish(conn, target, device, now)?;
             return Ok(Deletion::Done);
         }
         if let Some(intent) = own_intents(conn, Some(target))?.first() {
@@ -131,7 +133,7 @@ impl Registers {
         if is_deleted(conn, target)? {
             return Ok(Undeletion::TooLate);
         }
-        let open = intents(conn, Some(target), false)?;
+        let open = intents(conn, target)?;
         for intent in &open {
             let at = stamp(conn, device, now)?;
             let undo = Step { op: Op::Undo, id: intent.id.clone(), target: target.to_owned(), at, due_ms: None };
@@ -144,14 +146,19 @@ impl Registers {
     /// Deletes a target for good, and says so to others if anything was ever exchanged. Says whether anything changed.
     ///
     /// # Errors
-    /// SQLite's.
+    /// [`RegisterError`]; then nothing changes.
     pub fn delete_at_once(
         &self,
         conn: &Connection,
         target: &str,
         device: &str,
         now: Timestamp,
-    ) -> rusqlite::Result<bool> {
+    ) -> Result<bool, RegisterError> {
+        check_target(target)?;
+        Ok(self.finish(conn, target, device, now)?)
+    }
+
+    fn finish(&self, conn: &Connection, target: &str, device: &str, now: Timestamp) -> rusqlite::Result<bool> {
         if is_deleted(conn, target)? {
             return Ok(false);
         }
@@ -185,10 +192,10 @@ impl Registers {
             let ripe = intent.ripe_ms.map_or(now, Timestamp::from_millis);
             let was_heard = heard.is_some_and(|heard| intent.is_due(heard));
             if was_heard || now >= ripe.after(UNHEARD) {
-                self.delete_at_once(conn, &intent.target, &intent.device, now)?;
+                self.finish(conn, &intent.target, &intent.device, now)?;
                 n_finished += 1;
             } else if intent.ripe_ms.is_none() {
-                let sql = "UPDATE deletions SET ripe_ms = ?2 WHERE n = ?1";
+                let sql = "UPDATE register_deletions SET ripe_ms = ?2 WHERE n = ?1";
                 conn.execute(sql, (intent.n, now.as_millis()))?;
             }
         }
@@ -205,13 +212,13 @@ impl Registers {
         device: &str,
     ) -> rusqlite::Result<()> {
         let at = (place.log.to_string(), place.track, int(place.seq), place.r.first4());
-        let sql = "UPDATE deletions SET log = ?1, track = ?2, seq = ?3, r4 = ?4, waits = 0
-                   WHERE n = (SELECT n FROM deletions WHERE op = ?5 AND id = ?6 AND target = ?7 AND is_own AND log IS NULL)
-                   AND NOT EXISTS (SELECT 1 FROM deletions WHERE log = ?1 AND track = ?2 AND seq = ?3)";
+        let sql = "UPDATE register_deletions SET log = ?1, track = ?2, seq = ?3, r4 = ?4, waits = 0
+                   WHERE n = (SELECT n FROM register_deletions WHERE op = ?5 AND id = ?6 AND target = ?7 AND is_own AND log IS NULL)
+                   AND NOT EXISTS (SELECT 1 FROM register_deletions WHERE log = ?1 AND track = ?2 AND seq = ?3)";
         let (op, target) = (step.op.number(), &step.target);
         let row = (&at.0, at.1, at.2, at.3, op, &step.id, target);
         if !(is_own && conn.prepare_cached(sql)?.execute(row)? > 0) {
-            let sql = "INSERT OR REPLACE INTO deletions
+            let sql = "INSERT OR REPLACE INTO register_deletions
                            (op, id, target, at, due_ms, is_own, device, waits, log, track, seq, r4)
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11)";
             let due_ms = step.due_ms.map(int);
@@ -237,11 +244,11 @@ impl Registers {
 
     /// Removes all there is of a target, but that it was deleted.
     fn erase(&self, conn: &Connection, target: &str, at: Hlc, device: &str) -> rusqlite::Result<()> {
+        say::forget_in_outbox(conn, &self.stream, target)?;
         replace(conn, &Set { target, field: "deleted", item: "", value: Some(SET) }, at, device)?;
         for sql in [
             // What was said about it is not kept either, nor said to anybody who has not heard it yet.
             "DELETE FROM registers WHERE target = ?1 AND field <> 'deleted'",
-            "DELETE FROM outbox WHERE id IN (SELECT outbox FROM register_pending WHERE target = ?1)",
             "DELETE FROM register_pending WHERE target = ?1",
             "DELETE FROM register_masked WHERE target = ?1",
             "DELETE FROM register_conflicts WHERE target = ?1",
@@ -249,7 +256,7 @@ impl Registers {
         ] {
             conn.execute(sql, [target])?;
         }
-        self.host.erase(conn, target)
+        self.meaning.erase(conn, target)
     }
 }
 
@@ -261,7 +268,7 @@ pub(super) fn is_deleted(conn: &Connection, target: &str) -> rusqlite::Result<bo
 
 /// Takes a step of this device down.
 fn add(conn: &Connection, step: &Step, device: &str) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO deletions (op, id, target, at, due_ms, is_own, device, waits) VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, 1)";
+    let sql = "INSERT INTO register_deletions (op, id, target, at, due_ms, is_own, device, waits) VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, 1)";
     let due_ms = step.due_ms.map(int);
     let row = (step.op.number(), &step.id, &step.target, step.at.to_string(), due_ms, device);
     conn.prepare_cached(sql)?.execute(row).map(drop)
@@ -269,17 +276,17 @@ fn add(conn: &Connection, step: &Step, device: &str) -> rusqlite::Result<()> {
 
 /// Removes a log's steps after a record; says whether a final one was among them.
 pub(super) fn take_back(conn: &Connection, log: LogId, track: u32, after: u64) -> rusqlite::Result<bool> {
-    let sql = "SELECT DISTINCT target, op FROM deletions WHERE log = ?1 AND track = ?2 AND seq > ?3";
+    let sql = "SELECT DISTINCT target, op FROM register_deletions WHERE log = ?1 AND track = ?2 AND seq > ?3";
     let place = (log.to_string(), track, int(after));
     let gone: Vec<(String, i64)> = {
         let mut rows = conn.prepare_cached(sql)?;
         let rows = rows.query_map((&place.0, place.1, place.2), |row| Ok((row.get(0)?, row.get(1)?)))?;
         rows.collect::<rusqlite::Result<_>>()?
     };
-    conn.execute("DELETE FROM deletions WHERE log = ?1 AND track = ?2 AND seq > ?3", place)?;
+    conn.execute("DELETE FROM register_deletions WHERE log = ?1 AND track = ?2 AND seq > ?3", place)?;
     let mut lost_final = false;
     for (target, op) in gone {
-        let has_other = "SELECT 1 FROM deletions WHERE target = ?1 AND op = 2";
+        let has_other = "SELECT 1 FROM register_deletions WHERE target = ?1 AND op = 2";
         if Op::numbered(op) == Some(Op::Final) && !conn.prepare_cached(has_other)?.exists([&target])? {
             // It may be archived again. What was removed comes back only from where it is still kept.
             conn.execute("DELETE FROM registers WHERE target = ?1 AND field = 'deleted'", [&target])?;
@@ -292,7 +299,7 @@ pub(super) fn take_back(conn: &Connection, log: LogId, track: u32, after: u64) -
 
 /// The steps that wait to be handed to the exchange, by row.
 pub(super) fn waiting(conn: &Connection) -> rusqlite::Result<Vec<(i64, Step)>> {
-    let sql = "SELECT n, op, id, target, at, due_ms FROM deletions WHERE waits ORDER BY n";
+    let sql = "SELECT n, op, id, target, at, due_ms FROM register_deletions WHERE waits ORDER BY n";
     let mut rows = conn.prepare_cached(sql)?;
     let rows = rows.query_map([], |row| {
         let op = Op::numbered(row.get(1)?).unwrap_or(Op::Undo);
@@ -306,7 +313,7 @@ pub(super) fn waiting(conn: &Connection) -> rusqlite::Result<Vec<(i64, Step)>> {
 
 /// Notes that a step was handed over.
 pub(super) fn handed_over(conn: &Connection, n: i64) -> rusqlite::Result<()> {
-    conn.prepare_cached("UPDATE deletions SET waits = 0 WHERE n = ?1")?.execute([n]).map(drop)
+    conn.prepare_cached("UPDATE register_deletions SET waits = 0 WHERE n = ?1")?.execute([n]).map(drop)
 }
 
 /// An intent that is neither undone nor final.
@@ -327,18 +334,28 @@ impl Open {
     }
 }
 
+/// The open intents of this device, of one target or of all, oldest first.
 fn own_intents(conn: &Connection, target: Option<&str>) -> rusqlite::Result<Vec<Open>> {
-    intents(conn, target, true)
+    match target {
+        Some(target) => open(conn, "op = 0 AND is_own AND target = ?1", [target]),
+        None => open(conn, "op = 0 AND is_own", []),
+    }
 }
 
-/// Open intents, of one target or of all, of this device or of all, oldest first.
-fn intents(conn: &Connection, target: Option<&str>, only_own: bool) -> rusqlite::Result<Vec<Open>> {
-    let sql = "SELECT n, id, target, at, due_ms, ripe_ms, device FROM deletions d
-               WHERE op = 0 AND (?1 IS NULL OR target = ?1) AND (is_own OR NOT ?2)
-               AND NOT EXISTS (SELECT 1 FROM deletions u WHERE u.id = d.id AND u.op = 1 AND u.target = d.target)
-               AND NOT EXISTS (SELECT 1 FROM deletions f WHERE f.target = d.target AND f.op = 2) ORDER BY n";
-    let mut rows = conn.prepare_cached(sql)?;
-    let rows = rows.query_map((target, only_own), |row| {
+/// The open intents about a target, oldest first.
+fn intents(conn: &Connection, target: &str) -> rusqlite::Result<Vec<Open>> {
+    open(conn, "op = 0 AND target = ?1", [target])
+}
+
+/// Intents that are neither undone nor final.
+fn open(conn: &Connection, which: &str, target: impl Params) -> rusqlite::Result<Vec<Open>> {
+    let sql = format!(
+        "SELECT n, id, target, at, due_ms, ripe_ms, device FROM register_deletions d WHERE {which}
+         AND NOT EXISTS (SELECT 1 FROM register_deletions u WHERE u.id = d.id AND u.op = 1 AND u.target = d.target)
+         AND NOT EXISTS (SELECT 1 FROM register_deletions f WHERE f.target = d.target AND f.op = 2) ORDER BY n"
+    );
+    let mut rows = conn.prepare_cached(&sql)?;
+    let rows = rows.query_map(target, |row| {
         let due_ms: Option<i64> = row.get(4)?;
         Ok(Open {
             n: row.get(0)?,
@@ -370,7 +387,7 @@ fn hide(conn: &Connection, target: &str) -> rusqlite::Result<()> {
 
 /// A stamp after all that this device said.
 fn stamp(conn: &Connection, device: &str, now: Timestamp) -> rusqlite::Result<Hlc> {
-    let sql = "SELECT max(at) FROM deletions WHERE is_own";
+    let sql = "SELECT max(at) FROM register_deletions WHERE is_own";
     let newest: Option<String> = conn.query_row(sql, [], |row| row.get(0))?;
     let newest = newest.and_then(|at| at.parse().ok()).unwrap_or_default();
     Ok(clock::next(super::newest(conn, device)?.max(newest), now).at)
@@ -378,9 +395,9 @@ fn stamp(conn: &Connection, device: &str, now: Timestamp) -> rusqlite::Result<Hl
 
 /// A name for an intent that nobody else gives.
 fn new_id(conn: &Connection, target: &str, device: &str) -> rusqlite::Result<String> {
-    let sql = "SELECT count(*) FROM deletions WHERE target = ?1";
+    let sql = "SELECT count(*) FROM register_deletions WHERE target = ?1";
     let n: i64 = conn.query_row(sql, [target], |row| row.get(0))?;
-    let said: String = conn.query_row("SELECT ifnull(max(at), '') FROM deletions", [], |row| row.get(0))?;
+    let said: String = conn.query_row("SELECT ifnull(max(at), '') FROM register_deletions", [], |row| row.get(0))?;
     let parts = [target, device, &n.to_string(), &said].map(|part| format!("{}:{part}", part.len()));
     let digest = Digest::of(&[b"carry deletion 1\n", parts.concat().as_bytes()]);
     Ok(digest.as_bytes()[..16].iter().map(|byte| format!("{byte:02x}")).collect())

@@ -109,6 +109,13 @@ pub(super) fn note_log(conn: &Connection, log: LogId, alias: &str, is_own: bool)
     conn.prepare_cached(sql)?.execute((log.to_string(), alias, is_own)).map(drop)
 }
 
+/// The registers with edits of a log.
+pub(super) fn names_of(conn: &Connection, log: LogId) -> rusqlite::Result<BTreeSet<Name>> {
+    let mut names = conn.prepare_cached("SELECT DISTINCT target, field, item FROM register_edits WHERE log = ?1")?;
+    let names = names.query_map([log.to_string()], name_of)?;
+    names.collect()
+}
+
 /// Notes where a log was forked, and says whether any of it was not known.
 pub(super) fn note_branches(conn: &Connection, log: LogId, branches: &[Branch]) -> rusqlite::Result<bool> {
     let mut is_new = false;
@@ -124,11 +131,16 @@ pub(super) fn note_branches(conn: &Connection, log: LogId, branches: &[Branch]) 
     Ok(is_new)
 }
 
-/// The edits of a register. On which branches they stand is added to `forks`.
+/// The newest edits of a register, by log and branch. On which branches they stand is added to `forks`.
 pub(super) fn edits(conn: &Connection, name: &Name, forks: &mut Forks) -> rusqlite::Result<Vec<Edit>> {
-    // Not by track: how those are numbered is not the same everywhere, and of two edits with one name the first counts.
-    let sql = "SELECT log, seq, r, branch_first, branch_r4, at, value, seen FROM register_edits
-               WHERE target = ?1 AND field = ?2 AND item = ?3 ORDER BY log, seq, r";
+    // Of what one log says on one branch the last counts: no more of it is read. Not by track: how those are numbered is not
+    // the same everywhere, and of two edits with one name the first counts.
+    let sql = "SELECT e.log, e.seq, e.r, e.branch_first, e.branch_r4, e.at, e.value, e.seen
+               FROM (SELECT log, track, max(seq) AS seq FROM register_edits
+                     WHERE target = ?1 AND field = ?2 AND item = ?3 GROUP BY log, track, branch_first, branch_r4) n
+               JOIN register_edits e ON e.target = ?1 AND e.field = ?2 AND e.item = ?3
+                   AND e.log = n.log AND e.track = n.track AND e.seq = n.seq
+               ORDER BY e.log, e.seq, e.r";
     let mut rows = conn.prepare_cached(sql)?;
     let mut rows = rows.query(name.columns())?;
     let mut edits = Vec::new();

@@ -20,11 +20,11 @@ pub(super) const DELETION: u16 = 2;
 pub(super) const VERSION: u16 = 1;
 
 /// Bytes of a target's id at most.
-const TARGET_BYTES_MAX: usize = 128;
+pub(super) const TARGET_BYTES_MAX: usize = 128;
 /// Bytes of a field's name at most.
-const FIELD_BYTES_MAX: usize = 64;
+pub(super) const FIELD_BYTES_MAX: usize = 64;
 /// Bytes of an item at most: a label, the key of a message.
-const ITEM_BYTES_MAX: usize = 4096;
+pub(super) const ITEM_BYTES_MAX: usize = 4096;
 /// Bytes of the id of a deletion at most.
 const ID_BYTES_MAX: usize = 64;
 

@@ -32,13 +32,13 @@ pub fn is_in_use(conn: &Connection) -> rusqlite::Result<bool> {
 }
 
 impl Registers {
-    /// From now on edits are noted. Those that are there become the first; says whether that was now.
-    pub(super) fn begin(&self, conn: &Connection) -> rusqlite::Result<bool> {
+    /// From now on edits are noted. Those that are there become the first.
+    pub(super) fn begin(&self, conn: &Connection) -> rusqlite::Result<()> {
         if is_in_use(conn)? {
-            return Ok(false);
+            return Ok(());
         }
-        conn.execute("INSERT INTO register_self (one) VALUES (1)", [])?;
-        if !self.host.reads_again(conn)? {
+        conn.execute("INSERT INTO register_self (one, is_caught_up) VALUES (1, 0)", [])?;
+        if !self.meaning.reads_again(conn)? {
             // Set and taken back before anybody could hear of it: there is nothing to say.
             conn.execute("DELETE FROM registers WHERE value IS NULL AND field NOT IN ('deleted', 'deleting')", [])?;
         }
@@ -48,7 +48,7 @@ impl Registers {
              WHERE field NOT IN ('deleted', 'deleting')",
             [],
         )?;
-        Ok(true)
+        Ok(())
     }
 
     /// Whether an edit takes back one that waits, which nobody was told of yet, so that nothing is left to be said.
@@ -59,16 +59,12 @@ impl Registers {
         // too.
         let sql = "SELECT 1 FROM outbox WHERE stream = ?1";
         let is_said_already = conn.prepare_cached(sql)?.exists([self.stream.as_str()])?;
-        Ok(waits && !is_said_already && self.agree_on(conn, name, value)? && !self.host.reads_again(conn)?)
+        Ok(waits && !is_said_already && self.agree_on(conn, name, value)? && !self.meaning.reads_again(conn)?)
     }
 
     /// Notes an edit of a register, named as here, with all that the register has seen, and shows it. An earlier one that still
-    /// waits is void; both are where the register is as everybody has it again. For an edit with a stamp of its own, made since
-    /// anything was exchanged; else see [`Registers::set`].
-    ///
-    /// # Errors
-    /// SQLite's.
-    pub fn note(
+    /// waits is void; both are where the register is as everybody has it again.
+    pub(super) fn note(
         &self,
         conn: &Connection,
         local: &Name,

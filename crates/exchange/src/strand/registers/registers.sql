@@ -4,12 +4,14 @@ CREATE TABLE registers (
     value TEXT,                        -- NULL: taken back
     hlc TEXT NOT NULL, device TEXT NOT NULL,
     PRIMARY KEY (target, field, item)
-) WITHOUT ROWID;
+);
+CREATE INDEX registers_by_stamp ON registers (device, hlc);
 
 -- One row from the first exchange on.
 CREATE TABLE register_self (
     one INTEGER PRIMARY KEY CHECK (one = 1),
-    log TEXT                           -- the own log, once something was to be said
+    log TEXT,                          -- the own log, once something was to be said
+    is_caught_up INTEGER NOT NULL      -- 1: what this device said before is folded here
 ) STRICT;
 
 -- Edits that have a place in a log, ours and others'. A register's state is the fold over its edits. Here and below, names are
@@ -63,7 +65,7 @@ CREATE TABLE register_branches (
 ) WITHOUT ROWID;
 
 -- Deletions for good, of all devices: each row is a record, and stays.
-CREATE TABLE deletions (
+CREATE TABLE register_deletions (
     n INTEGER PRIMARY KEY,
     op INTEGER NOT NULL,               -- 0 intent, 1 undo, 2 final
     id TEXT NOT NULL,                  -- names the intent
@@ -76,5 +78,8 @@ CREATE TABLE deletions (
     log TEXT, track INTEGER, seq INTEGER, r4 BLOB,   -- its place; NULL until it has one
     UNIQUE (log, track, seq)
 );
-CREATE INDEX deletions_by_target ON deletions (target);
-CREATE INDEX deletions_by_id ON deletions (id, op);
+CREATE INDEX register_deletions_by_target ON register_deletions (target);
+CREATE INDEX register_deletions_by_id ON register_deletions (id, op);
+CREATE INDEX register_deletions_by_stamp ON register_deletions (at);
+CREATE INDEX register_deletions_waiting ON register_deletions (n) WHERE waits;
+CREATE INDEX register_deletions_open ON register_deletions (target) WHERE op = 0 AND is_own;

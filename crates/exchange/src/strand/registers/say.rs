@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::deletion::{self, Step};
 use super::edits;
-use super::payload::{DELETION, Deletion, EDIT, Edit, VERSION};
+use super::payload::{DELETION, Deletion, EDIT, Edit, PayloadError, VERSION};
 use super::strand::Mask;
 use super::{Name, Registers, masked, pending};
 use crate::name::{LogId, StreamName};
@@ -20,6 +20,7 @@ const RECORD_BYTES: u64 = 128;
 impl Registers {
     /// Forgets what waits to be said and is not later than what was said in `log`, or in any log of this device.
     pub(super) fn forget_said(&self, tx: &Transaction<'_>, mask: &Mask, log: Option<LogId>) -> Result<(), StoreError> {
+        tx.execute("UPDATE register_self SET is_caught_up = 1", [])?;
         for (id, payload) in in_outbox(tx, &self.stream)? {
             let Ok(edit) = Edit::read(&payload) else { continue };
             if edits::newest_own(tx, &edit.name, log)? >= edit.at && edit.at.is_some() {
@@ -50,7 +51,15 @@ impl Registers {
     ) -> Result<bool, StoreError> {
         let mut left = bytes;
         for (n, step) in deletion::waiting(tx)? {
-            let out = self.deletion_record(&step)?;
+            let out = match self.deletion_record(&step) {
+                Ok(out) => out,
+                Err(error) => {
+                    // It stays as it is here, and is not tried again.
+                    tracing::warn!(stream = %self.stream, target = step.target, %error, "a deletion cannot be exchanged");
+                    deletion::handed_over(tx, n)?;
+                    continue;
+                }
+            };
             left = left.saturating_sub(out.payload.len() as u64 + RECORD_BYTES);
             outbox::push(tx, &self.stream, &out)?;
             deletion::handed_over(tx, n)?;
@@ -103,7 +112,7 @@ impl Registers {
         Ok(bytes)
     }
 
-    fn deletion_record(&self, step: &Step) -> Result<Outgoing, StoreError> {
+    fn deletion_record(&self, step: &Step) -> Result<Outgoing, PayloadError> {
         let said = Deletion {
             target: step.target.clone(),
             op: step.op,
@@ -111,7 +120,7 @@ impl Registers {
             at: Some(step.at),
             due_ms: step.due_ms,
         };
-        let payload = said.to_bytes().map_err(|error| StoreError::Strand(Box::new(error)))?;
+        let payload = said.to_bytes()?;
         let key = said.key(&self.stream);
         Ok(Outgoing {
             flags: Flags::KEEPS,
@@ -138,14 +147,30 @@ fn exchanged(conn: &Connection, mask: &Mask, name: &Name) -> rusqlite::Result<(N
     Ok((name.with_item(&mask(&item)), item))
 }
 
+/// Forgets what stands in the outbox of a target.
+pub(super) fn forget_in_outbox(conn: &Connection, stream: &StreamName, target: &str) -> rusqlite::Result<()> {
+    for (id, payload, plain_bytes) in rows_in_outbox(conn, stream)? {
+        // What is damaged is for whoever hands it over to report.
+        let Ok(payload) = outbox::unpacked(payload, plain_bytes) else { continue };
+        if Edit::read(&payload).is_ok_and(|edit| edit.name.target == target) {
+            conn.execute("DELETE FROM outbox WHERE id = ?1", [id])?;
+        }
+    }
+    Ok(())
+}
+
 /// The edits that stand in the outbox.
 fn in_outbox(conn: &Connection, stream: &StreamName) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+    let rows = rows_in_outbox(conn, stream)?.into_iter();
+    rows.map(|(id, payload, plain_bytes)| Ok((id, outbox::unpacked(payload, plain_bytes)?))).collect()
+}
+
+/// A row's number, its payload as it lies there, and the length of one that lies packed.
+type Packed = (i64, Vec<u8>, Option<u32>);
+
+/// The same as they lie there.
+fn rows_in_outbox(conn: &Connection, stream: &StreamName) -> rusqlite::Result<Vec<Packed>> {
     let sql = "SELECT id, payload, plain_bytes FROM outbox WHERE stream = ?1 AND kind = ?2 ORDER BY id";
     let mut rows = conn.prepare_cached(sql)?;
-    let mut rows = rows.query((stream.as_str(), EDIT))?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push((row.get(0)?, outbox::unpacked(row.get(1)?, row.get(2)?)?));
-    }
-    Ok(found)
+    rows.query_map((stream.as_str(), EDIT), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
 }

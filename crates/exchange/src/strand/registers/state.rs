@@ -126,14 +126,20 @@ impl Registers {
         let (target, field, item) = (&name.target, &name.field, local.item());
         let Some(shown) = state.live(conn)?.into_iter().next() else {
             let sql = "DELETE FROM registers WHERE target = ?1 AND field = ?2 AND item = ?3";
-            return conn.prepare_cached(sql)?.execute((target, field, item)).map(drop);
+            return match conn.prepare_cached(sql)?.execute((target, field, item))? {
+                0 => Ok(()),
+                _ => self.meaning.shown(conn, &name.with_item(item), None),
+            };
         };
         // Who said it stays as it was noted when it is the same edit.
         let sql = "INSERT INTO registers (target, field, item, value, hlc, device) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                    ON CONFLICT DO UPDATE SET value = excluded.value, hlc = excluded.hlc, device = excluded.device
                    WHERE (value, hlc) IS NOT (excluded.value, excluded.hlc)";
         let value = local.value(&shown.value);
-        conn.prepare_cached(sql)?.execute((target, field, item, value, shown.at.to_string(), shown.device)).map(drop)
+        match conn.prepare_cached(sql)?.execute((target, field, item, &value, shown.at.to_string(), shown.device))? {
+            0 => Ok(()),
+            _ => self.meaning.shown(conn, &name.with_item(item), value.as_deref()),
+        }
     }
 
     /// Those of `touched` that can be shown: in the place of names that [`put_void`](edits::put_void) gave stand the registers with their keys.

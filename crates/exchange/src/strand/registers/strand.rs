@@ -76,12 +76,12 @@ impl<K: Keep> RegisterStrand<K> {
     }
 
     /// Notes what of the exchange has to be known; from the first time on edits are noted with what they had seen. Says whether
-    /// this was that time.
+    /// what this device said before is still to be folded here: the file may be new, or from another time.
     fn begin(&mut self, own: LogId) -> Result<bool, StoreError> {
         let (device, registers) = (&self.device, &self.registers);
         let is_known = |conn: &Connection| {
             let sql = "SELECT 1 FROM register_logs l JOIN register_self s ON s.log = l.log
-                       WHERE l.log = ?1 AND l.is_own AND l.alias = ?2";
+                       WHERE s.is_caught_up AND l.log = ?1 AND l.is_own AND l.alias = ?2";
             conn.prepare_cached(sql)?.exists((own.to_string(), device))
         };
         // Looked at first: to write may mean to wait for others.
@@ -89,10 +89,10 @@ impl<K: Keep> RegisterStrand<K> {
             return Ok(false);
         }
         self.keep.db_mut().write(|tx| {
-            let is_first = registers.begin(tx)?;
+            registers.begin(tx)?;
             edits::note_log(tx, own, device, true)?;
             tx.execute("UPDATE register_self SET log = ?1", [own.to_string()])?;
-            Ok(is_first)
+            Ok(!tx.query_row("SELECT is_caught_up FROM register_self", [], |row| row.get::<_, bool>(0))?)
         })
     }
 
@@ -119,7 +119,7 @@ impl<K: Keep> RegisterStrand<K> {
     /// [`StoreError`]; then nothing of it is there.
     pub fn gather(&mut self, own: LogId, bytes: u64) -> Result<bool, StoreError> {
         let sql = "SELECT 1 FROM register_pending WHERE outbox IS NULL AND problem IS NULL
-                   UNION ALL SELECT 1 FROM deletions WHERE waits";
+                   UNION ALL SELECT 1 FROM register_deletions WHERE waits";
         // Looked at first: to write may mean to wait for others.
         if !self.keep.db().conn().prepare_cached(sql)?.exists([])? {
             return Ok(false);
@@ -224,8 +224,7 @@ impl<K: Keep> Strand for RegisterStrand<K> {
             registers.take(tx, place, &told, &Author { is_own: true, device }, &mut touched)?;
             let sql = "DELETE FROM register_pending WHERE outbox = ?1";
             tx.prepare_cached(sql)?.execute([edits::int(new.id)])?;
-            touched.iter().try_for_each(|name| registers.show(tx, name))?;
-            Ok(())
+            Ok(registers.show_all(tx, touched)?)
         };
         let n_records = outbox::drain(self.keep.db_mut(), &registers.stream, store, now, &mut placed)?;
         Ok(Offered { n_records, has_more })
@@ -258,7 +257,7 @@ impl<K: Keep> Strand for RegisterStrand<K> {
             edits::note_log(tx, log, alias, batch.is_own)?;
             let mut touched = BTreeSet::new();
             if edits::note_branches(tx, log, batch.branches)? {
-                touched = edits::names(tx)?;
+                touched = edits::names_of(tx, log)?;
             }
             for folded in batch.records {
                 let (record, branch) = (&folded.record, folded.lineage.branch);

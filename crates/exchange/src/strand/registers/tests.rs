@@ -23,19 +23,35 @@ const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 /// Beside the registers a strand has tables of its own; here the text of notes.
 const SCHEMA: Schema = Schema {
     application_id: 9,
-    migrations: &[outbox::SQL, SQL, "CREATE TABLE texts (note TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT;"],
+    migrations: &[
+        outbox::SQL,
+        SQL,
+        "CREATE TABLE texts (note TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT;
+                   CREATE TABLE titles (note TEXT PRIMARY KEY, title TEXT NOT NULL) STRICT;",
+    ],
 };
 
 #[derive(Debug)]
 struct Notes;
 
-impl Host for Notes {
+impl Meaning for Notes {
     fn shows(&self, field: &str) -> bool {
         matches!(field, "title" | "tag")
     }
 
+    fn shown(&self, conn: &Connection, name: &Name, value: Option<&str>) -> rusqlite::Result<()> {
+        match (&*name.field, value) {
+            ("title", Some(title)) => {
+                conn.execute("REPLACE INTO titles VALUES (?1, ?2)", (&name.target, title)).map(drop)
+            }
+            ("title", None) => conn.execute("DELETE FROM titles WHERE note = ?1", [&name.target]).map(drop),
+            _ => Ok(()),
+        }
+    }
+
     fn erase(&self, conn: &Connection, note: &str) -> rusqlite::Result<()> {
-        conn.execute("DELETE FROM texts WHERE note = ?1", [note]).map(drop)
+        conn.execute("DELETE FROM texts WHERE note = ?1", [note])?;
+        conn.execute("DELETE FROM titles WHERE note = ?1", [note]).map(drop)
     }
 }
 
@@ -79,9 +95,10 @@ impl Device {
         RegisterStrand::new(db, registers(), name, Box::new(|text| text.replace("secret", "*")))
     }
 
-    fn write<T>(&mut self, work: impl FnOnce(&Connection, &'static str) -> rusqlite::Result<T>) -> T {
+    fn write<T>(&mut self, work: impl FnOnce(&Connection, &'static str) -> Result<T, RegisterError>) -> T {
         let name = self.name;
-        self.strand.keeper_mut().write(|tx| Ok::<_, StoreError>(work(tx, name)?)).unwrap()
+        let failed = |error| StoreError::Strand(Box::new(error));
+        self.strand.keeper_mut().write(|tx| work(tx, name).map_err(failed)).unwrap()
     }
 
     /// Sets a register, some milliseconds after the tests begin.
@@ -91,9 +108,21 @@ impl Device {
     }
 
     fn shown(&self, (target, field, item): (&str, &str, &str)) -> Option<String> {
+        self.check_titles();
         let sql = "SELECT value FROM registers WHERE target = ?1 AND field = ?2 AND item = ?3";
         let mut rows = self.strand.keeper().conn().prepare(sql).unwrap();
         rows.query_row((target, field, item), |row| row.get(0)).optional().unwrap().flatten()
+    }
+
+    /// What the meaning was told is what is shown.
+    fn check_titles(&self) {
+        let all = |sql| -> Vec<String> {
+            let mut rows = self.strand.keeper().conn().prepare(sql).unwrap();
+            rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        };
+        let shown =
+            "SELECT target || ': ' || value FROM registers WHERE field = 'title' AND value IS NOT NULL ORDER BY 1";
+        assert_eq!(all("SELECT note || ': ' || title FROM titles ORDER BY 1"), all(shown));
     }
 
     fn conflicts(&self) -> Vec<Vec<Option<String>>> {
@@ -192,7 +221,7 @@ fn what_is_deleted_goes_with_all_that_its_host_has_of_it_everywhere() {
     a.set(TITLE, Some("one"), 1);
     meet(&mut a, &mut b, &remote);
     for device in [&mut a, &mut b] {
-        device.write(|tx, _| tx.execute("INSERT INTO texts VALUES ('n1', 'long'), ('n2', 'kept')", []));
+        device.write(|tx, _| Ok(tx.execute("INSERT INTO texts VALUES ('n1', 'long'), ('n2', 'kept')", [])?));
     }
     let window = Duration::from_secs(60);
     let said = b.write(|tx, device| registers().delete(tx, "n1", window, device, NOW));
@@ -241,11 +270,105 @@ fn a_file_that_was_lost_is_made_anew_from_what_is_held() {
     }
     a.strand = Device::strand(a.name, &a.root);
     assert_eq!(a.shown(TITLE), None);
+    // Something old comes back before anything that was said is folded again, and all is before anything is said.
+    let (n1, old) = (Set { target: "n1", field: "title", item: "", value: Some("older") }, "1789000000000-0000");
+    a.write(|tx, device| Ok(registers().set_at(tx, &n1, old.parse().unwrap(), device)?));
+    a.store.deliver(&mut a.strand).unwrap();
     assert_eq!(a.round(&remote), 0, "nothing is said again");
-    a.round(&remote);
     assert_eq!(a.shown(TITLE).as_deref(), Some("of a"));
     assert_eq!(a.shown(("n2", "title", "")).as_deref(), Some("two"));
     assert!(a.set(TITLE, Some("goes on"), 3));
     meet(&mut a, &mut b, &remote);
     assert_eq!((b.shown(TITLE).as_deref(), b.conflicts()), (Some("goes on"), vec![]));
+}
+
+#[test]
+fn what_waits_of_a_target_that_was_deleted_is_not_said_wherever_it_waits() {
+    let (mut a, mut b, remote) = two();
+    meet(&mut a, &mut b, &remote);
+    a.set(TITLE, Some("unspeakable one"), 1);
+    let own = a.store.log();
+    assert!(!a.strand.gather(own, u64::MAX).unwrap());
+    // The first stands in the outbox, the second takes its place among those that wait.
+    a.set(TITLE, Some("unspeakable two"), 2);
+    a.write(|tx, device| registers().delete_at_once(tx, "n1", device, NOW));
+    assert_eq!((a.round(&remote), a.count("outbox"), a.count("register_pending")), (1, 0, 0));
+    b.round(&remote);
+    assert_eq!((b.count("register_edits"), b.count("register_deletions")), (0, 1));
+}
+
+#[test]
+fn what_could_not_be_exchanged_is_refused_and_holds_up_nothing() {
+    let (mut a, mut b, remote) = two();
+    let (long, tag, huge) = ("x".repeat(129), "x".repeat(4097), "\n".repeat(40_000));
+    let conn = a.strand.keeper().conn();
+    let set = |target, field, item, value| {
+        registers().set(conn, &Set { target, field, item, value: Some(value) }, "a", NOW).unwrap_err().to_string()
+    };
+    assert_eq!(set(&long, "title", "", "v"), "the name of a target has 1 to 128 bytes, this has 129");
+    assert_eq!(set("", "title", "", "v"), "the name of a target has 1 to 128 bytes, this has 0");
+    assert_eq!(set("n1", "", "", "v"), "the name of a field has 1 to 64 bytes, this has 0");
+    assert_eq!(set("n1", "tag", &tag, "v"), "the name of an item has 1 to 4096 bytes, this has 4097");
+    assert_eq!(set("n1", "title", "", &huge), "a value has at most 65536 bytes as JSON, this has 80002");
+    assert_eq!(set("n1", "deleted", "", "1"), "`deleted` is a name that deletions use");
+    assert!(registers().delete(conn, &long, Duration::ZERO, "a", NOW).is_err());
+    assert_eq!((a.count("registers"), a.count("register_deletions")), (0, 0));
+    // One that is there all the same, as another program may have written it.
+    meet(&mut a, &mut b, &remote);
+    let sql = format!(
+        "INSERT INTO register_deletions (op, id, target, at, is_own, device, waits)
+         VALUES (2, 'd', '{long}', '1790000000000-0000', 1, 'a', 1)"
+    );
+    a.write(|tx, _| Ok(tx.execute(&sql, [])?));
+    a.set(TITLE, Some("goes"), 1);
+    meet(&mut a, &mut b, &remote);
+    assert_eq!(b.shown(TITLE).as_deref(), Some("goes"));
+}
+
+#[test]
+fn of_one_register_the_last_edit_of_a_log_is_read_however_many_there_were() {
+    let (mut a, mut b, remote) = two();
+    for n in 0..20 {
+        a.set(TITLE, Some(&format!("title {n}")), n);
+        a.round(&remote);
+    }
+    b.round(&remote);
+    b.set(TITLE, Some("of b"), 100);
+    b.round(&remote);
+    a.round(&remote);
+    assert_eq!(a.count("register_edits"), 21);
+    let name = Name::new("n1", "title", "");
+    let state = registers().state(a.strand.keeper().conn(), &name).unwrap();
+    assert_eq!(state.seen().len(), 2, "the newest of each");
+    assert_eq!(a.shown(TITLE).as_deref(), Some("of b"));
+    // What is taken back shows what was before it.
+    let origin = crate::strand::Origin { log: a.store.log(), track: 0, stream: stream("notes") };
+    let theirs = crate::strand::Origin { log: b.store.log(), ..origin.clone() };
+    use crate::strand::Strand as _;
+    b.strand.retract(&theirs, 0).unwrap();
+    b.strand.retract(&origin, 5).unwrap();
+    assert_eq!(b.shown(TITLE).as_deref(), Some("title 4"));
+}
+
+#[test]
+fn no_statement_looks_at_more_rows_than_it_needs() {
+    let device = Device::new("a");
+    let conn = device.strand.keeper().conn();
+    let plan = |sql: &str| -> Vec<String> {
+        let mut rows = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        rows.query_map([], |row| row.get(3)).unwrap().map(Result::unwrap).collect()
+    };
+    for sql in [
+        "SELECT max(hlc) FROM registers WHERE device = 'a'",
+        "SELECT value, hlc, device FROM registers WHERE target = 't' AND field = 'f' AND item = ''",
+        "SELECT n FROM register_deletions WHERE op = 0 AND is_own AND target = 't'",
+        "SELECT n FROM register_deletions WHERE op = 0 AND is_own",
+        "SELECT n FROM register_deletions WHERE waits",
+        "SELECT max(at) FROM register_deletions",
+        "SELECT DISTINCT target, field, item FROM register_edits WHERE log = 'l'",
+    ] {
+        for step in plan(sql) {
+            assert!(step.contains("INDEX") || step.contains("TEMP B-TREE"), "{sql}: {step}");
+        }
+    }
 }

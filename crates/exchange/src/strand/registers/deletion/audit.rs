@@ -45,15 +45,15 @@ pub fn deletions(conn: &Connection) -> rusqlite::Result<Vec<Deleted>> {
     let sql = "
         SELECT d.target, CASE
                 WHEN d.op = 2 THEN 2
-                WHEN EXISTS (SELECT 1 FROM deletions u WHERE u.id = d.id AND u.target = d.target AND u.op = 1) THEN 1
+                WHEN EXISTS (SELECT 1 FROM register_deletions u WHERE u.id = d.id AND u.target = d.target AND u.op = 1) THEN 1
                 ELSE 0 END,
             d.at, coalesce(l.alias, nullif(d.device, ''), d.log), d.is_own, d.log, d.seq, d.due_ms
-        FROM deletions d LEFT JOIN register_logs l ON l.log = d.log
-        WHERE d.op = 2 OR d.op = 0 AND NOT EXISTS (SELECT 1 FROM deletions f WHERE f.target = d.target AND f.op = 2)
+        FROM register_deletions d LEFT JOIN register_logs l ON l.log = d.log
+        WHERE d.op = 2 OR d.op = 0 AND NOT EXISTS (SELECT 1 FROM register_deletions f WHERE f.target = d.target AND f.op = 2)
         UNION ALL
         SELECT c.target, 3, c.hlc, c.device, 1, NULL, NULL, NULL FROM registers c
         WHERE c.field = 'deleted' AND c.value IS NOT NULL
-            AND NOT EXISTS (SELECT 1 FROM deletions f WHERE f.target = c.target AND f.op = 2)
+            AND NOT EXISTS (SELECT 1 FROM register_deletions f WHERE f.target = c.target AND f.op = 2)
         ORDER BY 3, 1";
     let mut query = conn.prepare_cached(sql)?;
     query.query_map([], deleted)?.collect()

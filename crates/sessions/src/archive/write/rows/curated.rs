@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use carry_exchange::strand::registers::{self, Name, Set};
+use carry_exchange::strand::registers::Set;
 use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::{self, Connection, OptionalExtension as _};
 use carry_kernel::hlc::Hlc;
@@ -40,10 +40,7 @@ pub(in super::super) fn curate(
         }
     }
     let target = session.as_str();
-    match registers::is_in_use(conn)? {
-        true => REGISTERS.note(conn, &Name::new(target, field, item), value, hlc, IMPORTED),
-        false => registers::replace(conn, &Set { target, field, item, value }, hlc, IMPORTED),
-    }
+    REGISTERS.set_at(conn, &Set { target, field, item, value }, hlc, IMPORTED)
 }
 
 /// What another archive's user said and no longer says is taken back; what was said here stays.

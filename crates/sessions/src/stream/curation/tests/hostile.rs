@@ -1,5 +1,7 @@
 //! Records that nobody of ours wrote, and stamps that lie.
 
+use carry_exchange::strand::registers::RegisterError;
+
 use super::*;
 
 const EDIT: u16 = 1;
@@ -274,7 +276,10 @@ fn what_is_too_large_is_refused_or_stays_here_and_holds_up_nothing() {
     let mut a = Device::new("a");
     let long = "x".repeat(70_000);
     let refused = a.strand.keeper_mut().curate(&session(1), &UserEdit::Rename(Some(long.clone())), "a", at(1));
-    assert!(matches!(refused, Err(ArchiveError::TooLarge { bytes: 70_000 })));
+    assert!(matches!(refused, Err(ArchiveError::Refused(RegisterError::TooLarge { bytes: 70_002 }))), "{refused:?}");
+    let label = UserEdit::Label("x".repeat(4097), true);
+    let refused = a.strand.keeper_mut().curate(&session(1), &label, "a", at(1));
+    assert!(matches!(refused, Err(ArchiveError::Refused(RegisterError::Name { part: "an item", .. }))), "{refused:?}");
     // From before anybody asked.
     let sql =
         format!("INSERT INTO registers VALUES ('{}', 'name', '', '{long}', '1790000000000-0000', 'a')", session(1));
