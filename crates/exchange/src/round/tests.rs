@@ -274,12 +274,21 @@ fn marks(root: &Path) -> RegisterStrand<Db> {
     RegisterStrand::new(db, Registers::new(stream("marks"), &()), "laptop-3f9a1c00", Box::new(str::to_owned))
 }
 
+thread_local! {
+    /// From what the randomness of stores comes that are opened next on this thread; `None`: from their places and a count of all.
+    static DICE: std::cell::Cell<Option<u64>> = const { std::cell::Cell::new(None) };
+}
+
 fn dice(root: &Path) -> Box<dyn crate::store::Entropy + Send> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let seed = root.display().to_string();
+    let from = DICE.get();
+    DICE.set(from.map(|from| from + 1));
+    let seed = from.map_or_else(|| root.display().to_string(), |from| from.to_string());
+    let mut n_own = 0;
     Box::new(move |bytes: &mut [u8]| {
         for chunk in bytes.chunks_mut(32) {
-            let n = NEXT.fetch_add(1, Ordering::Relaxed);
+            n_own += 1;
+            let n = if from.is_some() { n_own } else { NEXT.fetch_add(1, Ordering::Relaxed) };
             let digest = Digest::of(&[seed.as_bytes(), &n.to_le_bytes()]);
             chunk.copy_from_slice(&digest.as_bytes()[..chunk.len()]);
         }

@@ -23,7 +23,7 @@ pub(super) use contradiction::Ends;
 use contradiction::note_wrong;
 pub use followed::Followed;
 use kept::{HeadRow, forget_newer, is_seen, prune};
-pub(super) use kept::{add_marks, follow_newest, followed_digests, seen};
+pub(super) use kept::{add_marks, follow_newest, followed_digests, kept_on, seen};
 use weigh::Verdict;
 
 /// Heads of a log whose bytes are kept though they are not followed, newest first.

@@ -10,7 +10,7 @@ use super::rows::{self, Lane};
 use super::{Store, StoreError};
 use crate::chain::Link;
 use crate::hash::Digest;
-use crate::head::Segments;
+use crate::head::{Head, Segments, SignedHead};
 use crate::limits::BRANCHES_MAX;
 use crate::name::{LogId, StreamName};
 use crate::ranges::Ranges;
@@ -60,16 +60,24 @@ pub(super) fn split(tx: &rusqlite::Connection, lane: &Lane, told: &[Told], at: u
     }
     let mut gone = BTreeSet::new();
     let mut one = told.first().map(|told| told.head);
+    let mut newest = None;
     while let Some(digest) = one {
         let Some(head) = super::heads::seen(tx, lane.log, lane.track, digest)? else { break };
-        if head.head().streams.get(&lane.stream).is_none_or(|state| state.last < at) {
+        if !reaches(head.head(), lane, at) {
             break;
         }
+        gone.insert(digest);
+        one = head.head().prev;
+        newest.get_or_insert(head);
+    }
+    if let Some(newest) = newest {
+        gone.extend(apart(tx, lane, at, &newest, &gone)?);
+    }
+    for digest in &gone {
+        let Some(head) = super::heads::seen(tx, lane.log, lane.track, *digest)? else { continue };
         let sql = "UPDATE heads_seen SET track = ?1 WHERE log = ?2 AND digest = ?3";
         tx.prepare_cached(sql)?.execute((next, &log, digest.as_bytes()))?;
         super::heads::add_marks(tx, head.head(), next)?;
-        gone.insert(digest);
-        one = head.head().prev;
     }
     let (theirs, ours) = (named(told, |head| gone.contains(head)), named(told, |head| !gone.contains(head)));
     for (stream, theirs) in theirs {
@@ -86,6 +94,34 @@ pub(super) fn split(tx: &rusqlite::Connection, lane: &Lane, told: &[Told], at: u
     forget_unbacked(tx, lane.log, lane.track)?;
     super::heads::follow_newest(tx, lane.log, lane.track)?;
     Ok(next)
+}
+
+/// Whether a head covers a stream as far as a record.
+fn reaches(head: &Head, lane: &Lane, at: u64) -> bool {
+    head.streams.get(&lane.stream).is_some_and(|state| state.last >= at)
+}
+
+/// The heads that do not reach to where the ways part, and yet are not on the way that is left: `newest`, which goes, covers
+/// them, and of them and the newest that is left each has something that the other lacks.
+fn apart(
+    tx: &rusqlite::Connection,
+    lane: &Lane,
+    at: u64,
+    newest: &SignedHead,
+    gone: &BTreeSet<Digest>,
+) -> Result<Vec<Digest>, StoreError> {
+    let mut left = super::heads::kept_on(tx, lane.log, lane.track)?;
+    left.retain(|head| !gone.contains(&head.digest()));
+    let Some(stays) = left.iter().find(|head| reaches(head.head(), lane, at)) else { return Ok(Vec::new()) };
+    let covers = |one: &SignedHead, other: &SignedHead| {
+        let last = |stream| one.head().streams.get(stream).map_or(0, |state| state.last);
+        other.head().streams.iter().all(|(stream, state)| last(stream) >= state.last)
+    };
+    let is_apart = |head: &&SignedHead| {
+        let is_either = !reaches(head.head(), lane, at) && covers(newest, head);
+        is_either && !covers(stays, head) && !covers(head, stays)
+    };
+    Ok(left.iter().filter(is_apart).map(SignedHead::digest).collect())
 }
 
 /// Forgets marks of a way that no record there backs: what heads that are not on it any more said of it. Only what is held is

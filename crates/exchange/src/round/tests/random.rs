@@ -52,6 +52,12 @@ fn places(device: usize) -> &'static [usize] {
 }
 
 fn run(acts: &[Act]) {
+    run_with(0, acts);
+}
+
+/// The same acts with other keys and salts are another story: which file is lost goes by their names.
+fn run_with(dice: u64, acts: &[Act]) {
+    DICE.set(Some(dice << 32));
     let remotes = [memory(), memory()];
     let mut remembered = [BTreeMap::new(), BTreeMap::new()];
     let mut devices = fleet(3);
@@ -279,5 +285,71 @@ fn a_head_of_the_own_log_that_was_cut_short_is_put_again_after_the_log_was_renew
         Copy(0),
         Say(2),
         Say(0),
+    ]);
+}
+
+#[test]
+fn a_copy_whose_head_was_lost_is_heard_whatever_the_other_said_meanwhile() {
+    use Act::*;
+    run(&[
+        Round(0, 0),
+        Crash(0, 1, 11),
+        Copy(0),
+        Say(1),
+        Crash(0, 0, 1),
+        Round(1, 0),
+        Round(2, 0),
+        Mark(0, 1),
+        Round(2, 0),
+        Crash(2, 0, 8),
+        Mark(2, 0),
+        Lose(0, 13689080841324309148),
+        Mark(2, 0),
+        Round(0, 0),
+        Mark(0, 1),
+        Say(2),
+        Round(0, 0),
+        Say(0),
+        Say(0),
+        Say(0),
+    ]);
+}
+
+#[test]
+fn a_head_that_is_read_late_lies_on_the_way_whose_head_names_it() {
+    use Act::*;
+    run(&[
+        Mark(2, 0),
+        Crash(1, 1, 10),
+        Copy(1),
+        Say(0),
+        Round(1, 1),
+        Mark(2, 1),
+        Round(1, 0),
+        Round(0, 0),
+        Say(0),
+        Say(1),
+        Say(2),
+        Mark(0, 1),
+        Round(0, 0),
+        Say(1),
+        Mark(0, 1),
+        Say(1),
+        Crash(1, 1, 5),
+        Cut(0, 14650837758905719144),
+        Say(0),
+        Lose(1, 3237872394508050122),
+        Say(0),
+        Round(1, 1),
+        Copy(2),
+        Round(2, 1),
+        Say(0),
+        Remember(0),
+        Pass(166),
+        Round(0, 1),
+        Copy(0),
+        Pass(378),
+        Say(0),
+        Round(1, 1),
     ]);
 }

@@ -73,6 +73,20 @@ pub(in crate::store) fn seen(
     read.map(Some).map_err(|e| StoreError::damaged(format!("head {n} of {log}"), crate::store::read::describe(&e)))
 }
 
+/// The heads of a way that are kept and were not refused, newest first.
+pub(in crate::store) fn kept_on(
+    tx: &rusqlite::Connection,
+    log: LogId,
+    track: u32,
+) -> Result<Vec<SignedHead>, StoreError> {
+    let sql = "SELECT digest FROM heads_seen WHERE log = ?1 AND track = ?2 AND verdict IN ('followed', 'old')
+               AND bytes IS NOT NULL ORDER BY n DESC, digest";
+    let mut rows = tx.prepare_cached(sql)?;
+    let rows = rows.query_map((log.to_string(), track), |row| digest(row, 0))?;
+    let all = rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter();
+    all.filter_map(|digest| seen(tx, log, track, digest).transpose()).collect()
+}
+
 /// Lets a way follow the newest of its heads that was not refused.
 pub(in crate::store) fn follow_newest(tx: &rusqlite::Connection, log: LogId, track: u32) -> Result<(), StoreError> {
     let sql = "SELECT digest FROM heads_seen WHERE log = ?1 AND track = ?2 AND verdict IN ('followed', 'old')

@@ -25,7 +25,11 @@ impl Store {
     pub(super) fn place_head(&self, signed: &SignedHead) -> Result<(u32, Verdict), StoreError> {
         let log = signed.head().log();
         let followed = self.followed_of(log)?;
-        let (mut found, mut unclear) = (None, None);
+        // A way whose head says that this was the one before.
+        if let Some(way) = followed.iter().find(|way| way.head.head().prev == Some(signed.digest())) {
+            return Ok((way.track, Verdict::Old));
+        }
+        let (mut follow, mut found, mut unclear) = (None, None, None);
         // A way whose head it names as the one before comes first.
         let mut ways: Vec<_> = followed.iter().collect();
         ways.sort_by_key(|way| (signed.head().prev != Some(way.head.digest()), way.track));
@@ -48,13 +52,15 @@ impl Store {
                 return Err(error);
             }
             match verdict {
-                Verdict::Follow | Verdict::Old => return Ok((way.track, verdict)),
+                // Its chains lead there. That it goes on from another way may be no more than nothing that says otherwise.
+                Verdict::Old => return Ok((way.track, verdict)),
+                Verdict::Follow => drop(follow.get_or_insert((way.track, verdict))),
                 Verdict::Unclear => unclear = Some((way.track, verdict)),
                 Verdict::Shrunk(_) => drop(found.get_or_insert((way.track, verdict))),
                 Verdict::Fork => {}
             }
         }
-        if let Some(found) = unclear.or(found) {
+        if let Some(found) = follow.or(unclear).or(found) {
             return Ok(found);
         }
         let Some(last) = followed.iter().map(|way| way.track).max() else {
