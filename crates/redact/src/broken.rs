@@ -1,6 +1,6 @@
 //! Names and beginnings of tokens that a line break cuts in two.
 
-use memchr::{memchr_iter, memmem};
+use memchr::memchr2_iter;
 
 use crate::decode::signals::after_break;
 use crate::name;
@@ -15,9 +15,8 @@ const TOKEN_MIN: usize = 16;
 /// Adds the keywords that stand across a line break of `text`, plain or escaped.
 pub(crate) fn find(set: &Set, text: &str, spots: &mut Vec<Spot>) {
     let bytes = text.as_bytes();
-    let plain = memchr_iter(b'\n', bytes);
-    let escaped = memmem::find_iter(bytes, b"\\n");
-    for at in plain.chain(escaped) {
+    let is_break = |at: &usize| bytes[*at] == b'\n' || bytes.get(at + 1) == Some(&b'n');
+    for at in memchr2_iter(b'\n', b'\\', bytes).filter(is_break) {
         if let Some(found) = across(set, bytes, at) {
             spots.extend(found);
         }

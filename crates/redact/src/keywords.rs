@@ -1,10 +1,15 @@
 //! Finds keywords in text, whatever their case: a look at three bytes in a row tells whether one may begin there.
 
+use std::collections::BTreeMap;
+
 /// How many kinds of bytes are told apart, as a power of two.
 const CLASS_BITS: u32 = 6;
 
-/// All triples of kinds.
-const TRIPLES: usize = 1 << (3 * CLASS_BITS);
+/// All pairs of kinds.
+const PAIRS: usize = 1 << (2 * CLASS_BITS);
+
+/// How many places are looked at in one go.
+const STEP: usize = 8;
 
 /// A keyword in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +27,13 @@ pub(crate) struct Keywords {
     words: Vec<&'static str>,
     /// The kind of each byte; what is in no keyword is of kind 0.
     classes: [u8; 256],
-    /// One bit for each triple that begins a keyword.
-    begins: Vec<u64>,
-    /// The keywords that begin with each triple, as a place in `buckets`.
-    places: Vec<u16>,
+    /// The same as one bit.
+    bits: [u64; 256],
+    /// For each pair of kinds, those that with it begin a keyword.
+    begins: Box<[u64; PAIRS]>,
+    /// For each pair of kinds, how many triples of earlier pairs begin a keyword.
+    ranks: Box<[u16; PAIRS]>,
+    /// The keywords that begin with each of these triples, in order.
     buckets: Vec<Bucket>,
 }
 
@@ -59,37 +67,29 @@ impl Keywords {
         for letter in b'a'..=b'z' {
             classes[usize::from(letter.to_ascii_uppercase())] = classes[usize::from(letter)];
         }
-        let mut this = Self {
-            words,
-            classes,
-            begins: vec![0; TRIPLES / 64],
-            places: vec![0; TRIPLES],
-            // The first is of those that begin no keyword.
-            buckets: vec![Bucket::default()],
-        };
-        for (idx, word) in this.words.clone().into_iter().zip(0_u32..).map(|(word, idx)| (idx, word.as_bytes())) {
-            let class = |at: usize| usize::from(this.classes[usize::from(word[at])]);
-            let pair = (class(0) << CLASS_BITS | class(1)) << CLASS_BITS;
+        let mut triples: BTreeMap<(usize, u8), Bucket> = BTreeMap::new();
+        for (word, idx) in words.iter().zip(0_u32..) {
+            let word = word.as_bytes();
+            let class = |at: usize| classes[usize::from(word[at])];
             // Two bytes begin as many triples as there are kinds.
             let thirds = if word.len() > 2 { class(2)..class(2) + 1 } else { 0..1 << CLASS_BITS };
             for third in thirds {
-                this.add(pair | third, idx);
+                let bucket = triples.entry((pair(class(0), class(1)), third)).or_default();
+                bucket.words.push(idx);
+                bucket.fourth |= word.get(3).map_or(u64::MAX, |byte| 1 << classes[usize::from(*byte)]);
             }
         }
-        this
-    }
-
-    fn add(&mut self, triple: usize, word: u32) {
-        self.begins[triple / 64] |= 1 << (triple % 64);
-        let place = &mut self.places[triple];
-        if *place == 0 {
-            *place = u16::try_from(self.buckets.len()).unwrap_or(0);
-            self.buckets.push(Bucket::default());
+        let (mut begins, mut ranks) = (Box::new([0; PAIRS]), Box::new([0; PAIRS]));
+        for (pair, third) in triples.keys() {
+            begins[*pair] |= 1 << third;
         }
-        let bucket = &mut self.buckets[usize::from(*place)];
-        bucket.words.push(word);
-        let fourth = self.words[word as usize].as_bytes().get(3);
-        bucket.fourth |= fourth.map_or(u64::MAX, |byte| 1 << self.classes[usize::from(*byte)]);
+        let mut rank = 0;
+        for (rank_of, begins) in ranks.iter_mut().zip(begins.iter()) {
+            *rank_of = rank;
+            rank += u16::try_from(u64::count_ones(*begins)).unwrap_or(0);
+        }
+        let bits = classes.map(|class| 1 << class);
+        Self { words, classes, bits, begins, ranks, buckets: triples.into_values().collect() }
     }
 
     /// The keyword at a place of the list.
@@ -99,24 +99,42 @@ impl Keywords {
 
     /// Hands each keyword in `text` to `take`, by their starts.
     pub(crate) fn find(&self, text: &[u8], mut take: impl FnMut(Found)) {
-        let Some(first) = text.first() else { return };
-        let mut triple = usize::from(self.classes[usize::from(*first)]);
-        // A keyword of two bytes may end the text: one byte that is in no keyword is read behind it.
-        let classes = text[1..].iter().map(|byte| self.classes[usize::from(*byte)]).chain([0]);
-        classes.enumerate().for_each(|(start, class)| {
-            triple = (triple << CLASS_BITS | usize::from(class)) & (TRIPLES - 1);
-            if self.begins[triple / 64] >> (triple % 64) & 1 == 1 && start > 0 {
-                self.at(text, start - 1, triple, &mut take);
+        let mut start = 0;
+        while let Some(bytes) = text.get(start..).and_then(|rest| rest.first_chunk::<{ STEP + 2 }>()) {
+            let mut begins = 0_u32;
+            for at in 0..STEP {
+                let begin = self.begins[self.pair(bytes[at], bytes[at + 1])] & self.bits[usize::from(bytes[at + 2])];
+                begins |= u32::from(begin != 0) << at;
             }
-        });
+            while begins != 0 {
+                self.at(text, start + begins.trailing_zeros() as usize, &mut take);
+                begins &= begins - 1;
+            }
+            start += STEP;
+        }
+        for start in start..text.len().saturating_sub(1) {
+            if self.begins[self.pair(text[start], text[start + 1])] & self.bit(text.get(start + 2)) != 0 {
+                self.at(text, start, &mut take);
+            }
+        }
     }
 
-    /// Hands over the keywords that begin at `start`.
+    fn pair(&self, first: u8, second: u8) -> usize {
+        pair(self.classes[usize::from(first)], self.classes[usize::from(second)])
+    }
+
+    /// The kind of a byte as one bit. The end of a text is like what is in no keyword.
+    fn bit(&self, byte: Option<&u8>) -> u64 {
+        byte.map_or(1, |byte| self.bits[usize::from(*byte)])
+    }
+
+    /// Hands over the keywords that begin at `start`, where one may.
     #[inline(never)]
-    fn at(&self, text: &[u8], start: usize, triple: usize, take: &mut impl FnMut(Found)) {
-        let bucket = &self.buckets[usize::from(self.places[triple])];
-        let fourth = text.get(start + 3).map_or(0, |byte| self.classes[usize::from(*byte)]);
-        if bucket.fourth >> fourth & 1 == 0 {
+    fn at(&self, text: &[u8], start: usize, take: &mut impl FnMut(Found)) {
+        let pair = self.pair(text[start], text[start + 1]);
+        let before = self.begins[pair] & (self.bit(text.get(start + 2)) - 1);
+        let bucket = &self.buckets[usize::from(self.ranks[pair]) + before.count_ones() as usize];
+        if bucket.fourth & self.bit(text.get(start + 3)) == 0 {
             return;
         }
         for keyword in &bucket.words {
@@ -129,9 +147,30 @@ impl Keywords {
     }
 }
 
+/// Two kinds as one number.
+fn pair(first: u8, second: u8) -> usize {
+    (usize::from(first) << CLASS_BITS | usize::from(second)) & (PAIRS - 1)
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn keywords_are_found_as_by_looking_at_each_place(text in "[a-cA-C:/ é-]{0,40}") {
+            let words = ["ab", "abc", "abca", "cab", "-a", "://", "bbbb", "c:/", "aab", "ca"];
+            let starts_with = |at: usize, word: &str| {
+                let here = text.as_bytes().get(at..at + word.len());
+                here.is_some_and(|here| here.eq_ignore_ascii_case(word.as_bytes()))
+            };
+            let at = |at: usize| words.into_iter().filter(move |word| starts_with(at, word)).map(move |word| (word, at));
+            let expected: Vec<_> = (0..text.len()).flat_map(at).collect();
+            prop_assert_eq!(found(&words, &text), expected);
+        }
+    }
 
     fn found(words: &[&'static str], text: &str) -> Vec<(&'static str, usize)> {
         let keywords = Keywords::new(words.to_vec());

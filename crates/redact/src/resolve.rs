@@ -18,6 +18,9 @@ pub(crate) fn repeat(text: &str, hits: &mut Vec<Hit>) {
     const LENGTH_MAX: usize = 1024;
     /// How many secrets are looked for again.
     const SECRETS_MAX: usize = 32;
+    if hits.is_empty() {
+        return;
+    }
     let mut seen = HashSet::new();
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
     let is_fit = |hit: &Hit| (LENGTH_MIN..=LENGTH_MAX).contains(&hit.secret.len()) && hit.secret.bytes().all(is_plain);

@@ -8,6 +8,17 @@ use super::{hex_byte, hex_digit};
 use crate::mask::Encoding;
 use crate::view::View;
 
+/// What escapes begin with.
+static BEGINS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = matches!(byte as u8, b'\\' | b'%' | b'&' | 0x1b | 0);
+        byte += 1;
+    }
+    table
+};
+
 /// Takes one layer of any escapes off; nothing if there is none.
 pub(crate) fn peel(text: &str) -> Option<View> {
     let bytes = text.as_bytes();
@@ -78,7 +89,7 @@ pub(crate) fn start(text: &str, at: usize) -> usize {
 }
 
 fn next(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|byte| matches!(byte, b'\\' | b'%' | b'&' | 0x1b | 0))
+    bytes.iter().position(|byte| BEGINS[usize::from(*byte)])
 }
 
 /// The escape at the start of `bytes`: what it stands for, its length, its kind.

@@ -48,14 +48,16 @@ pub(crate) fn find(text: &str) -> Vec<Signal> {
     signals
 }
 
-/// Runs of base64 and hexadecimal digits. Looks at one byte in [`base64::LENGTH_MIN`] where there is no run.
+/// Runs of base64 and hexadecimal digits. One that is long enough fills one of the blocks that are looked at, wherever it begins.
 fn runs(text: &str, signals: &mut Vec<Signal>) {
+    /// A run of [`base64::LENGTH_MIN`] has room for a whole block.
+    const BLOCK: usize = base64::LENGTH_MIN / 2;
     let bytes = text.as_bytes();
     let mut done = 0;
-    let mut at = base64::LENGTH_MIN - 1;
-    while at < bytes.len() {
-        if !IN_RUN[usize::from(bytes[at])] {
-            at += base64::LENGTH_MIN;
+    let mut at = 0;
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+        if !block.iter().fold(true, |is_run, byte| is_run & IN_RUN[usize::from(*byte)]) {
+            at += BLOCK;
             continue;
         }
         let start = bytes[done..at].iter().rposition(|byte| !IN_RUN[usize::from(*byte)]).map_or(done, |p| done + p + 1);
@@ -64,7 +66,7 @@ fn runs(text: &str, signals: &mut Vec<Signal>) {
         if end - start >= base64::LENGTH_MIN {
             done = run(text, start, end, signals);
         }
-        at = done + base64::LENGTH_MIN - 1;
+        at = done;
     }
 }
 
@@ -189,5 +191,63 @@ fn escapes(text: &str, signals: &mut Vec<Signal>) {
     for span in merged {
         let span = placeholder::around(text, span.start.saturating_sub(128)..text.len().min(span.end + 256));
         signals.push(Signal { kind: Kind::Escapes, span, breaks: Vec::new() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The same, byte by byte.
+    fn slowly(text: &str, signals: &mut Vec<Signal>) {
+        let bytes = text.as_bytes();
+        let mut done = 0;
+        while let Some(gap) = bytes[done..].iter().position(|byte| IN_RUN[usize::from(*byte)]) {
+            let start = done + gap;
+            let length = bytes[start..].iter().take_while(|byte| IN_RUN[usize::from(**byte)]).count();
+            done = start + length;
+            if length >= base64::LENGTH_MIN {
+                done = run(text, start, done, signals);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn runs_are_found_wherever_they_begin(
+            parts in prop::collection::vec(
+                prop_oneof![
+                    Just("cGFzc3dvcmQgPSAxMjM0NQ==".to_owned()),
+                    Just("70617373776f7264203d2031".to_owned()),
+                    Just("data:image/png;base64,".to_owned()),
+                    Just("\n".to_owned()),
+                    "[a-z ]{0,12}",
+                    "[A-Za-z0-9+/=]{0,40}",
+                    "\\PC{0,3}",
+                ],
+                0..10,
+            ),
+        ) {
+            let text = parts.concat();
+            let (mut found, mut expected) = (Vec::new(), Vec::new());
+            runs(&text, &mut found);
+            slowly(&text, &mut expected);
+            prop_assert_eq!(format!("{found:?}"), format!("{expected:?}"), "{:?}", text);
+        }
+    }
+
+    #[test]
+    fn a_run_of_the_least_length_is_found_at_every_place() {
+        let run = "cGFzc3dvcmQ9MTIz";
+        assert_eq!(run.len(), base64::LENGTH_MIN);
+        for at in 0..40 {
+            let text = format!("{}{run} ", " ".repeat(at));
+            let spans: Vec<_> = find(&text).into_iter().map(|signal| signal.span).collect();
+            assert_eq!((spans.len(), spans.first()), (1, Some(&(at..at + run.len()))), "{at}");
+            let short = format!("{}{} ", " ".repeat(at), &run[1..]);
+            assert!(find(&short).is_empty(), "{at}");
+        }
     }
 }
