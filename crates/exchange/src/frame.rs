@@ -135,6 +135,17 @@ impl Frame {
         Ok(())
     }
 
+    /// Whether it can be written with so many bytes more at its end.
+    ///
+    /// # Errors
+    /// As [`Frame::encode`].
+    pub(crate) fn check_with(&self, bytes: usize) -> Result<(), FrameError> {
+        let mut out = Vec::new();
+        self.encode(&mut out)?;
+        let len = out.len() - LEN_BYTES + bytes;
+        if len > FRAME_BYTES_MAX { Err(FrameError::TooLarge(len)) } else { Ok(()) }
+    }
+
     /// Reads the frame that `bytes` begin with.
     ///
     /// # Errors

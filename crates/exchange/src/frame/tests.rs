@@ -68,6 +68,17 @@ fn limits_hold_when_writing() {
 }
 
 #[test]
+fn what_is_looked_at_before_its_payload_is_there_is_refused_as_with_it() {
+    let with = |bytes: usize| Frame::Record(Record { payload: vec![b' '; bytes], ..record(7) });
+    let head = encoded(&with(0)).len() - LEN_BYTES;
+    for bytes in [0, 1, FRAME_BYTES_MAX - head, FRAME_BYTES_MAX - head + 1] {
+        let expected = with(bytes).encode(&mut Vec::new());
+        assert_eq!(expected.is_ok(), head + bytes <= FRAME_BYTES_MAX);
+        assert_eq!(with(0).check_with(bytes), expected);
+    }
+}
+
+#[test]
 fn what_is_out_of_bounds_is_not_read() {
     let mut bytes = encoded(&Frame::Record(record(7)));
     let check = |bytes: &[u8], expected| assert_eq!(Frame::decode(bytes).unwrap_err(), expected);

@@ -19,6 +19,10 @@ use crate::ranges::Ranges;
 use crate::record::{AttachmentId, Flags, Record};
 use crate::store::{Store, StoreError};
 
+mod pushed;
+
+pub use pushed::{End, Pushed};
+
 /// The tables, for a strand's migration. Long payloads lie packed: `plain_bytes` is their length then. Numbers are never given twice, also after rows are gone.
 pub const SQL: &str = "
 CREATE TABLE outbox_self (one INTEGER PRIMARY KEY CHECK (one = 1), nonce BLOB NOT NULL) STRICT;
@@ -61,11 +65,27 @@ pub struct Outgoing {
 /// # Errors
 /// [`StoreError::Frame`] for what no record can hold, so that it never stands in others' way; SQLite's.
 pub fn push(tx: &Transaction<'_>, stream: &StreamName, out: &Outgoing) -> Result<u64, StoreError> {
+    Ok(push_before(tx, stream, out, None)?.0)
+}
+
+/// The same of a payload that ends in `end`, which was packed before. Gives its payload as it lies packed, too, for [`Pushed`].
+///
+/// # Errors
+/// As [`push`].
+pub fn push_before(
+    tx: &Transaction<'_>,
+    stream: &StreamName,
+    out: &Outgoing,
+    end: Option<&End>,
+) -> Result<(u64, Option<Vec<u8>>), StoreError> {
     check(out)?;
     let wants = out.wants.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(" ");
     let sql = "INSERT INTO outbox (stream, flags, key, kind, kind_version, wants, payload, plain_bytes)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    let (payload, plain_bytes) = packed::pack(&out.payload)?;
+    let (payload, plain_bytes) = match end {
+        Some(end) => packed::pack_before(&out.payload, end.packed())?,
+        None => packed::pack(&out.payload)?,
+    };
     tx.prepare_cached(sql)?.execute((
         stream.as_str(),
         out.flags.0,
@@ -73,10 +93,11 @@ pub fn push(tx: &Transaction<'_>, stream: &StreamName, out: &Outgoing) -> Result
         out.kind,
         out.kind_version,
         wants,
-        payload,
+        &payload,
         plain_bytes,
     ))?;
-    Ok(u64::try_from(tx.last_insert_rowid()).unwrap_or(0))
+    let id = u64::try_from(tx.last_insert_rowid()).unwrap_or(0);
+    Ok((id, plain_bytes.is_some().then(|| payload.into_owned())))
 }
 
 /// Whether a record can hold it, whatever place and stamp it gets.
@@ -93,9 +114,9 @@ fn check(out: &Outgoing) -> Result<(), StoreError> {
         salt: [0; 16],
         key: out.key.clone(),
         wants,
-        payload: out.payload.clone(),
+        payload: Vec::new(),
     };
-    Ok(Frame::Record(record).encode(&mut Vec::new())?)
+    Ok(Frame::Record(record).check_with(out.payload.len())?)
 }
 
 /// How many rows of a stream wait to be handed over.
@@ -120,10 +141,29 @@ pub fn drain(
     now: Timestamp,
     placed: &mut dyn FnMut(&Transaction<'_>, &NewRecord, &Appended) -> Result<(), StoreError>,
 ) -> Result<usize, StoreError> {
+    let mut pushed = Pushed::<()>::default();
+    drain_pushed(db, stream, store, now, &mut pushed, &mut |tx, new, place, _| placed(tx, new, place))
+}
+
+/// The same where this process has just pushed some of the rows: these are not unpacked, and `placed` is called with what was
+/// remembered of each.
+///
+/// # Errors
+/// As [`drain`].
+pub fn drain_pushed<T>(
+    db: &mut Db,
+    stream: &StreamName,
+    store: &mut Store,
+    now: Timestamp,
+    pushed: &mut Pushed<T>,
+    placed: &mut Placed<'_, T>,
+) -> Result<usize, StoreError> {
     let mut n_drained = 0;
     loop {
-        let (rows, packed) = waiting(db.conn(), stream)?;
+        let Waiting { rows, packed, remembered } = waiting(db.conn(), stream, pushed)?;
         if rows.is_empty() {
+            // What is remembered now is of rows that were removed otherwise.
+            *pushed = Pushed::default();
             return Ok(n_drained);
         }
         // A number must not be given again for something else after a power loss.
@@ -142,8 +182,8 @@ pub fn drain(
         };
         db.write(|tx| {
             let mut covers: BTreeMap<LogId, Vec<u64>> = BTreeMap::new();
-            for (row, place) in rows.iter().zip(&appended) {
-                placed(tx, row, place)?;
+            for ((row, place), remembered) in rows.iter().zip(&appended).zip(&remembered) {
+                placed(tx, row, place, remembered.as_ref())?;
                 covers.entry(place.log).or_default().push(place.seq);
                 tx.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([int(row.id)])?;
             }
@@ -175,29 +215,48 @@ fn nonce(db: &mut Db, store: &mut Store) -> Result<Nonce, StoreError> {
     Ok(Nonce(nonce))
 }
 
-/// The oldest rows of a stream, and the payload of each as it lies packed.
-fn waiting(db: &Connection, stream: &StreamName) -> Result<(Vec<NewRecord>, Vec<Option<Packed>>), StoreError> {
+/// Called with each row that has its place now, and what was remembered of it.
+pub type Placed<'p, T> = dyn FnMut(&Transaction<'_>, &NewRecord, &Appended, Option<&T>) -> Result<(), StoreError> + 'p;
+
+/// Rows of a stream.
+struct Waiting<T> {
+    rows: Vec<NewRecord>,
+    /// The payload of each as it lies packed.
+    packed: Vec<Option<Packed>>,
+    /// What was remembered of each.
+    remembered: Vec<Option<T>>,
+}
+
+/// The oldest rows of a stream.
+fn waiting<T>(db: &Connection, stream: &StreamName, pushed: &mut Pushed<T>) -> Result<Waiting<T>, StoreError> {
     let sql = "SELECT id, flags, key, kind, kind_version, wants, payload, plain_bytes FROM outbox WHERE stream = ?1 ORDER BY id LIMIT ?2";
     let mut rows = db.prepare_cached(sql)?;
     let mut rows = rows.query((stream.as_str(), int(DRAIN_ROWS as u64)))?;
-    let (mut found, mut packed, mut bytes) = (Vec::new(), Vec::new(), 0);
+    let mut waiting = Waiting { rows: Vec::new(), packed: Vec::new(), remembered: Vec::new() };
+    let mut bytes = 0;
     while bytes < DRAIN_BYTES
         && let Some(row) = rows.next()?
     {
         let wants: String = row.get(5)?;
         let wants = wants.split(' ').filter(|id| !id.is_empty()).map(str::parse);
         let (kept, plain_bytes): (Vec<u8>, Option<u32>) = (row.get(6)?, row.get(7)?);
+        let id = crate::store::number(row, 0)?;
+        let (plain, remembered) = pushed.take(id, &kept, plain_bytes).unzip();
         let (payload, kept) = match plain_bytes {
             None => (kept, None),
             Some(plain_bytes) => {
-                let payload = packed::unpack_long(&kept, plain_bytes).map_err(|e| damaged(&e))?;
+                let payload = match plain {
+                    Some(plain) => plain,
+                    None => packed::unpack_long(&kept, plain_bytes).map_err(|e| damaged(&e))?,
+                };
                 (payload, Some(Packed { bytes: kept, plain_bytes }))
             }
         };
-        packed.push(kept);
+        waiting.packed.push(kept);
+        waiting.remembered.push(remembered);
         bytes += payload.len();
-        found.push(NewRecord {
-            id: crate::store::number(row, 0)?,
+        waiting.rows.push(NewRecord {
+            id,
             flags: Flags(row.get(1)?),
             key: row.get(2)?,
             kind: row.get(3)?,
@@ -206,7 +265,7 @@ fn waiting(db: &Connection, stream: &StreamName) -> Result<(Vec<NewRecord>, Vec<
             payload,
         });
     }
-    Ok((found, packed))
+    Ok(waiting)
 }
 
 /// The payload of a row, as `payload` and `plain_bytes` have it.

@@ -22,6 +22,7 @@ use carry_exchange::name::{LogId, StreamName};
 use carry_exchange::ranges::Ranges;
 use carry_exchange::record::Record;
 use carry_exchange::store::{LogState, Store, StoreError};
+use carry_exchange::strand::outbox::Pushed;
 use carry_exchange::strand::{Batch, Offered, Origin, Strand, StrandError, outbox};
 use carry_kernel::clock::Timestamp;
 use carry_kernel::db::DbError;
@@ -49,6 +50,7 @@ mod unsayable;
 mod void;
 mod winner;
 
+use burst::Told;
 pub(crate) use devices::BROUGHT_BY;
 pub(crate) use forget::forget;
 pub use incomplete::{Incomplete, run_in_words};
@@ -81,6 +83,8 @@ pub struct ContentStrand {
     redactor: Redactor,
     limits: Limits,
     stream: StreamName,
+    /// What lies in the outbox since this process put it there.
+    pushed: Pushed<Told>,
 }
 
 /// Why the stream cannot go on.
@@ -112,7 +116,7 @@ impl ContentStrand {
     /// One over an archive that is open.
     pub fn over(archive: Archive, redactor: Redactor, limits: Limits) -> Self {
         let stream = STREAM.parse().expect("a name of the form that streams have");
-        Self { archive, redactor, limits, stream }
+        Self { archive, redactor, limits, stream, pushed: Pushed::default() }
     }
 
     /// The archive.

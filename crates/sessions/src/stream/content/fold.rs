@@ -8,7 +8,8 @@ use carry_exchange::strand::{Batch, outbox};
 use carry_kernel::db::rusqlite::{self, Connection, OptionalExtension as _};
 use carry_kernel::hlc::Hlc;
 
-use super::payload::{self, Body, Generation, MESSAGES, Payload, PayloadError, Piece};
+use super::burst::Told;
+use super::payload::{self, Body, Generation, MESSAGES, Name, Payload, PayloadError, Piece};
 use super::said::{self, Word};
 use super::show::show;
 use super::{ContentError, ContentStrand};
@@ -44,6 +45,36 @@ pub(super) struct Touched {
     pub(super) at_ms: i64,
 }
 
+/// A record that is taken in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heard<'r> {
+    pub(super) key: &'r [u8],
+    pub(super) flags: Flags,
+    pub(super) kind: u16,
+    pub(super) payload: &'r [u8],
+    pub(super) seq: u64,
+    pub(super) at: Hlc,
+    /// Who says it.
+    pub(super) of: Lineage,
+}
+
+impl<'r> Heard<'r> {
+    fn of(record: &'r Record, of: Lineage) -> Self {
+        let Record { key, flags, kind, payload, seq, at, .. } = record;
+        Self { key, flags: *flags, kind: *kind, payload, seq: *seq, at: *at, of }
+    }
+
+    /// What it says, if it can be read.
+    fn payload(self) -> Option<Payload> {
+        let payload = Payload::decode(self.kind, self.payload);
+        payload
+            .inspect_err(|error| {
+                tracing::warn!(log = %self.of.log, seq = self.seq, %error, "a record of a session cannot be read");
+            })
+            .ok()
+    }
+}
+
 /// A batch on its way into the tables.
 #[derive(Debug)]
 pub(super) struct Folding<'t> {
@@ -62,7 +93,7 @@ impl ContentStrand {
             let log = batch.origin.log.to_string();
             let mut folding = Folding::begin(tx, &log, batch.origin.track, batch.alias, batch.is_own)?;
             for folded in batch.records {
-                folding.take(&folded.record, folded.lineage)?;
+                folding.take(Heard::of(&folded.record, folded.lineage), None)?;
             }
             folding.end()?;
             outbox::cover(tx, batch.origin, batch.covers)?;
@@ -84,19 +115,16 @@ impl<'t> Folding<'t> {
     }
 
     /// Takes a record in. What says nothing is passed over: every device does. With the flag it makes void all the same what its
-    /// log said before under this key, as a merge does.
-    pub(super) fn take(&mut self, record: &Record, of: Lineage) -> rusqlite::Result<()> {
-        let Some(id) = std::str::from_utf8(&record.key).ok().and_then(SessionId::parse) else {
+    /// log said before under this key, as a merge does. `told` is what it says, if that is known.
+    pub(super) fn take(&mut self, record: Heard<'_>, told: Option<&Told>) -> rusqlite::Result<()> {
+        let of = record.of;
+        let Some(id) = std::str::from_utf8(record.key).ok().and_then(SessionId::parse) else {
             tracing::warn!(log = %of.log, seq = record.seq, "a record names no session");
             return Ok(());
         };
-        let payload = Payload::decode(record.kind, &record.payload);
-        if let Err(error) = &payload {
-            tracing::warn!(log = %of.log, seq = record.seq, %error, "a record of a session cannot be read");
-        }
         let replaces = record.flags.has(Flags::REPLACES);
-        let payload = payload.ok();
-        if payload.is_none() && !replaces {
+        let payload = if told.is_some() { None } else { record.payload() };
+        if told.is_none() && payload.is_none() && !replaces {
             return Ok(());
         }
         let lineage = self.lineage(of)?;
@@ -108,7 +136,7 @@ impl<'t> Folding<'t> {
         };
         touched.at_ms = touched.at_ms.max(i64::try_from(record.at.wall_ms).unwrap_or(0));
         said::note_record(conn, self.origin, word.seq, touched.session)?;
-        if self.is_own && payload.is_some() {
+        if self.is_own && (told.is_some() || payload.is_some()) {
             let sql = "UPDATE said_sessions SET is_withdrawn = 0 WHERE n = ?1 AND is_withdrawn";
             conn.prepare_cached(sql)?.execute([touched.session])?;
         }
@@ -120,8 +148,16 @@ impl<'t> Folding<'t> {
             touched.fresh.clear();
             touched.pending.values_mut().for_each(|messages| drop(messages.remove(&lineage)));
         }
-        if let Some(payload) = payload {
-            self.say(&mut touched, word, record.kind, payload, counts)?;
+        match (told, payload) {
+            (Some(told), _) if !touched.keeps => self.say_told(&mut touched, word, told, counts)?,
+            // Its texts are needed.
+            (Some(_), _) => {
+                if let Some(payload) = record.payload() {
+                    self.say(&mut touched, word, record.kind, payload, counts)?;
+                }
+            }
+            (None, Some(payload)) => self.say(&mut touched, word, record.kind, payload, counts)?,
+            (None, None) => {}
         }
         self.touched.insert(id, touched);
         Ok(())
@@ -138,26 +174,49 @@ impl<'t> Folding<'t> {
     ) -> rusqlite::Result<()> {
         let conn = self.conn;
         let Payload { of, generation, replaces, body } = payload;
-        for other in replaces.into_iter().filter(|other| *other != generation) {
-            self.bury(touched, other)?;
-        }
+        self.replace(touched, generation, &replaces)?;
         if body == Body::Withdrawn {
             return self.bury(touched, generation);
         }
-        if !counts {
-            return Ok(());
-        }
-        let (n, is_dead) = said::generation(conn, touched.session, generation, Some(&of))?;
-        if is_dead {
-            return Ok(());
-        }
-        touched.note_fresh(conn, n)?;
+        let Some(n) = self.live(touched, generation, &of, counts)? else { return Ok(()) };
         match body {
             Body::Session(json) => touched.put_facts(conn, n, word, &json),
             Body::Withdrawn => Ok(()),
             Body::Messages(messages) => messages.iter().try_for_each(|json| touched.put_message(conn, n, word, json)),
             Body::Piece(piece) => touched.put_piece(conn, n, word, kind, &piece),
         }
+    }
+
+    /// The same of a record that was made here.
+    fn say_told(&self, touched: &mut Touched, word: Word, told: &Told, counts: bool) -> rusqlite::Result<()> {
+        let Told { of, generation, replaces, messages } = told;
+        self.replace(touched, *generation, replaces)?;
+        let Some(n) = self.live(touched, *generation, of, counts)? else { return Ok(()) };
+        messages.iter().try_for_each(|(ordinal, hash)| touched.put(self.conn, n, word, (*ordinal, *hash), None))
+    }
+
+    /// These generations count no more.
+    fn replace(&self, touched: &mut Touched, by: Generation, replaces: &[Generation]) -> rusqlite::Result<()> {
+        replaces.iter().filter(|other| **other != by).try_for_each(|other| self.bury(touched, *other))
+    }
+
+    /// The row of a generation of which something is said, if that counts.
+    fn live(
+        &self,
+        touched: &mut Touched,
+        generation: Generation,
+        of: &Name,
+        counts: bool,
+    ) -> rusqlite::Result<Option<i64>> {
+        if !counts {
+            return Ok(None);
+        }
+        let (n, is_dead) = said::generation(self.conn, touched.session, generation, Some(of))?;
+        if is_dead {
+            return Ok(None);
+        }
+        touched.note_fresh(self.conn, n)?;
+        Ok(Some(n))
     }
 
     /// A generation was replaced or withdrawn. Own sessions of which that is said elsewhere are looked at again.
@@ -274,6 +333,18 @@ impl Touched {
                 return Ok(());
             }
         };
+        self.put(conn, generation, word, (ordinal, payload::hash(json)), message)
+    }
+
+    /// A message with this hash was said.
+    fn put(
+        &mut self,
+        conn: &Connection,
+        generation: i64,
+        word: Word,
+        (ordinal, hash): (u32, i64),
+        message: Option<StoredMessage>,
+    ) -> rusqlite::Result<()> {
         let is_first = match self.fresh.get_mut(&generation) {
             Some(said) => said.insert(ordinal),
             None => false,
@@ -301,15 +372,7 @@ impl Touched {
             "INSERT OR REPLACE INTO said_messages (generation, ordinal, lineage, seq, wall_ms, counter, hash, parked)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL)",
         )?
-        .execute((
-            generation,
-            ordinal,
-            word.lineage,
-            word.seq,
-            wall_ms(word.at),
-            word.at.counter,
-            payload::hash(json),
-        ))?;
+        .execute((generation, ordinal, word.lineage, word.seq, wall_ms(word.at), word.at.counter, hash))?;
         if let Some(message) = message {
             self.pending.entry((generation, ordinal)).or_default().insert(word.lineage, message);
         }

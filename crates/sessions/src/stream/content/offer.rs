@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use carry_exchange::record::Record;
 use carry_exchange::register::Lineage;
 use carry_exchange::store::{Store, StoreError};
-use carry_exchange::strand::{Offered, outbox};
+use carry_exchange::strand::{NewRecord, Offered, outbox};
 use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::{self, Connection};
 use carry_redact::Redactor;
 
-use super::burst::Word;
-use super::fold::Folding;
+use super::burst::{Part, Saying, Word};
+use super::fold::{Folding, Heard};
 use super::payload::{Generation, PayloadError, REPLACES_MAX, hash};
 use super::plan::{self, Difference};
 use super::said;
@@ -69,22 +68,15 @@ impl ContentStrand {
         }
         let own = store.log();
         let alias = store.logs()?.into_iter().find(|row| row.log == own).map(|row| row.alias).unwrap_or_default();
-        let drained = outbox::drain(&mut self.archive.db, &self.stream, store, now, &mut |tx, new, place| {
-            let mut folding = Folding::begin(tx, &place.log.to_string(), 0, &alias, true)?;
-            let record = Record {
-                flags: new.flags,
-                seq: place.seq,
-                at: place.at,
-                kind: new.kind,
-                kind_version: new.kind_version,
-                salt: [0; 16],
-                key: new.key.clone(),
-                wants: Vec::new(),
-                payload: new.payload.clone(),
-            };
-            folding.take(&record, Lineage::trunk(place.log))?;
-            Ok(folding.end()?)
-        })?;
+        let Self { archive, stream, pushed, .. } = self;
+        let drained =
+            outbox::drain_pushed(&mut archive.db, stream, store, now, pushed, &mut |tx, new, place, told| {
+                let mut folding = Folding::begin(tx, &place.log.to_string(), 0, &alias, true)?;
+                let NewRecord { flags, key, kind, payload, .. } = new;
+                let (seq, at, of) = (place.seq, place.at, Lineage::trunk(place.log));
+                folding.take(Heard { key, flags: *flags, kind: *kind, payload, seq, at, of }, told)?;
+                Ok(folding.end()?)
+            })?;
         Ok(drained)
     }
 
@@ -192,11 +184,11 @@ impl ContentStrand {
         let read = Read { row: &row, live: account.live.as_ref().map(|live| live.id) };
         let first = match first {
             First::Nothing => {
-                self.finish(&read, None, &[], &[], true, None)?;
+                self.finish(&read, None, &[], Vec::new(), true, None)?;
                 return Ok(complete);
             }
             First::Unmaskable(error) => {
-                self.finish(&read, None, &[(None, error.to_string())], &[], true, None)?;
+                self.finish(&read, None, &[(None, error.to_string())], Vec::new(), true, None)?;
                 return Ok(complete);
             }
             First::Attempt(first) => *first,
@@ -209,11 +201,11 @@ impl ContentStrand {
             is_masked_alike: known.as_ref().is_some_and(|known| known.values == first.known.values),
         };
         let is_anew = account.live.is_none() || difference.begins_anew();
-        let attempt = match is_anew && !account.hashes.is_empty() {
+        let mut attempt = match is_anew && !account.hashes.is_empty() {
             false => first,
             true => match Attempt::make(self.source(), &row, facts, None, &BTreeMap::new(), bytes) {
                 Err(AttemptError::Masking(error)) => {
-                    self.finish(&read, None, &[(None, error.to_string())], &[], true, None)?;
+                    self.finish(&read, None, &[(None, error.to_string())], Vec::new(), true, None)?;
                     return Ok(complete);
                 }
                 Err(AttemptError::Content(error)) => return Err(error),
@@ -229,12 +221,13 @@ impl ContentStrand {
         let has_new_facts = is_anew || account.facts != attempt.facts.as_deref().map(hash);
         let facts = attempt.facts.clone().filter(|_| has_new_facts);
         let mut set = || store.nonce().map(|nonce| Generation(nonce.0)).map_err(ContentError::Store);
-        let records = word.records(facts, attempt.out.clone(), self.limits, &mut set)?;
-        let bytes = records.iter().map(|record| record.payload.len() as u64).sum();
+        let out = std::mem::take(&mut attempt.out);
         // What was not looked at is as unsayable as before.
-        let said: Vec<Option<u32>> = [None].into_iter().chain(attempt.out.iter().map(|(at, _)| Some(*at))).collect();
+        let said: Vec<Option<u32>> = [None].into_iter().chain(out.iter().flat_map(Part::ordinals).map(Some)).collect();
         let said = Some(said.as_slice()).filter(|_| !is_anew && known.is_some());
-        self.finish(&read, Some(&attempt), &attempt.skipped, &records, attempt.is_complete, said)?;
+        let records = word.records(facts, out, self.limits, &mut set)?;
+        let bytes = records.iter().map(|record| record.out.payload.len() as u64).sum();
+        self.finish(&read, Some(&attempt), &attempt.skipped, records, attempt.is_complete, said)?;
         Ok(Done { bytes, is_complete: attempt.is_complete })
     }
 
@@ -259,20 +252,21 @@ impl ContentStrand {
         read: &Read<'_>,
         attempt: Option<&Attempt>,
         reasons: &[(Option<u32>, String)],
-        records: &[outbox::Outgoing],
+        records: Vec<Saying>,
         is_complete: bool,
         said: Option<&[Option<u32>]>,
     ) -> Result<(), ContentError> {
         let (stream, redactor, row) = (&self.stream, &self.redactor, read.row);
+        let mut pushed = Vec::with_capacity(records.len());
         self.archive.db.write(|tx| {
             let sql = "SELECT 1 FROM sessions WHERE n = ?1 AND id = ?2";
             if !tx.prepare_cached(sql)?.exists((row.n, row.id.as_str()))? || read.is_buried(tx)? {
                 return Ok(());
             }
             let mut reasons = reasons.to_vec();
-            for record in records {
-                match outbox::push(tx, stream, record) {
-                    Ok(_) => {}
+            for Saying { out, end, told } in records {
+                match outbox::push_before(tx, stream, &out, end.as_ref()) {
+                    Ok(row) => pushed.extend(told.map(|told| (row, out.payload, told))),
                     // One that no record can hold stands in no other's way.
                     Err(StoreError::Frame(error)) => reasons.push((None, error.to_string())),
                     Err(error) => return Err(ContentError::Store(error)),
@@ -286,8 +280,10 @@ impl ContentStrand {
             if is_complete {
                 tx.prepare_cached("UPDATE sessions SET said = ?2 WHERE n = ?1")?.execute((row.n, row.digest))?;
             }
-            Ok(())
-        })
+            Ok::<_, ContentError>(())
+        })?;
+        pushed.into_iter().for_each(|(row, payload, told)| self.pushed.add(row, payload, told));
+        Ok(())
     }
 }
 

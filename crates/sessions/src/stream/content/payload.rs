@@ -154,24 +154,71 @@ struct Wire {
     piece: Option<WirePiece>,
 }
 
-impl Payload {
-    /// Its bytes.
-    pub(super) fn encode(self) -> Result<Vec<u8>, PayloadError> {
-        let mut wire = Wire {
-            of: self.of,
-            generation: self.generation.to_string(),
-            replaces: self.replaces.iter().map(ToString::to_string).collect(),
+impl Wire {
+    /// One that says nothing yet.
+    fn of(of: Name, generation: Generation, replaces: &[Generation]) -> Self {
+        Self {
+            of,
+            generation: generation.to_string(),
+            replaces: replaces.iter().map(ToString::to_string).collect(),
             session: None,
             withdrawn: false,
             messages: None,
             piece: None,
-        };
+        }
+    }
+}
+
+/// The end of a payload that says these messages, each as JSON: the same whoever says them, and of what.
+pub(super) fn messages_end<'m>(messages: impl Iterator<Item = &'m str>) -> Vec<u8> {
+    let mut end = b"\"messages\":[".to_vec();
+    for (at, message) in messages.enumerate() {
+        if at > 0 {
+            end.push(b',');
+        }
+        end.extend_from_slice(message.as_bytes());
+    }
+    end.extend_from_slice(b"]}");
+    end
+}
+
+/// The bytes of a payload that says messages; `end` is [`messages_end`] of these.
+pub(super) fn encode_messages(
+    of: &Name,
+    generation: Generation,
+    replaces: &[Generation],
+    end: &[u8],
+) -> Result<Vec<u8>, PayloadError> {
+    with_end(&Wire::of(of.clone(), generation, replaces), end)
+}
+
+/// The bytes of one that says nothing yet, with `end` in place of its closing brace.
+fn with_end(wire: &Wire, end: &[u8]) -> Result<Vec<u8>, PayloadError> {
+    let mut bytes = serde_json::to_vec(wire)?;
+    bytes.pop();
+    bytes.reserve_exact(end.len() + 1);
+    bytes.push(b',');
+    bytes.extend_from_slice(end);
+    Ok(bytes)
+}
+
+/// Whether readers believe a record of this name that replaces so many.
+pub(super) fn check(of: &Name, replaces: usize) -> Result<(), PayloadError> {
+    let parts = [&of.origin, &of.agent, &of.native];
+    if parts.iter().any(|part| part.is_empty() || part.len() > NAME_BYTES_MAX) {
+        return Err(PayloadError::Member("of"));
+    }
+    if replaces > REPLACES_MAX { Err(PayloadError::Member("replaces")) } else { Ok(()) }
+}
+
+impl Payload {
+    /// Its bytes.
+    pub(super) fn encode(self) -> Result<Vec<u8>, PayloadError> {
+        let mut wire = Wire::of(self.of, self.generation, &self.replaces);
         match self.body {
             Body::Session(json) => wire.session = Some(RawValue::from_string(json)?),
             Body::Withdrawn => wire.withdrawn = true,
-            Body::Messages(messages) => {
-                wire.messages = Some(messages.into_iter().map(RawValue::from_string).collect::<Result<_, _>>()?);
-            }
+            Body::Messages(messages) => return with_end(&wire, &messages_end(messages.iter().map(String::as_str))),
             Body::Piece(Piece { ordinal, set, index, count, text }) => {
                 wire.piece = Some(WirePiece { ordinal, set: set.to_string(), index, count, text });
             }
@@ -182,13 +229,7 @@ impl Payload {
     /// Reads the payload of a record of `kind`.
     pub(super) fn decode(kind: u16, bytes: &[u8]) -> Result<Self, PayloadError> {
         let wire: Wire = serde_json::from_slice(bytes)?;
-        let parts = [&wire.of.origin, &wire.of.agent, &wire.of.native];
-        if parts.iter().any(|part| part.is_empty() || part.len() > NAME_BYTES_MAX) {
-            return Err(PayloadError::Member("of"));
-        }
-        if wire.replaces.len() > REPLACES_MAX {
-            return Err(PayloadError::Member("replaces"));
-        }
+        check(&wire.of, wire.replaces.len())?;
         let texts = |raw: Vec<Box<RawValue>>| raw.into_iter().map(|raw| Box::<str>::from(raw).into_string()).collect();
         let body = match (kind, wire.session, wire.withdrawn, wire.messages, wire.piece) {
             (SESSION, Some(session), false, None, None) => Body::Session(Box::<str>::from(session).into_string()),

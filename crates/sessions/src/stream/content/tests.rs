@@ -5,5 +5,6 @@ mod heard;
 mod incomplete;
 mod masked;
 mod order;
+mod pushed;
 mod removed;
 mod said;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Limits;
+use super::super::burst::{self, Part};
 use super::super::payload::{self, Name, UnsayableError};
 use super::{AttemptError, Source, remembered};
 use crate::archive::facts::SessionFacts;
@@ -16,7 +17,7 @@ pub(super) struct Attempt {
     /// The facts as JSON; `None` when they cannot be said.
     pub(super) facts: Option<String>,
     /// Messages that were not said like this.
-    pub(super) out: Vec<(u32, String)>,
+    pub(super) out: Vec<Part>,
     /// How many were said otherwise.
     pub(super) changed: usize,
     /// What cannot be said, and why.
@@ -59,6 +60,7 @@ impl Attempt {
         }
         let last_said = said.keys().next_back().copied();
         let (mut weight, mut unfinished) = (0u64, BTreeSet::new());
+        let mut out = Vec::new();
         while let Some(piece) = masking.next_piece()? {
             let mut last = 0;
             for (bucket, messages) in piece.buckets {
@@ -75,7 +77,7 @@ impl Attempt {
                         continue;
                     }
                     weight = weight.saturating_add(json.len() as u64);
-                    attempt.out.push((last, json));
+                    out.push((last, json));
                 }
             }
             // Nothing behind this was ever said, so that nothing more can have changed.
@@ -83,6 +85,7 @@ impl Attempt {
                 break;
             }
         }
+        attempt.out = burst::parts(out, limits);
         attempt.is_complete = unfinished.is_empty();
         attempt.known = masking.finish();
         attempt.known.buckets.retain(|bucket: &Bucket, _| !unfinished.contains(bucket));

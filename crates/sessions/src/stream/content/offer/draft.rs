@@ -68,7 +68,7 @@ impl Draft {
     /// About how many bytes of messages it says.
     pub(super) fn bytes(&self) -> u64 {
         match &self.first {
-            First::Attempt(attempt) => attempt.out.iter().map(|(_, json)| json.len() as u64).sum(),
+            First::Attempt(attempt) => attempt.out.iter().map(|part| part.bytes() as u64).sum(),
             First::Nothing | First::Unmaskable(_) => 0,
         }
     }
