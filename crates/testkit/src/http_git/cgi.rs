@@ -1,6 +1,6 @@
 //! Answers requests: refuses them, or hands them to `git http-backend` as CGI (RFC 3875).
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
@@ -17,7 +17,7 @@ pub(super) fn serve(shared: &Shared, stream: &TcpStream, is_too_many: bool) {
         let refusal = if is_too_many { Some(Refusal::Unavailable) } else { refusal(shared, &request) };
         let status = match refusal {
             Some(refusal) => refuse(refusal, &mut output).map(|()| (refusal_status(refusal).to_owned(), false)),
-            None => answer(shared, &request, &mut input, &mut output),
+            None => answer(shared, &request, &mut input, &mut output).map(|status| (status, true)),
         };
         let said = status.as_ref().map_or("cut", |(status, _)| status);
         let how = [("content-encoding", "gzip"), ("transfer-encoding", "chunked")];
@@ -51,31 +51,21 @@ fn refuse(refusal: Refusal, output: &mut impl Write) -> io::Result<()> {
     output.write_all(format!("HTTP/1.1 {status}\r\n{asks}Content-Length: 0\r\nConnection: close\r\n\r\n").as_bytes())
 }
 
-/// Returns the status, and whether another request may follow.
-fn answer(
-    shared: &Shared,
-    request: &Request,
-    input: &mut (impl BufRead + Send),
-    output: &mut impl Write,
-) -> io::Result<(String, bool)> {
+/// Has the backend answer; returns the status.
+///
+/// The backend gets the whole body or none: `git http-backend` reads on for ever where a body ends early. It ends by itself: its
+/// input does, and once nobody reads its output it cannot write.
+fn answer(shared: &Shared, request: &Request, input: &mut impl BufRead, output: &mut impl Write) -> io::Result<String> {
     if request.says("expect", "100-continue") {
         output.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
-    let mut backend = backend(shared, request).spawn()?;
-    let mut body = backend.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    let done = std::thread::scope(|scope| {
-        // Both at once: a pipe that nobody empties would stop the backend.
-        let pump = scope.spawn(move || request.copy_body(input, &mut body));
-        let status = relay(&mut backend, output);
-        if status.is_err() {
-            // Nobody waits for it any longer; it must not hold the body's pipe.
-            let _ = backend.kill();
-        }
-        let sent = pump.join().unwrap_or_else(|_| Err(io::Error::other("the body's thread died")));
-        Ok((status?, sent.is_ok()))
-    });
-    let _ = backend.wait();
-    done
+    let mut body = tempfile::tempfile()?;
+    request.copy_body(input, &mut body)?;
+    body.rewind()?;
+    let mut backend = backend(shared, request).stdin(body).spawn()?;
+    let status = relay(&mut backend, output);
+    backend.wait()?;
+    status
 }
 
 /// Sends on what the backend says, in chunks.
@@ -127,7 +117,6 @@ fn backend(shared: &Shared, request: &Request) -> Command {
         .env("REQUEST_METHOD", &request.method)
         .env("PATH_INFO", path)
         .env("QUERY_STRING", query)
-        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
     for (header, variable) in [

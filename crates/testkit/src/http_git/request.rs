@@ -86,8 +86,8 @@ impl Request {
         self.header(name).is_some_and(|said| said.eq_ignore_ascii_case(value))
     }
 
-    /// Copies the body to `to`. Whatever `to` does not take is read all the same, so that the next request can follow.
-    pub(super) fn copy_body(&self, from: &mut impl BufRead, to: &mut dyn Write) -> io::Result<()> {
+    /// Copies the body to `to`. An error where it ends early.
+    pub(super) fn copy_body(&self, from: &mut impl BufRead, to: &mut impl Write) -> io::Result<()> {
         if self.says("transfer-encoding", "chunked") {
             loop {
                 let mut size = String::new();
@@ -110,18 +110,7 @@ impl Request {
     }
 }
 
-fn copy_exactly(from: &mut impl BufRead, bytes: u64, to: &mut dyn Write) -> io::Result<()> {
-    let mut left = bytes;
-    let mut takes = true;
-    while left > 0 {
-        let buffer = from.fill_buf()?;
-        if buffer.is_empty() {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
-        }
-        let n = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        takes = takes && to.write_all(&buffer[..n]).is_ok();
-        from.consume(n);
-        left -= n as u64;
-    }
-    Ok(())
+fn copy_exactly(from: &mut impl BufRead, bytes: u64, to: &mut impl Write) -> io::Result<()> {
+    let copied = io::copy(&mut from.take(bytes), to)?;
+    if copied == bytes { Ok(()) } else { Err(io::Error::from(io::ErrorKind::UnexpectedEof)) }
 }

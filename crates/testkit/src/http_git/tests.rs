@@ -1,5 +1,7 @@
 //! The server against Git itself.
 
+use std::io::{Read as _, Write as _};
+
 use super::*;
 use crate::git;
 use crate::patience;
@@ -87,6 +89,31 @@ fn a_cut_push_leaves_the_repository_as_it_was() {
     let there = repo.git(["ls-remote", &server.url_with_password("a.git"), "refs/heads/main"]);
     assert!(there.starts_with(&before), "{there}");
     repo.git(["push", "--quiet", &server.url_with_password("a.git"), "main"]);
+}
+
+/// Processes that serve what lies below `root`. What runs is told by its environment, which its children have too.
+fn backends(root: &Path) -> usize {
+    let wanted = format!("GIT_PROJECT_ROOT={}", root.display());
+    let processes = std::fs::read_dir("/proc").expect("Linux").flatten();
+    let environments = processes.filter_map(|process| std::fs::read(process.path().join("environ")).ok());
+    environments.filter(|all| all.split(|byte| *byte == 0).any(|one| one == wanted.as_bytes())).count()
+}
+
+#[test]
+fn a_push_that_breaks_off_leaves_no_process() {
+    let (repo, server) = rig();
+    let authorization = base64(format!("{USER}:{PASSWORD}").as_bytes());
+    for body in ["Content-Length: 1000000\r\n\r\n0000", "Transfer-Encoding: chunked\r\n\r\nffff\r\n0000"] {
+        let mut client = TcpStream::connect(server.host()).unwrap();
+        client.set_read_timeout(Some(patience::DEADLINE)).unwrap();
+        let head = "POST /a.git/git-receive-pack HTTP/1.1\r\nContent-Type: application/x-git-receive-pack-request\r\n";
+        client.write_all(format!("{head}Authorization: Basic {authorization}\r\n{body}").as_bytes()).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let mut said = String::new();
+        client.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "", "half a body has no answer");
+        assert_eq!(backends(&repo.base().join("served")), 0);
+    }
 }
 
 #[test]
