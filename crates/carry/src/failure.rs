@@ -32,6 +32,8 @@ mod serve;
 mod sessions;
 mod team;
 
+pub(crate) use exchange::is_damaged_store;
+
 /// Exit code for a mistake of ours.
 pub(crate) const EXIT_BUG: u8 = 70;
 

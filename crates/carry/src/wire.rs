@@ -14,6 +14,7 @@ use carry_daemon::control::{self, Liveness};
 use carry_daemon::exchange::{self, Around, Ground};
 use carry_daemon::handle::{Handle as _, Request};
 use carry_daemon::socket::Remote;
+use carry_exchange::store::Store;
 use carry_kernel::clock::{Clock, SystemClock, Timestamp};
 use carry_kernel::config::{Config, ConfigEditError, Key, Origin, Sources, Warning};
 use carry_kernel::device::{self, Device};
@@ -254,8 +255,18 @@ impl Shell {
 
     /// What exchanges need; makes the device's identity when there is none.
     pub(crate) fn ground(&self) -> Result<Ground, Failure> {
+        Ok(self.ground_of(self.context()?))
+    }
+
+    fn ground_of(&self, ctx: Context) -> Ground {
         let around = Around { variable: Arc::new(|name: &str| std::env::var_os(name)), home: self.user_home.clone() };
-        Ok(Ground { ctx: self.context()?, settings: self.exchange(), around })
+        Ground { ctx, settings: self.exchange(), around }
+    }
+
+    /// What is kept of the exchange, to be looked at alone; none where nothing was ever exchanged. Makes and changes nothing.
+    pub(crate) fn store_to_read(&self) -> Result<Option<Store>, Failure> {
+        let Some(ctx) = self.existing_context()? else { return Ok(None) };
+        Ok(self.ground_of(ctx).store_to_read()?)
     }
 
     /// What the user is called in team stores; empty when nobody says. The daemon says the same.

@@ -220,9 +220,27 @@ impl Ground {
         })?;
         let (key, label) = (device.public_key(), device.label().to_owned());
         store.introduce(Identity { key, label, sign: Box::new(move |message| device.sign(message)) });
-        store.set_room(Room { log_bytes: self.settings.quota, free: self.settings.free });
+        store.set_room(self.room());
         store.set_streams(streams());
         Ok(store)
+    }
+
+    /// The same for whoever only looks. `None` where nothing was ever exchanged.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn store_to_read(&self) -> Result<Option<Store>, StoreError> {
+        let (home, device) = (&self.ctx.home, self.ctx.device.id());
+        let mut store = Store::open_read_only(home, device, self.ctx.clock.now())?;
+        if let Some(store) = &mut store {
+            store.set_room(self.room());
+            store.set_streams(streams());
+        }
+        Ok(store)
+    }
+
+    fn room(&self) -> Room {
+        Room { log_bytes: self.settings.quota, free: self.settings.free }
     }
 
     /// The strands. `with_code` says whether uncommitted code is among them.

@@ -16,6 +16,7 @@ use crate::progress::Progress;
 use crate::text;
 use crate::wire::Shell;
 
+mod aside;
 mod code;
 mod gc;
 mod mend;

@@ -161,17 +161,13 @@ fn kind(location: &Location) -> &'static str {
 }
 
 /// How the rounds with all remotes went, as far as it is known here.
+#[derive(Default)]
 pub(super) struct Rounds(Vec<RoundRow>);
 
 impl Rounds {
     /// Reads them. Makes nothing.
-    pub(super) fn look(shell: &Shell) -> Result<Self, Failure> {
+    pub(super) fn look(shell: &Shell) -> Result<Self, StoreError> {
         Ok(Self(store::look_at_rounds(&shell.home)?))
-    }
-
-    /// None.
-    pub(super) fn none() -> Self {
-        Self(Vec::new())
     }
 
     /// Those with one remote.

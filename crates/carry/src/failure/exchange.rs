@@ -67,12 +67,21 @@ fn is_corrupt(error: &rusqlite::Error) -> bool {
     matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown))
 }
 
+/// Whether the exchange's database is damaged as a whole: no file of records that could be fetched again.
+pub(crate) fn is_damaged_store(error: &StoreError) -> bool {
+    match error {
+        StoreError::Db(error) => is_damaged(error),
+        StoreError::Sqlite(error) => is_corrupt(error),
+        _ => false,
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let hint = match &error {
             StoreError::Db(DbError::Newer { .. }) => Some("Install the newer Carry here too."),
-            StoreError::Db(error) if is_damaged(error) => Some(BEGIN_ANEW),
-            StoreError::Sqlite(error) if is_corrupt(error) => Some(BEGIN_ANEW),
+            StoreError::Db(DbError::Older { .. }) => Some("`carry exchange` brings it to the format of this one."),
+            error if is_damaged_store(error) => Some(BEGIN_ANEW),
             StoreError::Db(_) | StoreError::Sqlite(_) | StoreError::Damaged { .. } | StoreError::Segment(_) => {
                 Some("`carry exchange verify` says what is damaged, and --repair fetches it again.")
             }

@@ -1,5 +1,8 @@
 //! A home that was copied, and both went on: which two there are, and how to part with one.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
@@ -26,6 +29,14 @@ fn own(world: &World) -> String {
     own["name"].as_str().expect("a name").to_owned()
 }
 
+/// A copy of a home, elsewhere.
+fn copy_of(one: &World) -> World {
+    let copy = World::new();
+    let said = Command::new("cp").arg("-a").arg(one.root().join("carry")).arg(copy.root()).status();
+    assert!(said.expect("cp runs").success());
+    copy
+}
+
 /// Three: a laptop, a copy of its home elsewhere, and another device that approved the laptop. Both sides went on.
 fn copied() -> (tempfile::TempDir, World, World, World) {
     let (folder, one, two) = (shared(), World::new(), World::new());
@@ -38,9 +49,7 @@ fn copied() -> (tempfile::TempDir, World, World, World) {
     for world in [&one, &two] {
         exchange(world);
     }
-    let copy = World::new();
-    let said = Command::new("cp").arg("-a").arg(one.root().join("carry")).arg(copy.root()).status();
-    assert!(said.expect("cp runs").success());
+    let copy = copy_of(&one);
     let ran = exchange(&copy);
     assert!(ran.stderr.contains("This home was copied or moved, or put back from a backup: it goes on as "), "{ran:?}");
     assert!(!exchange(&copy).stderr.contains("This home was"), "it is said once");
@@ -184,4 +193,32 @@ fn of_its_own_copy_a_device_revokes_what_that_exchanges_and_never_itself() {
     assert_eq!((state(&first), state(&second)), (Some("own".into()), Some("revoked".into())));
     assert_eq!(logs(&two).iter().filter(|log| log.1 == "approved").count(), 2, "elsewhere both count");
     assert_eq!(exchange(&one).code, 0);
+}
+
+#[test]
+fn who_only_looks_at_a_copied_home_changes_nothing() {
+    let folder = shared();
+    let one = World::new();
+    joins(&one, &folder);
+    exchange(&one);
+    let copy = copy_of(&one);
+    let data = copy.root().join("carry/data");
+    let content = || {
+        let all = fs::read_dir(&data).expect("it is there").map(|entry| entry.expect("an entry").path());
+        let ours = |path: &PathBuf| path.is_file() && !path.display().to_string().ends_with("-shm");
+        all.filter(ours).map(|path| (path.clone(), fs::read(path).expect("it is there"))).collect::<BTreeMap<_, _>>()
+    };
+    let before = content();
+    for command in [
+        &["exchange", "verify"][..],
+        &["exchange", "verify", "--quick"],
+        &["exchange", "stats"],
+        &["doctor"],
+        &["status"],
+    ] {
+        copy.carry_in(&copy.home(), command);
+        assert_eq!(content(), before, "{command:?}");
+    }
+    exchange(&copy);
+    assert_ne!(content(), before, "an exchange goes on under a new key");
 }

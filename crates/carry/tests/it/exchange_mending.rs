@@ -522,6 +522,15 @@ fn a_database_older_than_the_rest_loses_nothing_and_is_told_once() {
     assert!(ran.code == 0 && ran.stderr.contains("Nothing here knows "), "{ran:?}");
     let stats = objects(&one.carry_in(&one.home(), &["exchange", "stats", "--json"]), "exchange-stats").remove(0);
     assert!(stats["aside"].as_u64() >= Some(1), "{stats}");
+    let notes = |world: &World| {
+        let findings = objects(&world.carry_in(&world.home(), &["doctor", "--json"]), "finding");
+        findings.into_iter().filter(|finding| finding["code"] == "exchange-aside").collect::<Vec<_>>()
+    };
+    let said = notes(&one);
+    assert!(
+        said.len() == 1 && said[0]["advice"].as_str().is_some_and(|it| it.contains("the next exchange")),
+        "{said:?}"
+    );
     assert!(new.iter().all(|path| path.exists()));
     // Here these files are gone, too.
     new.iter().for_each(|path| fs::remove_file(path).expect("it is there"));
@@ -553,6 +562,13 @@ fn a_damaged_database_is_moved_away_and_its_log_speaks_for_the_next_one() {
         let ran = one.carry_in(&one.home(), command);
         assert!(ran.code == 1 && ran.stderr.contains("Hint: Move exchange.db away, "), "{ran:?}");
     }
+    let ran = one.carry_in(&one.home(), &["status"]);
+    assert!(ran.code == 0 && !ran.stdout.contains("never exchanged"), "{ran:?}");
+    assert!(ran.stdout.contains("  attention  exchange.db is damaged: "), "{ran:?}");
+    assert!(ran.stderr.contains("Hint: Move exchange.db away, "), "{ran:?}");
+    let overview = objects(&one.carry_in(&one.home(), &["status", "--json"]), "exchange-overview").remove(0);
+    let says = |field: &str, part: &str| overview[field].as_str().is_some_and(|said| said.contains(part));
+    assert!(says("error", "exchange.db is damaged") && says("advice", "Move exchange.db away, "), "{overview}");
     fs::rename(data.join("exchange.db"), data.join("exchange.db.kept")).expect("it is there");
     let ran = exchange(&one);
     assert!(ran.stderr.contains("This home was copied or moved, or put back from a backup: it goes on as "), "{ran:?}");

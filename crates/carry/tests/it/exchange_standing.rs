@@ -7,7 +7,8 @@ use std::process::Stdio;
 
 use carry_testkit::dav;
 
-use crate::exchange::device;
+use crate::exchange::{device, own_log};
+use crate::exchange_code::objects;
 use crate::sessions::{C, fixtures, json};
 use crate::world::{Ran, World};
 
@@ -158,4 +159,26 @@ fn a_conversation_of_which_messages_are_missing_is_marked_everywhere() {
     assert_eq!(missing(&two), serde_json::Value::Null);
     assert!(!two.ok(&["sessions", "list", "--all"]).stdout.contains("incomplete"));
     assert!(!two.ok(&["status", "--all"]).stdout.contains("incomplete"));
+}
+
+#[test]
+fn what_lies_aside_is_told_by_doctor_with_where_it_lies_and_until_when() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let one = device(&folder);
+    one.ok(&["exchange"]);
+    let exchanged = one.root().join("carry/data/exchange");
+    let log = own_log(&one)["log"].as_str().expect("it has a log").to_owned();
+    for name in ["left.seg", "lost.seg"] {
+        carry_testkit::repo::write_file(&exchanged.join(&log).join(name), b"12345");
+    }
+    one.ok(&["exchange"]);
+    let findings = objects(&one.carry_in(&one.home(), &["doctor", "--json"]), "finding");
+    let said: Vec<_> = findings.iter().filter(|finding| finding["code"] == "exchange-aside").collect();
+    assert_eq!(said.len(), 1, "{findings:?}");
+    let (problem, advice) =
+        (said[0]["problem"].as_str().unwrap_or_default(), said[0]["advice"].as_str().unwrap_or_default());
+    assert!(problem.starts_with("2 files (10 bytes) that exchange.db does not know lie aside in "), "{problem}");
+    assert!(problem.ends_with("carry/data/exchange/aside."), "{problem}");
+    assert!(advice.contains("what has lain there for exchange.grace, on "), "{advice}");
+    assert_eq!(said[0]["severity"], "note");
 }

@@ -98,6 +98,11 @@ impl Store {
         Ok(all)
     }
 
+    /// The folder of files that were set aside.
+    pub fn aside_dir(&self) -> PathBuf {
+        self.places.aside_dir()
+    }
+
     /// Removes what has lain aside longer than `grace`. Says how many files that were.
     ///
     /// # Errors

@@ -1,9 +1,13 @@
 //! Opens the store, and makes it once.
 
 use std::collections::BTreeMap;
+use std::io;
 
+use carry_kernel::clock::Timestamp;
 use carry_kernel::db::rusqlite::OptionalExtension as _;
 use carry_kernel::db::{Db, rusqlite};
+use carry_kernel::home::Home;
+use carry_kernel::id::DeviceId;
 use ed25519_dalek::{Signer as _, SigningKey};
 
 use super::aside;
@@ -74,6 +78,32 @@ impl Store {
         store.reconsider_heads(now);
         store.reconsider_segments();
         Ok(store)
+    }
+
+    /// The store for whoever only looks: makes nothing, changes nothing, and goes on under no new key, also where the home lies
+    /// elsewhere than it did. Whatever would write fails. `None` where nothing was ever exchanged.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open_read_only(home: &Home, device: DeviceId, now: Timestamp) -> Result<Option<Self>, StoreError> {
+        let Some(db) = super::status::open(home)? else { return Ok(None) };
+        let Some((log, _)) = current(db.conn())? else { return Ok(None) };
+        let places = Places::new(home);
+        Ok(Some(Self {
+            key: incarnation::load_key(&places, log)?,
+            db,
+            places,
+            device,
+            identity: None,
+            log,
+            entropy: Box::new(|_: &mut [u8]| Err(io::ErrorKind::Unsupported.into())),
+            opened: Decision::GoOn,
+            room: Room::default(),
+            streams: Streams::default(),
+            verified: Verified::default(),
+            now,
+            is_tidy: false,
+        }))
     }
 
     /// The log that this device writes.

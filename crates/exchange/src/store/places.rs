@@ -145,6 +145,11 @@ impl Places {
         Ok((bytes(found.f_bavail), bytes(found.f_blocks)))
     }
 
+    /// Folder of files that were set aside.
+    pub(super) fn aside_dir(&self) -> PathBuf {
+        self.root.join(ASIDE)
+    }
+
     /// When a file of a log was written; `None` if it is gone.
     pub(super) fn written_at(&self, log: LogId, name: &str) -> Result<Option<Timestamp>, DiskError> {
         let path = self.file(log, name);
@@ -201,7 +206,7 @@ impl Places {
 
     /// Moves one of [these](Self::all) aside, where it lies as of `now`. What lies there under its name stays, too.
     pub(super) fn set_aside(&self, file: &(String, String), now: Timestamp) -> Result<(), DiskError> {
-        let (from, dir) = (self.path(file), self.root.join(ASIDE).join(&file.0));
+        let (from, dir) = (self.path(file), self.aside_dir().join(&file.0));
         disk::create_dir(&dir)?;
         let mut to = dir.join(&file.1);
         for n in 1.. {
@@ -219,7 +224,7 @@ impl Places {
 
     /// What was set aside: path, bytes, and since when.
     pub(super) fn aside(&self) -> Result<Vec<(PathBuf, u64, Timestamp)>, DiskError> {
-        let (root, mut all) = (self.root.join(ASIDE), Vec::new());
+        let (root, mut all) = (self.aside_dir(), Vec::new());
         for folder in names(&root)? {
             let dir = root.join(folder);
             for path in names(&dir)?.into_iter().map(|name| dir.join(name)) {

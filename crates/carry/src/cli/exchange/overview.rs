@@ -3,18 +3,18 @@
 use carry_code::doctor::{Finding, Severity};
 use carry_exchange::location::Location;
 use carry_exchange::store::status::{self, Status};
-use carry_exchange::store::{LostRow, disk_room, look_at_lost};
+use carry_exchange::store::{LostRow, StoreError, disk_room, look_at_lost};
 use serde::Serialize;
 
-use super::code;
 use super::names::Names;
 use super::problem::{WRONG_ADVICE, of_disk};
 use super::silent;
 use super::verify::counts;
+use super::{aside, code};
 use crate::cli::devices::{fingerprint_of, waiting};
 use crate::cli::remote::{self, Rounds, failing};
 use crate::cli::sessions::gaps;
-use crate::failure::Failure;
+use crate::failure::{Failure, is_damaged_store};
 use crate::output::style;
 use crate::text;
 use crate::wire::Shell;
@@ -31,18 +31,16 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
         return Ok(());
     }
     // That it cannot be read is no reason to say nothing of the repositories.
-    let (rounds, problem) = match Rounds::look(shell) {
-        Ok(rounds) => (rounds, None),
-        Err(failure) => (Rounds::none(), Some(failure.in_one_line())),
-    };
-    let status = status::look(&shell.home).unwrap_or_default();
+    let mut unread = None;
+    let rounds = or_nothing(Rounds::look(shell), &mut unread);
+    let status = or_nothing(status::look(&shell.home), &mut unread);
+    let lost = or_nothing(look_at_lost(&shell.home), &mut unread);
+    let unread = unread.map(Unread::new);
     let n_waiting = status.as_ref().map_or(Ok(0), |status| waiting(shell, status).map(|all| all.len()))?;
     let silent =
         status.as_ref().map_or_else(Vec::new, |status| silent::devices(shell, status, &rounds, &settings.remotes));
     // One that does not say is not low.
     let low = disk_room(&shell.home, settings.free).ok().flatten().filter(|disk| disk.is_low());
-    // That it cannot be read is told with the rounds.
-    let lost = look_at_lost(&shell.home).unwrap_or_default();
     if !shell.out.is_json() {
         shell.out.line(shell.out.paint(style::TITLE, "Exchange"))?;
     }
@@ -56,7 +54,8 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
                 remote: &remote.name,
                 last_pull: row_of.pull.ok.map(|at| at.to_rfc3339()),
                 last_push: row_of.push.ok.map(|at| at.to_rfc3339()),
-                error: failing.map(|(.., why)| why).or(problem.as_deref()),
+                error: failing.map(|(.., why)| why).or(unread.as_ref().map(|unread| unread.what.as_str())),
+                advice: unread.as_ref().map(|unread| unread.advice.as_str()),
                 silent: silent::remote(shell, &rounds, &remote.name).is_some(),
                 unapproved: n_waiting,
                 unheard: silent.iter().map(|(log, _)| log.row.alias.as_str()).collect(),
@@ -67,6 +66,7 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
         }
         let last = match row_of.pull.ok.into_iter().chain(row_of.push.ok).max() {
             Some(at) => format!("exchanged {}", carry_code::time::age(at, shell.now())),
+            None if unread.is_some() => "not known when it was exchanged with last".to_owned(),
             None => "never exchanged; `carry exchange` does".to_owned(),
         };
         let code = if remote.has_code { ", with code" } else { "" };
@@ -87,8 +87,9 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
     if shell.out.is_json() {
         return Ok(());
     }
-    if let Some(problem) = problem {
-        row("attention", shell.out.paint(style::WARNING, text::line(&problem)))?;
+    if let Some(unread) = unread {
+        row("attention", shell.out.paint(style::WARNING, text::line(&unread.what)))?;
+        shell.out.problem(style::HINT, "Hint", &unread.advice);
     }
     if n_waiting > 0 {
         let n = text::count(u64::try_from(n_waiting).unwrap_or(u64::MAX), "device");
@@ -112,6 +113,28 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
         row("attention", shell.out.paint(style::WARNING, held))?;
     }
     Ok(())
+}
+
+/// Why it is not known how the exchange stands.
+struct Unread {
+    what: String,
+    advice: String,
+}
+
+impl Unread {
+    fn new(error: StoreError) -> Self {
+        let how = if is_damaged_store(&error) { "is damaged" } else { "cannot be read" };
+        let failure = Failure::from(error);
+        Self { what: format!("exchange.db {how}: {}", failure.in_one_line()), advice: failure.hints().join(" ") }
+    }
+}
+
+/// What was read, or nothing; the first error is kept.
+fn or_nothing<T: Default>(read: Result<T, StoreError>, unread: &mut Option<StoreError>) -> T {
+    read.unwrap_or_else(|error| {
+        unread.get_or_insert(error);
+        T::default()
+    })
 }
 
 /// What is lost at one remote, in a few words.
@@ -179,7 +202,7 @@ pub(in crate::cli) fn findings(shell: &Shell) -> Vec<Finding> {
             finding("exchange-configuration", Severity::Warning, warning.clone(), advice)
         })
         .collect();
-    let rounds = Rounds::look(shell).unwrap_or_else(|_| Rounds::none());
+    let rounds = Rounds::look(shell).unwrap_or_default();
     for remote in &settings.remotes {
         if let Some(days) = silent::remote(shell, &rounds, &remote.name) {
             findings.push(finding(
@@ -237,13 +260,10 @@ pub(in crate::cli) fn findings(shell: &Shell) -> Vec<Finding> {
 
 /// What is wrong with what is kept, as far as tables and the sizes of files tell.
 fn of_store(shell: &Shell, finding: &dyn Fn(&'static str, Severity, String, &str) -> Finding) -> Vec<Finding> {
-    if !shell.home.database("exchange").exists() {
-        return Vec::new();
-    }
     let mut findings = Vec::new();
-    let store = shell.ground().and_then(|ground| Ok(ground.store()?));
-    let store = match store {
-        Ok(store) => store,
+    let store = match shell.store_to_read() {
+        Ok(Some(store)) => store,
+        Ok(None) => return findings,
         Err(failure) => {
             let problem = format!("What is kept of the exchange cannot be opened: {}.", failure.in_one_line());
             let advice = failure.hints().join(" ");
@@ -268,6 +288,8 @@ fn of_store(shell: &Shell, finding: &dyn Fn(&'static str, Severity, String, &str
             ));
         }
     }
+    // What cannot be listed is no reason to say nothing of the rest.
+    findings.extend(aside::findings(shell, &store.aside_dir(), &store.aside().unwrap_or_default()));
     if let Ok(Some(disk)) = store.disk_room()
         && disk.is_low()
         && !shell.exchange().remotes.is_empty()
@@ -375,6 +397,7 @@ struct OverviewJson<'a> {
     last_pull: Option<String>,
     last_push: Option<String>,
     error: Option<&'a str>,
+    advice: Option<&'a str>,
     silent: bool,
     unapproved: usize,
     unheard: Vec<&'a str>,

@@ -1,6 +1,6 @@
 //! `carry exchange stats`: how much is kept of the exchange, and how it goes with each remote.
 
-use carry_exchange::store::{DiskRoom, PutTotals, RoundRow, Sizes, Went};
+use carry_exchange::store::{DiskRoom, PutTotals, RoundRow, Sizes, Store, Went, disk_room};
 use serde::Serialize;
 
 use super::code;
@@ -18,11 +18,11 @@ use crate::wire::Shell;
 pub(super) struct Args {}
 
 pub(super) fn run(shell: &Shell, _args: &Args) -> Result<(), Failure> {
-    let ground = shell.ground()?;
-    let store = ground.store()?;
-    let sizes = store.sizes()?;
-    let disk = store.disk_room()?;
-    let aside = store.aside()?;
+    let settings = shell.exchange();
+    let store = shell.store_to_read()?;
+    let sizes = store.as_ref().map(Store::sizes).transpose()?.unwrap_or_default();
+    let disk = disk_room(&shell.home, settings.free)?;
+    let aside = store.as_ref().map(Store::aside).transpose()?.unwrap_or_default();
     let aside = (text::len(&aside), aside.iter().map(|file| file.bytes).fold(0, u64::saturating_add));
     let rounds = Rounds::look(shell)?;
     if shell.out.is_json() {
@@ -42,10 +42,10 @@ pub(super) fn run(shell: &Shell, _args: &Args) -> Result<(), Failure> {
             row(shell, "disk", shell.out.paint(style, of_disk(disk)))?;
         }
     }
-    for remote in &ground.settings.remotes {
+    for remote in &settings.remotes {
         let row = rounds.of(&remote.name);
-        let totals = store.put_totals(&remote.name)?;
-        let published = store.published(&remote.name, store.log())?;
+        let totals = store.as_ref().map(|store| store.put_totals(&remote.name)).transpose()?.unwrap_or_default();
+        let published = store.as_ref().map(|store| store.published(&remote.name, store.log())).transpose()?.flatten();
         if shell.out.is_json() {
             shell.out.json(&RemoteStatsJson {
                 remote: &remote.name,

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use carry_daemon::exchange::unsent::may_be_kept_back;
 use carry_exchange::name::LogId;
 use carry_exchange::store::status::{self, LogStatus};
-use carry_exchange::store::{Aside, Finding, LogState};
+use carry_exchange::store::{Finding, LogState};
 use carry_sessions::stream::{self, Unread};
 use serde::Serialize;
 
+use super::aside;
 use super::mend::{self, NAMED_MAX};
 use super::names::Names;
 use super::problem::unsent_advice;
@@ -43,7 +44,9 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     if args.repair {
         return mend::run(shell, args);
     }
-    let store = shell.ground()?.store()?;
+    let Some(store) = shell.store_to_read()? else {
+        return if shell.out.is_json() { Ok(()) } else { shell.out.line("Nothing was exchanged yet.") };
+    };
     let findings = {
         let _spinner = Spinner::new(shell, "checking what is kept");
         if args.quick { store.verify_quick()? } else { store.verify()? }
@@ -52,7 +55,7 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     if findings.is_empty() && !shell.out.is_json() {
         shell.out.line("Everything is as it was written.")?;
     }
-    show_aside(shell, &store.aside()?)?;
+    aside::show(shell, &store.aside()?)?;
     let has_lost = show_missing(shell)?;
     if !args.quick {
         let unread = {
@@ -100,28 +103,6 @@ pub(super) fn show(
     }
     if all.len() > n_named {
         shell.out.line(format_args!("and {} more", all.len() - n_named))?;
-    }
-    Ok(())
-}
-
-/// Names files that nothing here knows. That is no failure: a process may have died between a file and the note of it.
-fn show_aside(shell: &Shell, aside: &[Aside]) -> Result<(), Failure> {
-    if shell.out.is_json() {
-        return aside.iter().try_for_each(|file| {
-            let path = file.path.display().to_string();
-            shell.out.json(&AsideJson { path, bytes: file.bytes, since: file.since.map(|since| since.to_rfc3339()) })
-        });
-    }
-    for file in aside.iter().take(NAMED_MAX) {
-        let path = text::line(&file.path.display().to_string());
-        let then = match file.since {
-            Some(_) => "lies aside and goes when its grace period (exchange.grace) is over",
-            None => "the next exchange takes it in again if it is this device's, or sets it aside",
-        };
-        shell.out.note(format_args!("Nothing here knows {path} ({}): {then}.", text::size(file.bytes)));
-    }
-    if aside.len() > NAMED_MAX {
-        shell.out.note(format_args!("And {} more.", text::count(text::len(aside) - NAMED_MAX as u64, "such file")));
     }
     Ok(())
 }
@@ -250,15 +231,6 @@ struct UnreadJson<'a> {
     stream: &'a str,
     messages: u64,
     records: u64,
-}
-
-/// A file that nothing here knows, for machines; without `since` it lies where it was.
-#[derive(Serialize)]
-#[serde(tag = "type", rename = "exchange-aside")]
-struct AsideJson {
-    path: String,
-    bytes: u64,
-    since: Option<String>,
 }
 
 /// Records that are missing here, for machines.

@@ -31,6 +31,32 @@ fn with_database_of(later: &Device, before: &Device) -> Device {
 }
 
 #[test]
+fn who_only_looks_changes_nothing_also_where_the_home_was_copied() {
+    let mut device = Device::new();
+    device.say_all(&["a"]);
+    device.publish();
+    let mut copy = device.copy("here");
+    drop(std::mem::replace(&mut copy.store, Device::new().store));
+    let content = |root: &Path| {
+        let all = std::fs::read_dir(root.join("data")).unwrap().map(|entry| entry.unwrap().path());
+        // What SQLite keeps in memory that several share holds nothing.
+        let files = all.filter(|path| path.is_file() && path.extension().is_none_or(|end| end != "db-shm"));
+        files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect::<BTreeMap<_, _>>()
+    };
+    let before = content(&copy.root);
+    let Setup { home, device: id, .. } = setup(&copy.root, "elsewhere");
+    let mut looking = Store::open_read_only(&home, id, NOW).unwrap().unwrap();
+    assert_eq!(looking.verify().unwrap(), []);
+    assert_eq!((looking.log(), looking.verify_quick().unwrap()), (device.store.log(), Vec::new()));
+    assert!(looking.set_alias(looking.log(), "other").is_err(), "nothing can be written");
+    drop(looking);
+    assert_eq!(content(&copy.root), before);
+    let none = Home::at(copy.root.join("none"));
+    assert!(Store::open_read_only(&none, setup(&copy.root, "here").device, NOW).unwrap().is_none());
+    assert!(!none.data_dir().exists());
+}
+
+#[test]
 fn files_that_no_row_knows_are_set_aside_and_go_after_their_grace_alone() {
     let mut device = Device::new();
     device.say_all(&["a"]);

@@ -68,10 +68,8 @@ impl Absent {
 /// The forgotten logs that `name` may mean: by their name here before, by the label or id of the device, or by their id or the
 /// beginning of it.
 pub(super) fn called(shell: &Shell, name: &str) -> Result<Vec<Forgotten>, Failure> {
-    if !shell.home.database("exchange").exists() {
-        return Ok(Vec::new());
-    }
-    let mut all = shell.ground()?.store()?.forgotten(shell.now())?;
+    let Some(store) = shell.store_to_read()? else { return Ok(Vec::new()) };
+    let mut all = store.forgotten(shell.now())?;
     all.retain(|one| {
         [Some(&one.alias), one.label.as_ref(), one.device.as_ref()].into_iter().flatten().any(|said| said == name)
             || name.len() >= PREFIX_MIN && one.log.to_string().starts_with(name)
