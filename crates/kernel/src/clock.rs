@@ -15,6 +15,11 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
+/// 0001-01-01T00:00:00.000Z in milliseconds: many programs know no year before.
+const WRITTEN_MIN: i64 = -62_135_596_800_000;
+/// 9999-12-30T22:00:00.000Z in milliseconds: a day is left for those who show it in their own time zone.
+const WRITTEN_MAX: i64 = 253_402_207_200_000;
+
 impl Timestamp {
     /// The Unix epoch.
     pub const EPOCH: Self = Self(0);
@@ -56,13 +61,12 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// RFC 3339 in UTC with milliseconds, e.g. `2026-11-20T10:55:00.000Z`.
+    /// RFC 3339 in UTC with milliseconds, e.g. `2026-11-20T10:55:00.000Z`. A time outside the years 1 to 9999, which only a clock or a
+    /// file that lies says, is written as the first or the last that every reader takes.
     pub fn to_rfc3339(self) -> String {
-        match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(t) => format!("{t:.3}"),
-            // Outside the years -9999..=9999: still readable, and never a panic on a lying clock.
-            Err(_) => format!("{}ms", self.0),
-        }
+        let within = self.0.clamp(WRITTEN_MIN, WRITTEN_MAX);
+        let time = jiff::Timestamp::from_millisecond(within).expect("both bounds are within its range");
+        format!("{time:.3}")
     }
 }
 
@@ -137,5 +141,23 @@ impl Clock for ManualClock {
 
     fn steady(&self) -> Timestamp {
         self.now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_clock_says_is_written_as_rfc_3339() {
+        let written = |ms: i64| Timestamp(ms).to_rfc3339();
+        assert_eq!(written(1_795_172_100_000), "2026-11-20T10:55:00.000Z");
+        assert_eq!(written(-1), "1969-12-31T23:59:59.999Z");
+        for before in [i64::MIN, WRITTEN_MIN - 1, WRITTEN_MIN] {
+            assert_eq!(written(before), "0001-01-01T00:00:00.000Z");
+        }
+        for after in [i64::MAX, WRITTEN_MAX + 1, WRITTEN_MAX] {
+            assert_eq!(written(after), "9999-12-30T22:00:00.000Z");
+        }
     }
 }

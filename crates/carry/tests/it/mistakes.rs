@@ -1,6 +1,9 @@
 //! What the program says when it is asked for what cannot be.
 
 use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
 
 use crate::world::World;
 
@@ -152,4 +155,25 @@ fn a_reader_that_goes_away_ends_the_program_quietly() {
     let script = format!("{{ '{carry}' config list; echo \"code $?\" >&2; }} | true");
     let said = world.command("sh".as_ref(), &world.repo()).args(["-c", &script]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&said.stderr), "code 0\n");
+}
+
+#[test]
+fn whatever_the_clock_says_machines_read_rfc_3339() {
+    let world = World::with_commit();
+    for (n, offset) in ["1000000000000", "-1000000000000"].into_iter().enumerate() {
+        world.file("a.txt", &format!("{n}\n"));
+        for arguments in [["add", "--json"], ["now", "--json"], ["list", "--json"], ["log", "--json"]] {
+            let mut command = world.command(Path::new(env!("CARGO_BIN_EXE_carry")), &world.repo());
+            let ran = world.run(command.args(arguments).env("CARRY_CLOCK_OFFSET", offset));
+            assert_eq!(ran.code, 0, "{ran:?}");
+            for line in ran.raw.lines() {
+                let line: Value = serde_json::from_str(line).expect("JSON");
+                let times = ["time", "added", "captured"].into_iter().filter_map(|key| line[key].as_str());
+                for time in times.chain(line["snapshot"]["time"].as_str()) {
+                    let is_read = time.parse::<jiff::Timestamp>().is_ok();
+                    assert!(is_read && time.len() == "9999-12-30T22:00:00.000Z".len(), "{arguments:?} {time}");
+                }
+            }
+        }
+    }
 }

@@ -207,9 +207,6 @@ impl<'v> Fields<'v> {
 
 /// A time as [`Timestamp::to_rfc3339`] writes it.
 fn time(text: &str) -> Option<Timestamp> {
-    if let Some(millis) = text.strip_suffix("ms") {
-        return millis.parse().ok().map(Timestamp::from_millis);
-    }
     text.parse::<jiff::Timestamp>().ok().map(|time| Timestamp::from_millis(time.as_millisecond()))
 }
 

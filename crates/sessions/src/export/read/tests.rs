@@ -116,8 +116,13 @@ fn message() -> impl Strategy<Value = StoredMessage> {
     })
 }
 
-/// The message with its JSON texts in the form in which they are written.
+/// The message with its JSON texts and times in the form in which they are written.
 fn written(mut stored: StoredMessage) -> StoredMessage {
+    let within = |at: Option<Timestamp>| at.map(|at| super::time(&at.to_rfc3339()).expect("RFC 3339"));
+    stored.message.at = within(stored.message.at);
+    for result in &mut stored.results {
+        result.result.at = within(result.result.at);
+    }
     for block in &mut stored.message.blocks {
         match block {
             Block::Call(call) => call.input = input_text(&json::value(&call.input)),
