@@ -77,6 +77,8 @@ pub struct NotTaken {
     pub log: LogId,
     /// What its repository is called there ([`ForeignLine::repository`]).
     pub repository: String,
+    /// What it brings ([`ForeignLine::wants`]).
+    pub brings: Vec<AttachmentId>,
     /// Why, for people.
     pub why: String,
     /// Whether it is of no use as it was made; else it could not be taken in here, as where there is no room.
@@ -263,7 +265,8 @@ impl Strand for CodeStrand {
         let done = intake::take_in(self, log, attachment, content);
         if let (Err(error), Some(one)) = (&done, attachment.provides.first().and_then(Wanted::parse)) {
             let (repository, is_broken) = (one.id.to_string(), error.is_of_pack());
-            self.not_taken.push(NotTaken { log, repository, why: error.in_full(), is_broken });
+            let brings = attachment.provides.clone();
+            self.not_taken.push(NotTaken { log, repository, brings, why: error.in_full(), is_broken });
         }
         self.held.clear();
         Ok(done?)

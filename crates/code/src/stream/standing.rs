@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use carry_exchange::name::LogId;
+use carry_exchange::record::AttachmentId;
 use carry_kernel::clock::Timestamp;
 use carry_kernel::db::DbError;
 
@@ -80,6 +81,8 @@ pub struct ForeignLine {
     pub label: String,
     /// When its newest snapshot was made.
     pub time: Timestamp,
+    /// What must be here before it can be taken: its snapshots. None of a record that cannot be read.
+    pub wants: Vec<AttachmentId>,
     /// Repositories here in which it is.
     pub here: Vec<PathBuf>,
     /// Repositories here in which it is not.
@@ -188,6 +191,7 @@ pub fn standing(ctx: &Context) -> Result<Standing, DbError> {
             branch: line.as_ref().map(|line| line.branch.clone()),
             label: line.as_ref().map(|line| line.label.clone()).unwrap_or_default(),
             time: Timestamp::from_secs(line.as_ref().map_or(0, |line| line.time)),
+            wants: line.as_ref().map(LinePayload::wants).unwrap_or_default(),
             here: here.collect(),
             refused: refused.collect(),
             problem: came.problem.clone(),

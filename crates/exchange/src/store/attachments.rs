@@ -1,6 +1,6 @@
 //! Own attachments before they are in a segment: files of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek as _, SeekFrom, Write as _};
 
 use carry_kernel::db::rusqlite;
@@ -68,6 +68,31 @@ impl Store {
         let (pending, _guard) = self.spool(stream, provides, &needs, content)?;
         self.demand(stream, base)?;
         self.db.write(|tx| pending.insert(tx, log))
+    }
+
+    /// What these attachments of a log need, themselves among them, as far as what is held of the log says it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn needed_for(&self, log: LogId, ids: &[AttachmentId]) -> Result<BTreeSet<AttachmentId>, StoreError> {
+        let (mut needed, mut todo) = (BTreeSet::new(), ids.to_vec());
+        while let Some(id) = todo.pop() {
+            if !needed.insert(id.clone()) {
+                continue;
+            }
+            for (piece, which) in self.bringing(log, &id)? {
+                match self.open_piece(&piece) {
+                    Ok(opened) => {
+                        let attachment = opened.header().attachments.get(which);
+                        todo.extend(attachment.iter().flat_map(|attachment| attachment.needs.clone()));
+                    }
+                    // It says nothing.
+                    Err(StoreError::Damaged { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(needed)
     }
 
     fn demand(&self, stream: &StreamName, base: &[AttachmentId]) -> Result<(), StoreError> {

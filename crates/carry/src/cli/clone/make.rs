@@ -1,5 +1,6 @@
 //! Making it: what is held here, what the remotes have, what a Git remote has; and taking over the line.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -8,11 +9,16 @@ use carry_code::handoff;
 use carry_code::line::Branch;
 use carry_code::stream::{self, CodeStrand, ForeignLine, NotTaken};
 use carry_code::tips::{self, Tip, Trust, Writer};
+use carry_daemon::exchange::settings::CODE;
 use carry_daemon::exchange::{self, Ground, How};
+use carry_exchange::name::LogId;
+use carry_exchange::record::AttachmentId;
+use carry_exchange::store::status;
 
 use super::choice::Candidate;
 use super::folder::{self, Made};
 use super::{Args, Cloned, Taken};
+use crate::cli::exchange::{Names, who};
 use crate::cli::takeover;
 use crate::failure::Failure;
 use crate::links::Here;
@@ -66,11 +72,13 @@ pub(super) fn make(
         }
         refused(shell, &made, line)?;
         not_taken(candidate, &came)?;
-        return Err(match &from {
-            Some(url) => Failure::failed(format!("what {} needs is not on {} either", shown(candidate), text::line(url))),
+        let failure = match &from {
+            Some(url) => {
+                Failure::failed(format!("what {} needs is not on {} either", shown(candidate), text::line(url)))
+            }
             None => Failure::failed(format!("not everything of {} has come yet", shown(candidate))),
-        }
-        .hint("`carry exchange` there and here, then the same again; --wait makes it now and asks the other device for all."));
+        };
+        return Err(whence(shell, line)?.into_iter().fold(failure, Failure::hint));
     };
     crate::writers::refuse_revoked(&tip)?;
     if !matches!(tip.trust, Trust::Approved | Trust::Own) {
@@ -85,6 +93,28 @@ pub(super) fn make(
     Ok(Cloned { root, taken: Some(taken), from })
 }
 
+/// Where what is missing of a line may come from: the device that wrote it, and, where files of it did not come, others that say they
+/// hold all of it.
+fn whence(shell: &Shell, line: &ForeignLine) -> Result<Vec<String>, Failure> {
+    let whose = who(line);
+    let mut hints = vec![format!(
+        "It is the work of {whose}: `carry exchange` there and here, then the same again; --wait makes it now and asks {whose} for all."
+    )];
+    let (Some(status), Ok(code)) = (status::look(&shell.home)?, CODE.parse()) else { return Ok(hints) };
+    let names = Names::of(&status);
+    let has_all =
+        status.log(line.log).and_then(|log| log.streams.get(&code)).is_none_or(|code| code.missing.is_empty());
+    let holders = if has_all { Vec::new() } else { status.safe_on(line.log, &code) };
+    let holders: Vec<String> = holders.into_iter().map(|other| names.show(other.row.log)).collect();
+    if let Some((first, more)) = holders.split_first() {
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        hints.push(format!(
+            "{first}{more} holds what {whose} has sent, too: `carry exchange verify --repair` there puts what a place lacks of it."
+        ));
+    }
+    Ok(hints)
+}
+
 fn shown(candidate: &Candidate) -> String {
     text::line(&candidate.name)
 }
@@ -93,7 +123,7 @@ fn shown(candidate: &Candidate) -> String {
 struct Came {
     /// Records of code that wait for a file, of whichever repository.
     n_waiting: usize,
-    /// What came of this repository and was not taken in.
+    /// What came, is needed for the line, and was not taken in.
     not_taken: Vec<NotTaken>,
 }
 
@@ -101,24 +131,32 @@ struct Came {
 fn deliver(shell: &Shell, ground: &Ground, line: &ForeignLine) -> Result<Came, Failure> {
     let _spinner = Spinner::new(shell, "reading what came");
     let mut strand = CodeStrand::open(ground.ctx.clone()).map_err(Failure::from_error)?;
-    let n_waiting = ground.store()?.deliver(&mut strand)?.n_waiting;
-    let mut not_taken = strand.not_taken().to_vec();
-    not_taken.retain(|one| one.log == line.log && one.repository == line.repository);
-    Ok(Came { n_waiting, not_taken })
+    let mut store = ground.store()?;
+    let n_waiting = store.deliver(&mut strand)?.n_waiting;
+    let needed = store.needed_for(line.log, &line.wants)?;
+    Ok(Came { n_waiting, not_taken: of_line(strand.not_taken(), line.log, &needed) })
 }
 
-/// Fails when a file of this repository came and was not taken in: one that is broken, or one for which something is amiss here.
+/// What was not taken in and is needed for a line. Of the same repository other lines may have come as well.
+fn of_line(all: &[NotTaken], log: LogId, needed: &BTreeSet<AttachmentId>) -> Vec<NotTaken> {
+    let is_needed = |one: &&NotTaken| one.log == log && one.brings.iter().any(|id| needed.contains(id));
+    all.iter().filter(is_needed).cloned().collect()
+}
+
+/// Fails when a file that the line needs came and was not taken in: one that is broken, or one for which something is amiss here.
 fn not_taken(candidate: &Candidate, came: &Came) -> Result<(), Failure> {
     let Some(first) = came.not_taken.iter().find(|one| !one.is_broken).or(came.not_taken.first()) else {
         return Ok(());
     };
+    let n = came.not_taken.iter().filter(|one| one.is_broken == first.is_broken).count();
+    let files = if n == 1 { "a file".to_owned() } else { format!("{n} files") };
     let (what, hint) = match first.is_broken {
         true => (
-            "a file of it that came is broken",
+            format!("{files} of it that came {} broken", if n == 1 { "is" } else { "are" }),
             "It is as its device made it, and is tried again; new work there may bring a good one.",
         ),
         false => (
-            "a file of it that came could not be taken in",
+            format!("{files} of it that came could not be taken in"),
             "Nothing is lost: the same again tries it again. Where it was made so, new work there may bring a good one.",
         ),
     };
@@ -221,5 +259,27 @@ fn follow(made: &Made<'_>, branch: &git::BStr) {
     git.args(["branch", "--quiet", &upstream]);
     if let Err(failure) = folder::run(git, "set the upstream") {
         tracing::debug!(error = failure.in_one_line(), "the branch follows none");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_line_needs_says_nothing_of_this_one() {
+        let (log, other) = (LogId::of_key(&[1; 32]), LogId::of_key(&[2; 32]));
+        let id = |text: &str| -> AttachmentId { text.parse().unwrap_or_else(|e| panic!("{e}")) };
+        let one = |log, brings: &[&str]| NotTaken {
+            log,
+            repository: "r".to_owned(),
+            brings: brings.iter().map(|text| id(text)).collect(),
+            why: brings.join(" "),
+            is_broken: true,
+        };
+        let all = [one(log, &["r.1"]), one(log, &["r.2", "r.3"]), one(other, &["r.3"]), one(log, &["r.4"])];
+        let needed = [id("r.3"), id("r.4"), id("r.5")].into();
+        let whys: Vec<String> = of_line(&all, log, &needed).into_iter().map(|one| one.why).collect();
+        assert_eq!(whys, ["r.2 r.3", "r.4"]);
     }
 }

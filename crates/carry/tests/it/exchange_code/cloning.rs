@@ -1,7 +1,8 @@
 //! `clone`: repositories that are only on other devices.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{beside, exchange, joins, meet, objects, shared, state, work};
 use crate::world::World;
@@ -22,6 +23,13 @@ fn pair_of(one: World) -> (tempfile::TempDir, World, World) {
     exchange(&one);
     exchange(&two);
     (folder, one, two)
+}
+
+/// The files with records of code at a folder.
+fn code_files(folder: &Path) -> BTreeSet<PathBuf> {
+    let logs = fs::read_dir(folder.join("carry/l")).expect("a folder").map(|log| log.expect("it is there").path());
+    let files = logs.flat_map(|log| fs::read_dir(log).expect("a folder")).map(|file| file.expect("it is there").path());
+    files.filter(|file| file.to_string_lossy().contains("/code-")).collect()
 }
 
 /// What lies in a home besides Carry's things.
@@ -248,6 +256,50 @@ fn what_a_git_remote_has_comes_from_there_only_with_consent() {
     assert_eq!(state(&two, &home.join("tool")), state(&one, &one.repo()));
     let said = two.command(Path::new("git"), &home.join("tool")).args(["remote"]).output().expect("git");
     assert_eq!(String::from_utf8_lossy(&said.stdout), "origin\n");
+}
+
+/// What is said where the Git remote does not have what the laptop's work needs.
+#[track_caller]
+fn not_there_either(two: &World) -> String {
+    let empty = two.root().join("empty.git");
+    let mut git = two.command(Path::new("git"), &two.home());
+    assert!(git.args(["init", "-q", "--bare"]).arg(&empty).output().expect("git").status.success());
+    let ran = two.carry_in(&two.home(), &["clone", "laptop:tool", "--from", empty.to_str().expect("a plain path")]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    ran.stderr
+}
+
+#[test]
+fn what_is_missing_of_a_line_is_asked_of_whose_it_is_and_who_else_has_it_is_named() {
+    let (_folder, _one, two) = pair_of(with_git_remote());
+    let said = not_there_either(&two);
+    assert!(said.contains("It is the work of laptop: `carry exchange` there and here"), "{said}");
+    assert!(said.contains("asks laptop for all.") && !said.contains(" has sent, too"), "{said}");
+
+    let (folder, one, two) = pair_of(with_git_remote());
+    let three = beside(&one, false);
+    assert_eq!(three.carry_in(&three.home(), &["devices", "rename", "desk"]).code, 0);
+    joins(&three, &folder);
+    meet(&one, &three);
+    exchange(&three);
+    exchange(&two);
+    assert_eq!(two.carry_in(&two.home(), &["devices", "approve", "--all", "--yes"]).code, 0);
+    // What the laptop says next, the desk alone gets before it is gone.
+    let before = code_files(folder.path());
+    one.file("a.txt", "more of it\n");
+    one.ok(&["now"]);
+    for world in [&one, &three, &three] {
+        exchange(world);
+    }
+    for file in code_files(folder.path()).difference(&before) {
+        fs::remove_file(file).expect("it is there");
+    }
+    exchange(&two);
+    let said = not_there_either(&two);
+    assert!(
+        said.contains("It is the work of laptop: ") && said.contains("desk holds what laptop has sent, too: "),
+        "{said}"
+    );
 }
 
 #[test]

@@ -161,7 +161,7 @@ impl Store {
     }
 
     /// The held files that bring an attachment.
-    fn bringing(&self, log: LogId, id: &AttachmentId) -> Result<Vec<(Piece, usize)>, StoreError> {
+    pub(in crate::store) fn bringing(&self, log: LogId, id: &AttachmentId) -> Result<Vec<(Piece, usize)>, StoreError> {
         let sql = "SELECT DISTINCT s.track, s.stream, s.first, s.last, a.file, a.attachment FROM attached a
                    JOIN segments s ON s.log = a.log AND s.file = a.file WHERE a.log = ?1 AND a.id = ?2";
         let mut rows = self.db.conn().prepare_cached(sql)?;

@@ -43,6 +43,22 @@ fn a_record_waits_for_its_attachment_and_that_for_what_it_needs() {
 }
 
 #[test]
+fn what_an_attachment_needs_is_known_from_what_is_held() {
+    let mut author = Device::new();
+    let notes = stream("notes");
+    for (brings, needs) in [("c1", &["c2", "elsewhere"][..]), ("c2", &["c1"]), ("c3", &["c2"]), ("c4", &[])] {
+        author.store.attach(&notes, &ids(&[brings]), &ids(needs), &mut brings.as_bytes()).unwrap();
+    }
+    author.facts.say_as("k", "all", Flags::default(), 1, &["c1", "c2", "c3", "c4"]);
+    author.publish();
+    let needed = |wanted: &[&str]| -> Vec<AttachmentId> {
+        author.store.needed_for(author.store.log(), &ids(wanted)).unwrap().into_iter().collect()
+    };
+    assert_eq!(needed(&["c3"]), ids(&["c1", "c2", "c3", "elsewhere"]));
+    assert_eq!(needed(&["c4", "never"]), ids(&["c4", "never"]));
+}
+
+#[test]
 fn needs_that_go_in_a_circle_end() {
     let mut author = Device::new();
     let notes = stream("notes");
