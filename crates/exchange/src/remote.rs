@@ -49,6 +49,8 @@ mod retry;
 mod throttle;
 mod trust;
 mod webdav;
+#[cfg(test)]
+mod wrappers;
 
 pub use bucket::{BucketRemote, Environment, OpenError};
 pub use deadline::Deadline;
@@ -262,51 +264,144 @@ pub enum News {
     CannotTell,
 }
 
+/// The calls of a [`Remote`] that go on to a field as they are: all but those named, which the wrapper has itself. `*` is what a
+/// pointer points to. To be used inside of `impl Remote for`.
+///
+/// A call that is added to the trait is added here: none of the wrappers can forget it then.
+///
+/// ```
+/// # use carry_exchange::remote::{Deadline, Init, Remote, RemoteError};
+/// /// A place that cannot be marked.
+/// #[derive(Debug)]
+/// struct Unmarked<R>(R);
+///
+/// impl<R: Remote> Remote for Unmarked<R> {
+///     carry_exchange::passed_on!(0 but init);
+///
+///     fn init(&self, _: &Deadline<'_>) -> Result<Init, RemoteError> {
+///         Err(RemoteError::NoMarker { place: self.place().to_owned() })
+///     }
+/// }
+/// ```
+#[macro_export]
 macro_rules! passed_on {
-    ($($pointer:ty)*) => {$(
-        impl<R: Remote + ?Sized> Remote for $pointer {
-            fn place(&self) -> &str {
-                (**self).place()
-            }
-            fn check(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
-                (**self).check(deadline)
-            }
-            fn init(&self, deadline: &Deadline<'_>) -> Result<Init, RemoteError> {
-                (**self).init(deadline)
-            }
-            fn list(
-                &self,
-                folder: Folder,
-                deadline: &Deadline<'_>,
-                each: &mut dyn FnMut(&[Listing]) -> ControlFlow<()>,
-            ) -> Result<Listed, RemoteError> {
-                (**self).list(folder, deadline, each)
-            }
-            fn get(
-                &self,
-                file: &RemoteFile,
-                part: Part,
-                into: &mut dyn Write,
-                deadline: &Deadline<'_>,
-            ) -> Result<Got, RemoteError> {
-                (**self).get(file, part, into, deadline)
-            }
-            fn put(&self, file: &RemoteFile, source: Source<'_>, deadline: &Deadline<'_>) -> Result<Put, RemoteError> {
-                (**self).put(file, source, deadline)
-            }
-            fn delete(&self, file: &RemoteFile, deadline: &Deadline<'_>) -> Result<bool, RemoteError> {
-                (**self).delete(file, deadline)
-            }
-            fn sweep(&self, writers: &[LogId], now: Timestamp, deadline: &Deadline<'_>) -> Result<u64, RemoteError> {
-                (**self).sweep(writers, now, deadline)
-            }
-            fn wait(&self, after: Option<&Cursor>, deadline: &Deadline<'_>) -> Result<News, RemoteError> {
-                (**self).wait(after, deadline)
-            }
-            fn watched(&self) -> Vec<PathBuf> {
-                (**self).watched()
-            }
+    ($to:tt but $($own:ident)*) => {
+        $crate::passed_on!(@place $to $($own)*);
+        $crate::passed_on!(@check $to $($own)*);
+        $crate::passed_on!(@init $to $($own)*);
+        $crate::passed_on!(@list $to $($own)*);
+        $crate::passed_on!(@get $to $($own)*);
+        $crate::passed_on!(@put $to $($own)*);
+        $crate::passed_on!(@delete $to $($own)*);
+        $crate::passed_on!(@sweep $to $($own)*);
+        $crate::passed_on!(@wait $to $($own)*);
+        $crate::passed_on!(@watched $to $($own)*);
+    };
+    (@of $me:ident *) => { (**$me) };
+    (@of $me:ident $field:tt) => { $me.$field };
+    (@place $to:tt place $($more:ident)*) => {};
+    (@check $to:tt check $($more:ident)*) => {};
+    (@init $to:tt init $($more:ident)*) => {};
+    (@list $to:tt list $($more:ident)*) => {};
+    (@get $to:tt get $($more:ident)*) => {};
+    (@put $to:tt put $($more:ident)*) => {};
+    (@delete $to:tt delete $($more:ident)*) => {};
+    (@sweep $to:tt sweep $($more:ident)*) => {};
+    (@wait $to:tt wait $($more:ident)*) => {};
+    (@watched $to:tt watched $($more:ident)*) => {};
+    (@$call:ident $to:tt $other:ident $($more:ident)*) => { $crate::passed_on!(@$call $to $($more)*); };
+    (@place $to:tt) => {
+        fn place(&self) -> &str {
+            $crate::passed_on!(@of self $to).place()
         }
-    )*};
+    };
+    (@check $to:tt) => {
+        fn check(&self, deadline: &$crate::remote::Deadline<'_>) -> Result<(), $crate::remote::RemoteError> {
+            $crate::passed_on!(@of self $to).check(deadline)
+        }
+    };
+    (@init $to:tt) => {
+        fn init(
+            &self,
+            deadline: &$crate::remote::Deadline<'_>,
+        ) -> Result<$crate::remote::Init, $crate::remote::RemoteError> {
+            $crate::passed_on!(@of self $to).init(deadline)
+        }
+    };
+    (@list $to:tt) => {
+        fn list(
+            &self,
+            folder: $crate::name::Folder,
+            deadline: &$crate::remote::Deadline<'_>,
+            each: &mut dyn FnMut(&[$crate::remote::Listing]) -> std::ops::ControlFlow<()>,
+        ) -> Result<$crate::remote::Listed, $crate::remote::RemoteError> {
+            $crate::passed_on!(@of self $to).list(folder, deadline, each)
+        }
+    };
+    (@get $to:tt) => {
+        fn get(
+            &self,
+            file: &$crate::remote::RemoteFile,
+            part: $crate::remote::Part,
+            into: &mut dyn std::io::Write,
+            deadline: &$crate::remote::Deadline<'_>,
+        ) -> Result<$crate::remote::Got, $crate::remote::RemoteError> {
+            $crate::passed_on!(@of self $to).get(file, part, into, deadline)
+        }
+    };
+    (@put $to:tt) => {
+        fn put(
+            &self,
+            file: &$crate::remote::RemoteFile,
+            source: $crate::remote::Source<'_>,
+            deadline: &$crate::remote::Deadline<'_>,
+        ) -> Result<$crate::remote::Put, $crate::remote::RemoteError> {
+            $crate::passed_on!(@of self $to).put(file, source, deadline)
+        }
+    };
+    (@delete $to:tt) => {
+        fn delete(
+            &self,
+            file: &$crate::remote::RemoteFile,
+            deadline: &$crate::remote::Deadline<'_>,
+        ) -> Result<bool, $crate::remote::RemoteError> {
+            $crate::passed_on!(@of self $to).delete(file, deadline)
+        }
+    };
+    (@sweep $to:tt) => {
+        fn sweep(
+            &self,
+            writers: &[$crate::name::LogId],
+            now: carry_kernel::clock::Timestamp,
+            deadline: &$crate::remote::Deadline<'_>,
+        ) -> Result<u64, $crate::remote::RemoteError> {
+            $crate::passed_on!(@of self $to).sweep(writers, now, deadline)
+        }
+    };
+    (@wait $to:tt) => {
+        fn wait(
+            &self,
+            after: Option<&$crate::remote::Cursor>,
+            deadline: &$crate::remote::Deadline<'_>,
+        ) -> Result<$crate::remote::News, $crate::remote::RemoteError> {
+            $crate::passed_on!(@of self $to).wait(after, deadline)
+        }
+    };
+    (@watched $to:tt) => {
+        fn watched(&self) -> Vec<std::path::PathBuf> {
+            $crate::passed_on!(@of self $to).watched()
+        }
+    };
 }
-passed_on!(&R Arc<R> Box<R>);
+
+impl<R: Remote + ?Sized> Remote for &R {
+    crate::passed_on!(*but);
+}
+
+impl<R: Remote + ?Sized> Remote for Arc<R> {
+    crate::passed_on!(*but);
+}
+
+impl<R: Remote + ?Sized> Remote for Box<R> {
+    crate::passed_on!(*but);
+}

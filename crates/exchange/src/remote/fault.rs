@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -201,9 +200,7 @@ impl<R: Remote> Faulty<R> {
 }
 
 impl<R: Remote> Remote for Faulty<R> {
-    fn place(&self) -> &str {
-        self.inner.place()
-    }
+    crate::passed_on!(inner but check init list get put delete sweep wait);
 
     fn check(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
         self.around(|| self.inner.check(deadline))
@@ -303,10 +300,6 @@ impl<R: Remote> Remote for Faulty<R> {
 
     fn wait(&self, after: Option<&Cursor>, deadline: &Deadline<'_>) -> Result<News, RemoteError> {
         self.around(|| self.inner.wait(after, deadline))
-    }
-
-    fn watched(&self) -> Vec<PathBuf> {
-        self.inner.watched()
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::name::{Folder, LogId};
 use super::deadline::Deadline;
 use super::error::RemoteError;
 use super::file::RemoteFile;
-use super::{Cursor, Got, Init, Listed, Listing, News, Part, Put, Remote, Source};
+use super::{Got, Init, Listed, Listing, Part, Put, Remote, Source};
 
 /// How a place is asked again.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -116,9 +115,8 @@ impl<R: Remote, P: Pause> Retrying<R, P> {
 }
 
 impl<R: Remote, P: Pause> Remote for Retrying<R, P> {
-    fn place(&self) -> &str {
-        self.inner.place()
-    }
+    // A wait is asked once: it is repeated by who waits.
+    crate::passed_on!(inner but check init list get put delete sweep);
 
     fn check(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
         self.again(deadline, || self.inner.check(deadline))
@@ -171,15 +169,6 @@ impl<R: Remote, P: Pause> Remote for Retrying<R, P> {
 
     fn sweep(&self, writers: &[LogId], now: Timestamp, deadline: &Deadline<'_>) -> Result<u64, RemoteError> {
         self.again(deadline, || self.inner.sweep(writers, now, deadline))
-    }
-
-    /// Asked once: a wait is repeated by who waits.
-    fn wait(&self, after: Option<&Cursor>, deadline: &Deadline<'_>) -> Result<News, RemoteError> {
-        self.inner.wait(after, deadline)
-    }
-
-    fn watched(&self) -> Vec<PathBuf> {
-        self.inner.watched()
     }
 }
 

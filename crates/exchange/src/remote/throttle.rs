@@ -2,20 +2,16 @@
 
 use std::io::{self, Write};
 use std::num::NonZeroU64;
-use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use carry_kernel::clock::{Clock, Timestamp};
 
-use crate::name::{Folder, LogId};
-
 use super::deadline::Deadline;
 use super::error::RemoteError;
 use super::file::RemoteFile;
 use super::retry::{Pause, SystemPause};
-use super::{Cursor, Got, Init, Listed, Listing, News, Part, Put, Remote, Source};
+use super::{Got, Part, Put, Remote, Source};
 
 /// Moves no more than so many bytes a second on the average, both ways together. What was moved is waited for before more is:
 /// what comes, piece by piece; a file that is put goes in one go, and the next waits until it would have been through. Listings
@@ -83,26 +79,7 @@ impl Line {
 }
 
 impl<R: Remote, P: Pause> Remote for Throttled<R, P> {
-    fn place(&self) -> &str {
-        self.inner.place()
-    }
-
-    fn check(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
-        self.inner.check(deadline)
-    }
-
-    fn init(&self, deadline: &Deadline<'_>) -> Result<Init, RemoteError> {
-        self.inner.init(deadline)
-    }
-
-    fn list(
-        &self,
-        folder: Folder,
-        deadline: &Deadline<'_>,
-        each: &mut dyn FnMut(&[Listing]) -> ControlFlow<()>,
-    ) -> Result<Listed, RemoteError> {
-        self.inner.list(folder, deadline, each)
-    }
+    crate::passed_on!(inner but get put);
 
     fn get(
         &self,
@@ -126,22 +103,6 @@ impl<R: Remote, P: Pause> Remote for Throttled<R, P> {
             });
         }
         put
-    }
-
-    fn delete(&self, file: &RemoteFile, deadline: &Deadline<'_>) -> Result<bool, RemoteError> {
-        self.inner.delete(file, deadline)
-    }
-
-    fn sweep(&self, writers: &[LogId], now: Timestamp, deadline: &Deadline<'_>) -> Result<u64, RemoteError> {
-        self.inner.sweep(writers, now, deadline)
-    }
-
-    fn wait(&self, after: Option<&Cursor>, deadline: &Deadline<'_>) -> Result<News, RemoteError> {
-        self.inner.wait(after, deadline)
-    }
-
-    fn watched(&self) -> Vec<PathBuf> {
-        self.inner.watched()
     }
 }
 
@@ -167,11 +128,13 @@ impl<R: Remote, P: Pause> Write for Metered<'_, R, P> {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
     use std::sync::atomic::AtomicBool;
 
     use carry_kernel::clock::ManualClock;
 
     use super::*;
+    use crate::name::Folder;
     use crate::remote::MemoryRemote;
 
     /// Pausing lets time pass, and says how much.

@@ -2,16 +2,9 @@
 //!
 //! The contract's files are no real objects, so that this server looks at names and sizes only; `objects` tests the rest.
 
-use std::io::Write;
-use std::ops::ControlFlow;
-
-use carry_exchange::name::{Folder, LogId};
-use carry_exchange::remote::{
-    Cursor, Deadline, Faults, Faulty, FolderRemote, Got, Init, Listed, Listing, News, Part, Put, Remote, RemoteError,
-    RemoteFile, Retry, Retrying, Source,
-};
+use carry_exchange::name::LogId;
+use carry_exchange::remote::{Deadline, Faults, Faulty, FolderRemote, Init, Remote, RemoteError, Retry, Retrying};
 use carry_hub::exchange::Examination;
-use carry_kernel::clock::Timestamp;
 
 use crate::contract::contract;
 use crate::hub::Hub;
@@ -50,12 +43,8 @@ struct Marked {
 }
 
 impl Remote for Marked {
-    fn place(&self) -> &str {
-        self.peer.place()
-    }
-    fn check(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
-        self.peer.check(deadline)
-    }
+    carry_exchange::passed_on!(peer but init);
+
     fn init(&self, deadline: &Deadline<'_>) -> Result<Init, RemoteError> {
         if let Err(RemoteError::NoMarker { .. }) = self.peer.init(deadline) {
             self.owner.init(deadline)?;
@@ -63,34 +52,5 @@ impl Remote for Marked {
             return Ok(Init::Created);
         }
         self.peer.init(deadline)
-    }
-    fn list(
-        &self,
-        folder: Folder,
-        deadline: &Deadline<'_>,
-        each: &mut dyn FnMut(&[Listing]) -> ControlFlow<()>,
-    ) -> Result<Listed, RemoteError> {
-        self.peer.list(folder, deadline, each)
-    }
-    fn get(
-        &self,
-        file: &RemoteFile,
-        part: Part,
-        into: &mut dyn Write,
-        deadline: &Deadline<'_>,
-    ) -> Result<Got, RemoteError> {
-        self.peer.get(file, part, into, deadline)
-    }
-    fn put(&self, file: &RemoteFile, source: Source<'_>, deadline: &Deadline<'_>) -> Result<Put, RemoteError> {
-        self.peer.put(file, source, deadline)
-    }
-    fn delete(&self, file: &RemoteFile, deadline: &Deadline<'_>) -> Result<bool, RemoteError> {
-        self.peer.delete(file, deadline)
-    }
-    fn sweep(&self, writers: &[LogId], now: Timestamp, deadline: &Deadline<'_>) -> Result<u64, RemoteError> {
-        self.peer.sweep(writers, now, deadline)
-    }
-    fn wait(&self, after: Option<&Cursor>, deadline: &Deadline<'_>) -> Result<News, RemoteError> {
-        self.peer.wait(after, deadline)
     }
 }

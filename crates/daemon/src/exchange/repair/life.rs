@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -103,9 +102,7 @@ impl<R: Remote> Alive<R> {
 }
 
 impl<R: Remote> Remote for Alive<R> {
-    fn place(&self) -> &str {
-        self.inner.place()
-    }
+    carry_exchange::passed_on!(inner but check init list get put delete sweep wait);
 
     fn check(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
         self.noted(deadline, |inner, deadline| inner.check(deadline))
@@ -154,10 +151,6 @@ impl<R: Remote> Remote for Alive<R> {
     fn wait(&self, after: Option<&Cursor>, deadline: &Deadline<'_>) -> Result<News, RemoteError> {
         self.noted(deadline, |inner, deadline| inner.wait(after, deadline))
     }
-
-    fn watched(&self) -> Vec<PathBuf> {
-        self.inner.watched()
-    }
 }
 
 #[cfg(test)]
@@ -197,6 +190,8 @@ mod tests {
     }
 
     impl Remote for Slow {
+        carry_exchange::passed_on!(inner but place check list get put);
+
         fn place(&self) -> &str {
             "slow"
         }
@@ -205,10 +200,6 @@ mod tests {
             self.clock.advance(PATIENCE);
             assert!(self.is_silent(), "a call that does not come back");
             Ok(())
-        }
-
-        fn init(&self, deadline: &Deadline<'_>) -> Result<Init, RemoteError> {
-            self.inner.init(deadline)
         }
 
         fn list(
@@ -240,10 +231,6 @@ mod tests {
             self.clock.advance(PATIENCE);
             assert!(self.is_silent(), "no disk is that slow");
             self.inner.put(file, source, &Deadline::NONE)
-        }
-
-        fn delete(&self, file: &RemoteFile, deadline: &Deadline<'_>) -> Result<bool, RemoteError> {
-            self.inner.delete(file, deadline)
         }
     }
 

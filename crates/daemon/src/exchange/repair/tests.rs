@@ -1,19 +1,14 @@
 //! Repairs where some of the remotes fail: real folders, one of which may hang, refuse, or fail when it is asked again.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use carry_exchange::name::{Folder, LogId};
-use carry_exchange::remote::{
-    Deadline, Faults, Faulty, FolderRemote, Got, Init, Listed, Listing, Part, Put, Remote, RemoteError, RemoteFile,
-    Source,
-};
+use carry_exchange::name::LogId;
+use carry_exchange::remote::{Deadline, Faults, Faulty, FolderRemote, Put, Remote, RemoteError, RemoteFile, Source};
 use carry_kernel::clock::{Clock as _, ManualClock};
 
 use super::turn::{Connect, Turns};
@@ -325,46 +320,9 @@ struct HangsLater {
 #[derive(Debug)]
 struct NoRoom(FolderRemote);
 
-macro_rules! a_folder_but_for {
-    ($name:ident, $inner:tt, { $($own:item)* }) => {
-        impl Remote for $name {
-            $($own)*
+impl Remote for Hangs {
+    carry_exchange::passed_on!(inner but check);
 
-            fn place(&self) -> &str {
-                self.$inner.place()
-            }
-
-            fn init(&self, deadline: &Deadline<'_>) -> Result<Init, RemoteError> {
-                self.$inner.init(deadline)
-            }
-
-            fn list(
-                &self,
-                folder: Folder,
-                deadline: &Deadline<'_>,
-                each: &mut dyn FnMut(&[Listing]) -> ControlFlow<()>,
-            ) -> Result<Listed, RemoteError> {
-                self.$inner.list(folder, deadline, each)
-            }
-
-            fn get(
-                &self,
-                file: &RemoteFile,
-                part: Part,
-                into: &mut dyn Write,
-                deadline: &Deadline<'_>,
-            ) -> Result<Got, RemoteError> {
-                self.$inner.get(file, part, into, deadline)
-            }
-
-            fn delete(&self, file: &RemoteFile, deadline: &Deadline<'_>) -> Result<bool, RemoteError> {
-                self.$inner.delete(file, deadline)
-            }
-        }
-    };
-}
-
-a_folder_but_for!(Hangs, inner, {
     fn check(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
         if let Some(cancel) = &self.cancel {
             cancel.store(true, Ordering::Relaxed);
@@ -378,16 +336,10 @@ a_folder_but_for!(Hangs, inner, {
         // When it comes back it has all it was asked for.
         self.inner.check(&Deadline::NONE)
     }
+}
 
-    fn put(&self, file: &RemoteFile, source: Source<'_>, deadline: &Deadline<'_>) -> Result<Put, RemoteError> {
-        self.inner.put(file, source, deadline)
-    }
-});
-
-a_folder_but_for!(HangsLater, inner, {
-    fn check(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
-        self.inner.check(deadline)
-    }
+impl Remote for HangsLater {
+    carry_exchange::passed_on!(inner but put);
 
     fn put(&self, file: &RemoteFile, source: Source<'_>, deadline: &Deadline<'_>) -> Result<Put, RemoteError> {
         if self.n_put.fetch_add(1, Ordering::Relaxed) > 0 {
@@ -396,14 +348,12 @@ a_folder_but_for!(HangsLater, inner, {
         }
         self.inner.put(file, source, deadline)
     }
-});
+}
 
-a_folder_but_for!(NoRoom, 0, {
-    fn check(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
-        self.0.check(deadline)
-    }
+impl Remote for NoRoom {
+    carry_exchange::passed_on!(0 but put);
 
     fn put(&self, _: &RemoteFile, _: Source<'_>, _: &Deadline<'_>) -> Result<Put, RemoteError> {
         Err(RemoteError::Full { place: self.place().to_owned(), source: "made to fail: no room".into() })
     }
-});
+}

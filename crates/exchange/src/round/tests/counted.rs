@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 
 use crate::name::Folder;
-use crate::remote::{Deadline, Got, Init, Listed, Listing, Part, Put, Remote, RemoteError, RemoteFile, Source, Stop};
+use crate::remote::{Deadline, Got, Listed, Listing, Part, Put, Remote, RemoteError, RemoteFile, Source, Stop};
 use crate::store::Store;
 
 /// Calls, and bytes that went through them.
@@ -80,17 +80,7 @@ impl<R> Counted<R> {
 }
 
 impl<R: Remote> Remote for Counted<R> {
-    fn place(&self) -> &str {
-        self.inner.place()
-    }
-
-    fn check(&self, deadline: &Deadline<'_>) -> Result<(), RemoteError> {
-        self.inner.check(deadline)
-    }
-
-    fn init(&self, deadline: &Deadline<'_>) -> Result<Init, RemoteError> {
-        self.inner.init(deadline)
-    }
+    crate::passed_on!(inner but list get put delete);
 
     fn list(
         &self,
