@@ -77,7 +77,6 @@ pub use accept::Accepted;
 pub use aside::Aside;
 pub use compact::{Compacted, FAN_IN, plan_merges};
 pub use deliver::Delivered;
-pub(crate) use heads::WAYS;
 pub use heads::{Followed, Seen};
 pub use identity::{Identity, Sign};
 pub use incarnation::{Decision, RENEWALS_MAX, RENEWALS_WINDOW, Reason, decide};
@@ -88,7 +87,6 @@ pub use object::{ObjectBytes, ObjectPlace};
 pub use places::Incoming;
 pub(crate) use read::describe;
 pub use rejection::Rejection;
-pub(crate) use room::UNPACKED_ALL;
 pub use room::{
     DiskRoom, FREE_BYTES, FREE_PERCENT, Free, Limit, Room, UNAPPROVED_BYTES, UNAPPROVED_LOG_BYTES, disk_room,
 };
@@ -233,7 +231,10 @@ pub enum StoreError {
     },
     /// A bound of the format or a quota is reached.
     #[error("full: {0}")]
-    Full(&'static str),
+    Full(Limit),
+    /// It cannot be done as things are; nothing was changed.
+    #[error("refused: {0}")]
+    Refused(&'static str),
     /// An attachment was to stand on one that the own log does not bring, or not any more: a merge drops what no record wants.
     /// Nothing was taken; hand over one that does not need it.
     #[error("the log does not bring {id}, which an attachment needs")]

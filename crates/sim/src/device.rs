@@ -190,7 +190,7 @@ impl Device {
     /// [`StoreError`].
     pub fn running(&mut self) -> Result<&mut Running, StoreError> {
         self.start()?;
-        self.running.as_mut().ok_or(StoreError::Full("the device does not run"))
+        self.running.as_mut().ok_or(StoreError::Refused("the device does not run"))
     }
 
     /// The log that it writes.

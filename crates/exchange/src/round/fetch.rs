@@ -11,7 +11,7 @@ use crate::limits::HEAD_BYTES_MAX;
 use crate::name::{Folder, Form, ObjectName};
 use crate::remote::{Class, Got, Part, RemoteError, RemoteFile};
 use crate::segment::SegmentError;
-use crate::store::{Limit, Rejection, Store, StoreError, UNPACKED_ALL, WAYS, describe};
+use crate::store::{Limit, Rejection, Store, StoreError, describe};
 use crate::wait::is_over;
 
 /// How long a file that is short must not have changed before it is called damaged instead of arriving.
@@ -197,10 +197,10 @@ impl Round<'_> {
                     }
                     Rejection::Later => return Ok(Problem::NeedsUpgrade(object.log())),
                     Rejection::TooManyWays => {
-                        return Ok(Problem::Quota(object.log(), store.reached(None, WAYS)?));
+                        return Ok(Problem::Quota(object.log(), store.reached(Limit::Ways)?));
                     }
                     Rejection::UnpackedTooMuch => {
-                        let reached = store.reached(Some(Limit::Unapproved), UNPACKED_ALL)?;
+                        let reached = store.reached(Limit::UnpackedAll)?;
                         return Ok(Problem::Quota(object.log(), reached));
                     }
                     Rejection::Absent
@@ -273,8 +273,8 @@ impl Round<'_> {
             Refusal::Author(got, why) => (got, Rejection::Wrong(why.clone()), Some(why)),
             Refusal::Header(got, why) => (got, Rejection::WrongHeader(why.clone()), Some(why)),
             Refusal::Later(got) => (got, Rejection::Later, None),
-            Refusal::Quota(got, Reached { why: WAYS, .. }) => (got, Rejection::TooManyWays, None),
-            Refusal::Quota(got, Reached { why: UNPACKED_ALL, .. }) => (got, Rejection::UnpackedTooMuch, None),
+            Refusal::Quota(got, Reached { limit: Limit::Ways, .. }) => (got, Rejection::TooManyWays, None),
+            Refusal::Quota(got, Reached { limit: Limit::UnpackedAll, .. }) => (got, Rejection::UnpackedTooMuch, None),
             Refusal::Head(_, name, why) => {
                 self.problem(Problem::Wrong(name.clone(), why.clone()));
                 return Ok(());
@@ -414,8 +414,8 @@ pub(super) fn sort_out<T>(error: StoreError, got: Got) -> Result<Tried<T>, Round
         StoreError::Segment(error) => error.is_damage(),
         StoreError::Head(error) => error.is_damage(),
         StoreError::List(error) => error.is_damage(),
-        StoreError::Full(why) => {
-            return Ok(Tried::Refused(Refusal::Quota(got, Reached { limit: error.limit(), why, disk: None })));
+        StoreError::Full(limit) => {
+            return Ok(Tried::Refused(Refusal::Quota(got, Reached { limit: *limit, disk: None })));
         }
         StoreError::UnknownLog(_) => return Ok(Tried::Refused(Refusal::Stale)),
         StoreError::WrongHead { name, why } => {

@@ -12,7 +12,7 @@ use crate::name::{LogId, ObjectName, StreamName};
 use crate::plan::{Fetch, How, Part, PullPlan};
 use crate::remote::{Part as FilePart, RemoteFile};
 use crate::segment::{Expected, SegmentHeader};
-use crate::store::{Accepted, Followed, Limit, Store, UNPACKED_ALL, WAYS};
+use crate::store::{Accepted, Followed, Limit, Store};
 
 mod held_off;
 mod plan;
@@ -183,8 +183,7 @@ impl Round<'_> {
                 continue;
             }
             if !store.may_say(followed.log, list.bytes)? {
-                let why = "logs that are not approved have said as much as they may";
-                let reached = Reached { limit: Some(Limit::Unapproved), why, disk: None };
+                let reached = Reached { limit: Limit::Unapproved, disk: None };
                 self.problem(Problem::Quota(followed.log, reached));
                 continue;
             }
@@ -263,15 +262,13 @@ impl Round<'_> {
                 // Another one is followed now, or none; each head is refused once.
                 Fetched::Refused(Refusal::Head(..)) => pass.has_moved = true,
                 Fetched::Refused(Refusal::Quota(_, reached)) => {
-                    if reached.why == UNPACKED_ALL {
-                        progress.held_off.insert(fetch.log);
-                    } else if reached.why == WAYS {
+                    match reached.limit {
+                        Limit::UnpackedAll => drop(progress.held_off.insert(fetch.log)),
                         // Without a way for one, there may be some for another.
-                        progress.failed.insert(fetch.reference.digest);
-                    } else {
-                        progress.full.insert(place);
+                        Limit::Ways => drop(progress.failed.insert(fetch.reference.digest)),
+                        _ => drop(progress.full.insert(place)),
                     }
-                    self.problem(Problem::Quota(fetch.log, store.reached(reached.limit, reached.why)?));
+                    self.problem(Problem::Quota(fetch.log, store.reached(reached.limit)?));
                 }
                 Fetched::Bad
                 | Fetched::Refused(Refusal::Author(..) | Refusal::Header(..) | Refusal::Later(_) | Refusal::Whole) => {

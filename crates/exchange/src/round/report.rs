@@ -101,10 +101,8 @@ pub enum Problem {
 /// A limit that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reached {
-    /// Which, if it is one of those on bytes; `None` for a number of logs, heads or ways.
-    pub limit: Option<Limit>,
-    /// In words.
-    pub why: &'static str,
+    /// Which.
+    pub limit: Limit,
     /// How full the disk is, if that is the limit and it says.
     pub disk: Option<DiskRoom>,
 }

@@ -6,7 +6,7 @@ use carry_kernel::hlc::Hlc;
 
 use super::fault::point;
 use super::rows::{self, Lane, digest, int, number, parsed};
-use super::{Store, StoreError};
+use super::{Limit, Store, StoreError};
 use crate::chain::{chain_next, chain_start};
 use crate::clock;
 use crate::frame::{Frame, digest_of_frame};
@@ -250,7 +250,7 @@ fn check_streams(tx: &rusqlite::Connection, log: LogId, stream: &StreamName, las
     }
     let sql = "SELECT count(DISTINCT stream) FROM ranges WHERE log = ?1 AND track = 0 AND stream <> ?2";
     let n: u64 = tx.prepare_cached(sql)?.query_row((log.to_string(), stream.as_str()), |row| number(row, 0))?;
-    if n >= STREAMS_MAX as u64 { Err(StoreError::Full("a log has 16 streams at most")) } else { Ok(()) }
+    if n >= STREAMS_MAX as u64 { Err(StoreError::Full(Limit::Streams)) } else { Ok(()) }
 }
 
 fn record(new: &NewRecord, seq: u64, at: Hlc, salt: [u8; 16]) -> Record {

@@ -8,7 +8,7 @@ use carry_kernel::db::rusqlite;
 use super::incarnation::disk_error;
 use super::read::{Piece, pieces};
 use super::rows::{self, Lane, digest, int, number};
-use super::{Store, StoreError};
+use super::{Limit, Store, StoreError};
 use crate::hash::Digest;
 use crate::limits::ATTACHMENT_BYTES_MAX;
 use crate::name::{LogId, StreamName};
@@ -36,7 +36,7 @@ impl Store {
     /// said to [`Store::attach_on`].
     ///
     /// # Errors
-    /// [`StoreError`]; [`StoreError::Full`] for one that is empty or too large.
+    /// [`StoreError`]; [`StoreError::Full`] for one that is too large, [`StoreError::Refused`] for one that is empty.
     pub fn attach(
         &mut self,
         stream: &StreamName,
@@ -140,13 +140,13 @@ impl Store {
             };
             bytes += n as u64;
             if bytes > ATTACHMENT_BYTES_MAX {
-                return Err(StoreError::Full("an attachment has at most 1 GiB"));
+                return Err(StoreError::Full(Limit::Attachment));
             }
             sha2::Digest::update(&mut hash, &buffer[..n]);
             incoming.write_all(&buffer[..n])?;
         }
         if bytes == 0 {
-            return Err(StoreError::Full("an attachment has at least one byte"));
+            return Err(StoreError::Refused("an attachment has at least one byte"));
         }
         let digest = Digest::from_bytes(sha2::Digest::finalize(hash).into());
         let text = |ids: &[AttachmentId]| ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(" ");

@@ -165,7 +165,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Compacted, StoreError> {
         let (Some(oldest), Some(newest)) = (merged.first(), merged.last()) else {
-            return Err(StoreError::Full("there is nothing to merge"));
+            return Err(StoreError::Refused("there is nothing to merge"));
         };
         let (first, last) = (oldest.reference.first, newest.reference.last);
         let void = match strand {

@@ -37,9 +37,6 @@ const RACES: usize = 16;
 /// This version of the program, as a head that it cannot read is noted with.
 pub(super) const READER: &str = env!("CARGO_PKG_VERSION");
 
-/// Why no more is taken in of a log that was forked too often.
-pub(crate) const WAYS: &str = "a forked log has 8 ways at most";
-
 /// What a head turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {

@@ -49,17 +49,15 @@ impl Store {
     pub(crate) fn limit_for(&self, log: LogId, stream: &StreamName, bytes: u64) -> Result<Option<Reached>, StoreError> {
         match self.check_room(log, stream, bytes) {
             Ok(()) => Ok(None),
-            Err(error) => match error {
-                StoreError::Full(why) => Ok(Some(self.reached(error.limit(), why)?)),
-                error => Err(error),
-            },
+            Err(StoreError::Full(limit)) => self.reached(limit).map(Some),
+            Err(error) => Err(error),
         }
     }
 
     /// A limit that was reached, with how full the disk is where that is the matter.
-    pub(crate) fn reached(&self, limit: Option<Limit>, why: &'static str) -> Result<Reached, StoreError> {
-        let disk = if limit == Some(Limit::Disk) { self.disk_room()? } else { None };
-        Ok(Reached { limit, why, disk })
+    pub(crate) fn reached(&self, limit: Limit) -> Result<Reached, StoreError> {
+        let disk = if limit == Limit::Disk { self.disk_room()? } else { None };
+        Ok(Reached { limit, disk })
     }
 
     /// Whether a held file brings an attachment.

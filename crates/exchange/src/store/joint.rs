@@ -7,7 +7,7 @@ use carry_kernel::db::rusqlite;
 
 use super::read::{Piece, pieces};
 use super::rows::{self, Lane};
-use super::{Store, StoreError};
+use super::{Limit, Store, StoreError};
 use crate::chain::Link;
 use crate::hash::Digest;
 use crate::head::{Head, Segments, SignedHead};
@@ -56,7 +56,7 @@ pub(super) fn split(tx: &rusqlite::Connection, lane: &Lane, told: &[Told], at: u
     let sql = "SELECT coalesce(max(track), 0) + 1 FROM heads_seen WHERE log = ?1";
     let next: u32 = tx.prepare_cached(sql)?.query_row([&log], |row| rows::track(row, 0))?;
     if next as usize >= BRANCHES_MAX {
-        return Err(StoreError::Full(super::heads::WAYS));
+        return Err(StoreError::Full(Limit::Ways));
     }
     let mut gone = BTreeSet::new();
     let mut one = told.first().map(|told| told.head);

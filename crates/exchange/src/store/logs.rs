@@ -8,7 +8,7 @@ use carry_kernel::db::rusqlite::{self, OptionalExtension as _};
 
 use super::rows::{Lane, number, parsed};
 use super::trust::count_heirs;
-use super::{Store, StoreError};
+use super::{Limit, Store, StoreError};
 use crate::limits::LOGS_MAX;
 use crate::name::{LogId, StreamName};
 
@@ -188,10 +188,10 @@ impl Store {
                 None => {
                     let n_unapproved = count("SELECT count(*) FROM logs WHERE state = 'unapproved'")?;
                     if state == LogState::Unapproved && n_unapproved >= UNAPPROVED_LOGS {
-                        return Err(StoreError::Full("64 logs wait to be approved; approve or forget some first"));
+                        return Err(StoreError::Full(Limit::Waiting));
                     }
                     if count("SELECT count(*) FROM logs")? >= LOGS_MAX as u64 {
-                        return Err(StoreError::Full("1024 logs are known"));
+                        return Err(StoreError::Full(Limit::Logs));
                     }
                     let from = from.map(|from| from.to_string());
                     let sql = "INSERT INTO logs (log, alias, state, vouched_by, since_ms) VALUES (?1, ?2, ?3, ?4, ?5)";

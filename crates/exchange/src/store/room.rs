@@ -21,15 +21,6 @@ pub const UNAPPROVED_BYTES: u64 = 256 * 1024 * 1024;
 /// What a segment of a log that nobody approved counts as at least when it is unpacked: a row is kept of each.
 const UNPACKED_BYTES_MIN: u64 = 4096;
 
-const SEGMENT: &str = "a segment has at most 1 GiB";
-const UNAPPROVED_LOG: &str = "a log that is not approved may bring 64 MiB";
-const UNAPPROVED: &str = "logs that are not approved may bring 256 MiB together";
-const UNPACKED: &str = "what a log that is not approved brings may unpack to 64 MiB";
-/// Known only once a segment was read: it is not read in each round.
-pub(crate) const UNPACKED_ALL: &str = "what logs that are not approved bring may unpack to 256 MiB together";
-const LOG: &str = "the log has brought as much as one log may, 50 GiB unless set otherwise";
-const DISK: &str = "the disk is nearly full, and only what is small is taken in until there is room";
-
 /// How much a store takes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
@@ -94,12 +85,29 @@ pub enum Limit {
     Segment,
     /// The log is not approved and has brought [`UNAPPROVED_LOG_BYTES`].
     UnapprovedLog,
+    /// The log is not approved, and what it brings would unpack to more than that.
+    Unpacked,
     /// Logs that are not approved have brought [`UNAPPROVED_BYTES`].
     Unapproved,
+    /// What logs that are not approved bring would unpack to more than that. Known only once a segment was read: it is not read
+    /// in each round.
+    UnpackedAll,
     /// The log has brought [`Room::log_bytes`].
     Log,
     /// Less of the disk is free than [`Room::free`] says.
     Disk,
+    /// As many logs wait to be approved as may.
+    Waiting,
+    /// As many logs are known as may be.
+    Logs,
+    /// A log was forked as often as it may be.
+    Ways,
+    /// The own log has as many streams as it may.
+    Streams,
+    /// The own log has more segments than a list may name.
+    Segments,
+    /// The attachment is larger than any may be.
+    Attachment,
 }
 
 impl Limit {
@@ -107,26 +115,45 @@ impl Limit {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Segment => "segment_too_large",
-            Self::UnapprovedLog => "unapproved_log_full",
-            Self::Unapproved => "unapproved_full",
+            Self::UnapprovedLog | Self::Unpacked => "unapproved_log_full",
+            Self::Unapproved | Self::UnpackedAll => "unapproved_full",
             Self::Log => "log_full",
             Self::Disk => "disk_low",
+            Self::Waiting => "too_many_waiting",
+            Self::Logs => "too_many_logs",
+            Self::Ways => "too_many_ways",
+            Self::Streams => "too_many_streams",
+            Self::Segments => "too_many_segments",
+            Self::Attachment => "attachment_too_large",
         }
     }
 }
 
+impl std::fmt::Display for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Segment => "a segment has at most 1 GiB",
+            Self::UnapprovedLog => "a log that is not approved may bring 64 MiB",
+            Self::Unpacked => "what a log that is not approved brings may unpack to 64 MiB",
+            Self::Unapproved => "logs that are not approved may bring 256 MiB together",
+            Self::UnpackedAll => "what logs that are not approved bring may unpack to 256 MiB together",
+            Self::Log => "the log has brought as much as one log may, 50 GiB unless set otherwise",
+            Self::Disk => "the disk is nearly full, and only what is small is taken in until there is room",
+            Self::Waiting => "64 logs wait to be approved; approve or forget some first",
+            Self::Logs => "1024 logs are known",
+            Self::Ways => "a forked log has 8 ways at most",
+            Self::Streams => "a log has 16 streams at most",
+            Self::Segments => "the log has more segments than a list may name; merge some first",
+            Self::Attachment => "an attachment has at most 1 GiB",
+        })
+    }
+}
+
 impl StoreError {
-    /// The limit that was reached, if it is one of those on what others bring.
+    /// The limit that was reached, if that is what it says.
     pub fn limit(&self) -> Option<Limit> {
         match self {
-            Self::Full(text) => match *text {
-                SEGMENT => Some(Limit::Segment),
-                UNAPPROVED_LOG | UNPACKED => Some(Limit::UnapprovedLog),
-                UNAPPROVED | UNPACKED_ALL => Some(Limit::Unapproved),
-                LOG => Some(Limit::Log),
-                DISK => Some(Limit::Disk),
-                _ => None,
-            },
+            Self::Full(limit) => Some(*limit),
             _ => None,
         }
     }
@@ -194,7 +221,7 @@ impl Store {
     /// Whether a log may bring so much more of a stream.
     pub(super) fn check_room(&self, log: LogId, stream: &StreamName, bytes: u64) -> Result<(), StoreError> {
         if bytes > SEGMENT_BYTES_MAX {
-            return Err(StoreError::Full(SEGMENT));
+            return Err(StoreError::Full(Limit::Segment));
         }
         let state = self.state(log)?;
         // What is our own was here before, and comes again only to heal.
@@ -202,13 +229,13 @@ impl Store {
             return Ok(());
         }
         if !self.streams.is_small(stream) && self.is_disk_low()? {
-            return Err(StoreError::Full(DISK));
+            return Err(StoreError::Full(Limit::Disk));
         }
         if self.log_bytes(log)?.saturating_add(bytes) > self.room.log_bytes {
-            return Err(StoreError::Full(LOG));
+            return Err(StoreError::Full(Limit::Log));
         }
         if state == Some(LogState::Unapproved) && self.unpacked_bytes(log)? >= UNAPPROVED_LOG_BYTES {
-            return Err(StoreError::Full(UNPACKED));
+            return Err(StoreError::Full(Limit::Unpacked));
         }
         self.check_said(log, bytes)
     }
@@ -230,15 +257,15 @@ impl Store {
             let note = "INSERT OR REPLACE INTO unpacked (log, name, bytes) VALUES (?1, ?2, ?3)";
             if unpacked_bytes(tx, log)?.saturating_add(plain_bytes) > UNAPPROVED_LOG_BYTES {
                 tx.prepare_cached(note)?.execute((&row.0, "", int(UNAPPROVED_LOG_BYTES)))?;
-                return Ok(Some(UNPACKED));
+                return Ok(Some(Limit::Unpacked));
             }
             if all_unpacked_bytes(tx)?.saturating_add(plain_bytes) > UNAPPROVED_BYTES {
-                return Ok(Some(UNPACKED_ALL));
+                return Ok(Some(Limit::UnpackedAll));
             }
             tx.prepare_cached(note)?.execute((&row.0, row.1, int(plain_bytes)))?;
             Ok::<_, StoreError>(None)
         })?;
-        refused.map_or(Ok(()), |why| Err(StoreError::Full(why)))
+        refused.map_or(Ok(()), |limit| Err(StoreError::Full(limit)))
     }
 
     /// What the segments of a log were unpacked to while nobody approved it.
@@ -252,10 +279,10 @@ impl Store {
             return Ok(());
         }
         if self.kept_bytes(log)?.saturating_add(bytes) > UNAPPROVED_LOG_BYTES {
-            return Err(StoreError::Full(UNAPPROVED_LOG));
+            return Err(StoreError::Full(Limit::UnapprovedLog));
         }
         if self.unapproved_bytes()?.saturating_add(bytes) > UNAPPROVED_BYTES {
-            return Err(StoreError::Full(UNAPPROVED));
+            return Err(StoreError::Full(Limit::Unapproved));
         }
         Ok(())
     }

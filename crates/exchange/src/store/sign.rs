@@ -11,7 +11,7 @@ use ed25519_dalek::Signer as _;
 use super::fault::point;
 use super::rows::{Lane, digest, int, number, parsed};
 use super::verified::Verified;
-use super::{Store, StoreError};
+use super::{Limit, Store, StoreError};
 use crate::clock;
 use crate::hash::Digest;
 use crate::head::{Head, ListRef, Relay, Segments, Served, SignedHead, StreamState, Want, segments};
@@ -104,7 +104,7 @@ impl Store {
         let author = self.identity.as_ref().map(|identity| identity.author(&key.verifying_key().to_bytes()));
         self.db.write(|tx| {
             if has_newer(tx, log)? {
-                return Err(StoreError::Full(
+                return Err(StoreError::Refused(
                     "a later version of the program signed for this log; this one only reads it",
                 ));
             }
@@ -252,7 +252,7 @@ pub(super) fn list_bytes(db: &rusqlite::Connection, log: LogId, digest: Digest) 
 
 fn write_list(tx: &rusqlite::Connection, list: Arc<List>) -> Result<(ListRef, Arc<List>), StoreError> {
     if list.streams.values().map(Vec::len).sum::<usize>() > LIST_SEGMENTS_MAX {
-        return Err(StoreError::Full("the log has more segments than a list may name; merge some first"));
+        return Err(StoreError::Full(Limit::Segments));
     }
     let written = list.write()?;
     let sql = "INSERT OR REPLACE INTO lists (log, digest, bytes) VALUES (?1, ?2, ?3)";

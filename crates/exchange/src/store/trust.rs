@@ -11,7 +11,7 @@ use carry_kernel::db::rusqlite::{self, OptionalExtension as _};
 
 use super::fault::point;
 use super::rows::{digest, int, number, parsed};
-use super::{Store, StoreError};
+use super::{Limit, Store, StoreError};
 use crate::hash::Digest;
 use crate::limits::LOGS_MAX;
 use crate::name::{LogId, StreamName};
@@ -143,7 +143,7 @@ impl Store {
                        FROM logs WHERE log = ?1";
             let may_go = tx.prepare_cached(sql)?.query_row([&text], |row| row.get::<_, bool>(0)).optional()?;
             if !may_go.ok_or(StoreError::UnknownLog(log))? {
-                return Err(StoreError::Full(
+                return Err(StoreError::Refused(
                     "only a log that is not approved, or that was revoked with another, can be forgotten",
                 ));
             }
@@ -226,7 +226,7 @@ impl Store {
 
     fn check_foreign(&self, log: LogId) -> Result<(), StoreError> {
         if log == self.log {
-            return Err(StoreError::Full("the log that this device writes always counts"));
+            return Err(StoreError::Refused("the log that this device writes always counts"));
         }
         Ok(())
     }
@@ -251,7 +251,7 @@ fn note(tx: &rusqlite::Connection, log: LogId, alias: &str, now: Timestamp) -> R
     let is_new = tx.prepare_cached(sql)?.execute((log.to_string(), alias, now.as_millis()))? > 0;
     if is_new && tx.prepare_cached("SELECT count(*) FROM logs")?.query_row([], |row| number(row, 0))? > LOGS_MAX as u64
     {
-        return Err(StoreError::Full("1024 logs are known"));
+        return Err(StoreError::Full(Limit::Logs));
     }
     Ok(())
 }

@@ -61,7 +61,7 @@ pub(super) fn is_failure(problem: &Problem) -> bool {
         | Problem::Cut(_)
         | Problem::Strand(..) => true,
         // Of a log that nobody approved no more is wanted; of others it is.
-        Problem::Quota(_, reached) => matches!(reached.limit, Some(Limit::Disk | Limit::Log | Limit::Segment)),
+        Problem::Quota(_, reached) => matches!(reached.limit, Limit::Disk | Limit::Log | Limit::Segment),
         // These are how things stand, and settle or stay without anything being lost.
         Problem::Arriving(_)
         | Problem::Missing(_)
@@ -180,24 +180,24 @@ pub(super) fn held_in(object: &ObjectName) -> String {
 /// A limit that was reached by what `name` brings.
 fn quota(name: &str, reached: Reached) -> Words {
     let (text, advice) = match reached.limit {
-        Some(Limit::UnapprovedLog | Limit::Unapproved) => (
+        Limit::UnapprovedLog | Limit::Unpacked | Limit::Unapproved | Limit::UnpackedAll => (
             format!("no more is kept of {name}, which nobody approved"),
             "`carry devices approve NAME` trusts it, `carry devices forget NAME` lets go of it.",
         ),
-        Some(Limit::Disk) => (
+        Limit::Disk => (
             format!(
                 "the disk here is nearly full{}, and no more of {name} is taken in but what people decided",
                 disk(reached.disk)
             ),
             "Make room on this disk, and the next exchange goes on by itself; or say how much must be free (exchange.free_min).",
         ),
-        Some(Limit::Log) => (
+        Limit::Log => (
             format!("{name} has brought as much as one device may"),
             "What is kept stays, and nothing more of it is taken in; exchange.quota_per_device says how much may be kept of one device.",
         ),
-        Some(Limit::Segment) => (format!("{name} brings a file that is larger than any may be"), WRONG_ADVICE),
-        None => (
-            format!("not all of {name} is taken in: {}", reached.why),
+        Limit::Segment => (format!("{name} brings a file that is larger than any may be"), WRONG_ADVICE),
+        Limit::Waiting | Limit::Logs | Limit::Ways | Limit::Streams | Limit::Segments | Limit::Attachment => (
+            format!("not all of {name} is taken in: {}", reached.limit),
             "The rest went on. `carry devices` shows what is known here; `carry devices forget NAME` lets go of a device.",
         ),
     };
@@ -267,7 +267,7 @@ fn json(problem: &Problem, names: &Names) -> ProblemJson {
         | Problem::StillWrong(object, why) => (Some(object), Some(object.log()), None, Some(why)),
         Problem::Shrunk(log) | Problem::Forked(log) | Problem::NeedsUpgrade(log) => (None, Some(*log), None, None),
         Problem::Quota(log, reached) => {
-            reason_of_limit = reached.limit.map_or(reached.why, Limit::as_str).to_owned();
+            reason_of_limit = reached.limit.as_str().to_owned();
             (None, Some(*log), None, Some(&reason_of_limit))
         }
         Problem::Cut(log) => (None, *log, None, None),
@@ -313,25 +313,25 @@ mod tests {
     #[test]
     fn each_limit_is_named_as_what_it_is() {
         let log: LogId = "0123456789abcdef0123456789abcdef".parse().unwrap_or_else(|e| panic!("{e}"));
-        let of = |limit| Problem::Quota(log, Reached { limit, why: "too many of something", disk: None });
+        let of = |limit| Problem::Quota(log, Reached { limit, disk: None });
         for (limit, is_bad) in [
-            (Some(Limit::Disk), true),
-            (Some(Limit::Log), true),
-            (Some(Limit::Segment), true),
-            (Some(Limit::Unapproved), false),
-            (Some(Limit::UnapprovedLog), false),
-            (None, false),
+            (Limit::Disk, true),
+            (Limit::Log, true),
+            (Limit::Segment, true),
+            (Limit::Unapproved, false),
+            (Limit::UnapprovedLog, false),
+            (Limit::UnpackedAll, false),
+            (Limit::Ways, false),
         ] {
             assert_eq!(is_failure(&of(limit)), is_bad, "{limit:?}");
-            let why = "too many of something";
-            let words = quota("desk", Reached { limit, why, disk: None });
-            let is_stranger = matches!(limit, Some(Limit::Unapproved | Limit::UnapprovedLog));
+            let words = quota("desk", Reached { limit, disk: None });
+            let is_stranger = matches!(limit, Limit::Unapproved | Limit::UnapprovedLog | Limit::UnpackedAll);
             assert_eq!(words.text.contains("nobody approved"), is_stranger, "{}", words.text);
-            assert_eq!(words.text.contains("disk"), limit == Some(Limit::Disk), "{}", words.text);
-            assert_eq!(words.text.contains(why), limit.is_none(), "{}", words.text);
+            assert_eq!(words.text.contains("disk"), limit == Limit::Disk, "{}", words.text);
+            assert_eq!(words.text.contains("8 ways at most"), limit == Limit::Ways, "{}", words.text);
         }
         let disk = Some(DiskRoom { free: 1 << 20, needed: 2 << 30 });
-        let words = quota("desk", Reached { limit: Some(Limit::Disk), why: "", disk });
+        let words = quota("desk", Reached { limit: Limit::Disk, disk });
         assert!(words.text.contains("(1.0 MiB free, 2.0 GiB must be)"), "{}", words.text);
     }
 }

@@ -9,7 +9,7 @@ use crate::name::LogId;
 use crate::round::fetch::AGAIN_AFTER;
 use crate::round::wants::object_of;
 use crate::round::{Problem, Round, RoundError};
-use crate::store::{Limit, LogState, Rejection, Store, UNPACKED_ALL};
+use crate::store::{Limit, LogState, Rejection, Store};
 use crate::wait::is_over;
 
 impl Round<'_> {
@@ -30,7 +30,7 @@ impl Round<'_> {
             }
         }
         for log in &logs {
-            let reached = store.reached(Some(Limit::Unapproved), UNPACKED_ALL)?;
+            let reached = store.reached(Limit::UnpackedAll)?;
             self.problem(Problem::Quota(*log, reached));
         }
         Ok(logs)

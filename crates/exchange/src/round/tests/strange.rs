@@ -128,7 +128,7 @@ fn a_disk_that_is_nearly_full_is_named_and_lets_curation_through() {
     assert!(
         matches!(
             report.problems[..],
-            [Problem::Quota(of, Reached { limit: Some(Limit::Disk), disk: Some(disk), .. })]
+            [Problem::Quota(of, Reached { limit: Limit::Disk, disk: Some(disk), .. })]
                 if of == log && disk.is_low() && disk.needed == u64::MAX
         ),
         "{report:?}"
@@ -150,7 +150,7 @@ fn a_stream_that_is_refused_keeps_no_other_of_its_log_back() {
     // The large one, which comes first, is more than what the log may bring; the small one is not.
     devices[1].store.set_room(crate::store::Room { log_bytes: 20_000, ..Default::default() });
     let report = devices[1].round(&remote);
-    assert!(matches!(report.problems[..], [Problem::Quota(_, Reached { limit: Some(Limit::Log), .. })]), "{report:?}");
+    assert!(matches!(report.problems[..], [Problem::Quota(_, Reached { limit: Limit::Log, .. })]), "{report:?}");
     assert_eq!((devices[1].shown(), devices[1].curation.shown()), (texts(&["a note"]), texts(&[])));
 }
 
@@ -358,7 +358,7 @@ fn what_does_not_fit_among_all_strangers_is_read_once_an_hour_and_comes_when_the
     let is_full = |device: &mut Device| {
         let problems = device.round(&remote).problems;
         let [Problem::Quota(log, reached)] = &problems[..] else { panic!("{problems:?}") };
-        assert_eq!((*log, reached.limit), (good.log, Some(Limit::Unapproved)));
+        assert_eq!((*log, reached.limit), (good.log, Limit::UnpackedAll));
         remote.take().gets
     };
     remote.take();

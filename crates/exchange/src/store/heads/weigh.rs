@@ -2,13 +2,12 @@
 
 use std::cell::RefCell;
 
-use super::WAYS;
 use crate::hash::Digest;
 use crate::head::{SignedHead, Standing, standing};
 use crate::limits::BRANCHES_MAX;
 use crate::name::StreamName;
 use crate::store::rows::Lane;
-use crate::store::{Store, StoreError};
+use crate::store::{Limit, Store, StoreError};
 
 /// What is done with a head that is compared with the followed one of a way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +66,7 @@ impl Store {
             return Ok((0, Verdict::Follow));
         };
         if last as usize + 1 >= BRANCHES_MAX {
-            return Err(StoreError::Full(WAYS));
+            return Err(StoreError::Full(Limit::Ways));
         }
         Ok((last + 1, Verdict::Fork))
     }

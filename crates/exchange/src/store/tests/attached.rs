@@ -97,7 +97,7 @@ fn merging_keeps_attachments() {
 fn an_attachment_has_bytes_and_is_taken_once() {
     let mut author = Device::new();
     let notes = stream("notes");
-    assert!(matches!(author.store.attach(&notes, &ids(&["c1"]), &[], &mut &b""[..]), Err(StoreError::Full(_))));
+    assert!(matches!(author.store.attach(&notes, &ids(&["c1"]), &[], &mut &b""[..]), Err(StoreError::Refused(_))));
     for _ in 0..2 {
         author.store.attach(&notes, &ids(&["c1"]), &[], &mut &b"pack"[..]).unwrap();
     }

@@ -228,7 +228,7 @@ fn what_a_log_that_nobody_approved_may_bring_is_bounded_and_it_can_be_forgotten(
     reader.trust(&author.store);
     reader.pull(&author.store);
     assert_eq!(reader.facts.shown(), texts(&["a", "b"]));
-    assert!(matches!(reader.store.forget(log, NOW), Err(StoreError::Full(_))), "it counts");
+    assert!(matches!(reader.store.forget(log, NOW), Err(StoreError::Refused(_))), "it counts");
 }
 
 #[test]
@@ -388,7 +388,7 @@ fn a_damaged_row_of_a_head_that_was_kept_keeps_no_store_from_opening() {
     device.drain().unwrap();
     device.store.seal().unwrap();
     assert!(
-        matches!(device.store.sign(&statement(), NOW), Err(StoreError::Full(_))),
+        matches!(device.store.sign(&statement(), NOW), Err(StoreError::Refused(_))),
         "it signs nothing beside that one"
     );
     // Its own bytes are not let go when it cannot be compared with what is damaged.
@@ -426,7 +426,7 @@ fn a_head_of_a_later_version_stops_an_own_log_and_no_other() {
     device.say_all(&["b"]);
     device.drain().unwrap();
     device.store.seal().unwrap();
-    assert!(matches!(device.store.sign(&statement(), NOW), Err(StoreError::Full(_))));
+    assert!(matches!(device.store.sign(&statement(), NOW), Err(StoreError::Refused(_))));
     reader.say_all(&["c"]);
     reader.publish();
 }

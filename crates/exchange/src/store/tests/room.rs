@@ -109,7 +109,10 @@ fn every_limit_has_its_name() {
     for limit in [Limit::Segment, Limit::UnapprovedLog, Limit::Unapproved, Limit::Log, Limit::Disk] {
         assert!(names.insert(limit.as_str()));
     }
-    assert_eq!(StoreError::Full("64 logs wait").limit(), None);
+    let error = StoreError::Full(Limit::Waiting);
+    assert_eq!(error.limit(), Some(Limit::Waiting));
+    assert_eq!(error.to_string(), "full: 64 logs wait to be approved; approve or forget some first");
+    assert_eq!(StoreError::Refused("there is nothing to merge").limit(), None);
     assert_eq!(StoreError::WentBack { id: 1 }.limit(), None);
 }
 
@@ -178,7 +181,7 @@ fn what_a_stranger_packs_counts_as_what_it_unpacks_to() {
     reader.store.db.conn().execute(sql, [rows::int(UNAPPROVED_LOG_BYTES - 100_000)]).unwrap();
     append(&mut author, &stream("notes"), 2, &"b".repeat(200_000), NOW);
     publish(&mut author);
-    let full = Some(Limit::UnapprovedLog);
+    let full = Some(Limit::Unpacked);
     assert_eq!(taken(&mut reader, &author), states(&[("notes", None), ("notes", full)]));
     assert_eq!(reader.store.room(log, &stream("notes")).unwrap(), 0);
     // What all of them have brought stands in the way of another stranger only while it is so.
@@ -187,7 +190,7 @@ fn what_a_stranger_packs_counts_as_what_it_unpacks_to() {
     publish(&mut other);
     let sql = "UPDATE unpacked SET bytes = ?1 WHERE name <> ''";
     reader.store.db.conn().execute(sql, [rows::int(UNAPPROVED_BYTES - 100_000)]).unwrap();
-    assert_eq!(taken(&mut reader, &other), states(&[("notes", Some(Limit::Unapproved))]));
+    assert_eq!(taken(&mut reader, &other), states(&[("notes", Some(Limit::UnpackedAll))]));
     assert_eq!(reader.store.unpacked_bytes(other.store.log()).unwrap(), 0);
     reader.trust(&author.store);
     assert_eq!(taken(&mut reader, &author), states(&[("notes", None), ("notes", None)]));
@@ -226,5 +229,5 @@ fn however_little_a_stranger_s_segments_say_they_hold_so_many_and_no_more_are_lo
     reader.store.db.conn().execute("UPDATE unpacked SET bytes = ?1", [rows::int(UNAPPROVED_LOG_BYTES - 4095)]).unwrap();
     append(&mut author, &stream("notes"), 2, "b", NOW);
     publish(&mut author);
-    assert_eq!(taken(&mut reader, &author), states(&[("notes", None), ("notes", Some(Limit::UnapprovedLog))]));
+    assert_eq!(taken(&mut reader, &author), states(&[("notes", None), ("notes", Some(Limit::Unpacked))]));
 }

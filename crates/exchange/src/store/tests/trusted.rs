@@ -102,7 +102,7 @@ fn a_revoked_key_vouches_for_nobody_and_its_heirs_are_bounded() {
         reader.store.forget(crate::fixture::log(seed), NOW).unwrap();
         assert!(reader.store.is_forgotten(crate::fixture::log(seed), NOW).unwrap());
     }
-    assert!(matches!(reader.store.forget(crate::fixture::log(1), NOW), Err(StoreError::Full(_))));
+    assert!(matches!(reader.store.forget(crate::fixture::log(1), NOW), Err(StoreError::Refused(_))));
     assert_eq!(reader.store.logs().unwrap().len(), 2);
     // Approved again, it vouches again, also for what was let go of.
     reader.store.approve(crate::fixture::log(1), NOW).unwrap();

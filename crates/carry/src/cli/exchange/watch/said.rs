@@ -79,7 +79,7 @@ fn about(one: &Problem) -> About {
         | Problem::Lost(object, _) => object.to_string(),
         Problem::Shrunk(log) | Problem::Forked(log) | Problem::NeedsUpgrade(log) => log.to_string(),
         // How full the disk is changes all the time.
-        Problem::Quota(log, reached) => format!("{log} {}", reached.limit.map_or(reached.why, |limit| limit.as_str())),
+        Problem::Quota(log, reached) => format!("{log} {}", reached.limit.as_str()),
         Problem::Cut(log) => log.map_or(String::new(), |log| log.to_string()),
         Problem::Strand(stream, why) => format!("{} {why}", stream.as_str()),
     };
@@ -157,7 +157,7 @@ mod tests {
         let log = object(1).log();
         let full = |free| {
             let disk = Some(carry_exchange::store::DiskRoom { free, needed: 100 });
-            Problem::Quota(log, Reached { limit: Some(Limit::Disk), why: "", disk })
+            Problem::Quota(log, Reached { limit: Limit::Disk, disk })
         };
         assert_eq!(round(&mut said, &[full(5), Problem::Forked(log)], false).0, 2);
         assert_eq!(round(&mut said, &[full(4)], false), (0, vec![]));

@@ -97,7 +97,7 @@ fn an_end_between_log_and_archive_says_an_edit_once() {
     // The log has it, and the archive does not know yet.
     let mut file = carry_kernel::db::Db::open(&Home::at(&a.root).database("sessions"), crate::archive::SCHEMA).unwrap();
     let stream = a.strand.stream().clone();
-    let lost = outbox::drain(&mut file, &stream, &mut a.store, at(2), &mut |_, _, _| Err(StoreError::Full("lost")));
+    let lost = outbox::drain(&mut file, &stream, &mut a.store, at(2), &mut |_, _, _| Err(StoreError::Refused("lost")));
     assert!(lost.is_err());
     a.rename(1, "two", -400_000);
     assert_eq!(a.publish(3), 1);
