@@ -90,7 +90,8 @@ impl Store {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Forgets that records were put off which can be folded now. Says which attachments are there and no good.
+    /// Forgets that records were put off which can be folded now, and notes what others wait for besides. Says which attachments
+    /// are there and no good.
     pub(super) fn reconsider(
         &mut self,
         stream: &StreamName,
@@ -108,17 +109,20 @@ impl Store {
         let waiting = {
             let mut rows = self.db.conn().prepare_cached("SELECT DISTINCT log, id FROM waiting WHERE stream = ?1")?;
             let rows = rows.query_map([stream.as_str()], |row| Ok((parsed(row, 0)?, parsed(row, 1)?)))?;
-            rows.collect::<rusqlite::Result<Vec<(LogId, AttachmentId)>>>()?
+            rows.collect::<rusqlite::Result<BTreeSet<(LogId, AttachmentId)>>>()?
         };
-        let (mut there, mut refused) = (Vec::new(), BTreeSet::new());
-        for (log, id) in waiting {
+        let (mut there, mut more, mut refused) = (Vec::new(), Vec::new(), BTreeSet::new());
+        for (log, id) in &waiting {
             let (mut search, mut lacks) = (Search::at(now), BTreeSet::new());
-            if self.bring(log, &id, strand, &mut search, &mut lacks, NEEDS_DEPTH)? {
+            if self.bring(*log, id, strand, &mut search, &mut lacks, NEEDS_DEPTH)? {
                 there.push((log, id));
             }
+            // What came meanwhile may need what nobody knew of.
+            lacks.retain(|lacked| !waiting.contains(&(*log, lacked.clone())));
+            more.extend(lacks.into_iter().map(|lacked| (log, id, lacked)));
             refused.append(&mut search.refused);
         }
-        if known.is_empty() && there.is_empty() {
+        if known.is_empty() && there.is_empty() && more.is_empty() {
             return Ok(refused);
         }
         self.db.write(|tx| {
@@ -126,8 +130,15 @@ impl Store {
                 let sql = "DELETE FROM deferred WHERE stream = ?1 AND kind = ?2 AND version = ?3";
                 tx.prepare_cached(sql)?.execute((stream.as_str(), kind, version))?;
             }
+            for (log, id, lacked) in more {
+                let sql = "INSERT OR IGNORE INTO waiting (log, track, stream, seq, id)
+                           SELECT log, track, stream, seq, ?4 FROM waiting WHERE stream = ?1 AND log = ?2 AND id = ?3";
+                tx.prepare_cached(sql)?.execute((stream.as_str(), log.to_string(), id.as_str(), lacked.as_str()))?;
+            }
             for (log, id) in there {
-                let sql = "DELETE FROM waiting WHERE stream = ?1 AND log = ?2 AND id = ?3";
+                // Looked at again as a whole: what only an earlier one of it needed is not waited for any more.
+                let sql = "DELETE FROM waiting WHERE stream = ?1 AND log = ?2 AND (track, seq) IN (
+                               SELECT track, seq FROM waiting WHERE stream = ?1 AND log = ?2 AND id = ?3)";
                 tx.prepare_cached(sql)?.execute((stream.as_str(), log.to_string(), id.as_str()))?;
             }
             Ok(refused)

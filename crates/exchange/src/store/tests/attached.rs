@@ -238,3 +238,31 @@ fn whoever_does_not_say_the_time_tries_every_attachment() {
     reader.deliver();
     assert_eq!(reader.facts.shown(), texts(&["wants"]));
 }
+
+/// What the reader asks the author for.
+fn asked(reader: &Device, author: &Device) -> Vec<AttachmentId> {
+    reader.store.wanted().unwrap().remove(&author.store.log()).unwrap_or_default().into_iter().collect()
+}
+
+#[test]
+fn what_an_attachment_needs_that_came_after_its_record_is_asked_for() {
+    let (mut author, mut reader) = (Device::new(), Device::new());
+    let notes = stream("notes");
+    author.facts.say_as("k", "wants", Flags::default(), 1, &["c1"]);
+    author.publish();
+    reader.trust(&author.store);
+    reader.pull(&author.store);
+    assert_eq!(asked(&reader, &author), ids(&["c1"]));
+    author.store.attach(&notes, &ids(&["c1"]), &ids(&["c0"]), &mut &b"on the base"[..]).unwrap();
+    author.say_all(&["plain"]);
+    author.publish();
+    reader.pull(&author.store);
+    assert_eq!(asked(&reader, &author), ids(&["c0"]));
+    // One that was made anew needs it no more.
+    author.store.attach(&notes, &ids(&["c1"]), &[], &mut &b"whole"[..]).unwrap();
+    author.say_all(&["later"]);
+    author.publish();
+    reader.pull(&author.store);
+    assert_eq!(asked(&reader, &author), []);
+    assert_eq!(reader.facts.shown(), texts(&["wants", "plain", "later"]));
+}
