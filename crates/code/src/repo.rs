@@ -16,6 +16,8 @@ mod head;
 mod options;
 mod worktrees;
 
+pub(crate) use format::is_partial;
+
 /// An opened working tree. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Repo {

@@ -18,7 +18,7 @@ use carry_exchange::ranges::Ranges;
 use carry_exchange::record::AttachmentId;
 use carry_exchange::segment::Attachment;
 use carry_exchange::store::{Store, StoreError};
-use carry_exchange::strand::{Batch, Offered, Origin, Strand, StrandError, outbox};
+use carry_exchange::strand::{Batch, Incomplete, Offered, Origin, Strand, StrandError, outbox};
 use carry_kernel::clock::Timestamp;
 use carry_kernel::db::DbError;
 use carry_kernel::disk::DiskError;
@@ -114,6 +114,14 @@ pub enum StreamError {
         /// Why.
         problem: String,
     },
+    /// A pack stands on what a partial clone does not have of what is there.
+    #[error("it stands on more than is in the partial clone {}: {message}", repo.display())]
+    Incomplete {
+        /// Where.
+        repo: PathBuf,
+        /// What Git said.
+        message: String,
+    },
     /// A repository could not be opened.
     #[error(transparent)]
     Open(#[from] crate::repo::OpenError),
@@ -152,6 +160,7 @@ impl StreamError {
         match self {
             Self::Attachment { .. } | Self::TooLarge { .. } => true,
             Self::Git { .. }
+            | Self::Incomplete { .. }
             | Self::Open(_)
             | Self::History(_)
             | Self::Ref(_)
@@ -269,6 +278,9 @@ impl Strand for CodeStrand {
             self.not_taken.push(NotTaken { log, repository, brings, why: error.in_full(), is_broken });
         }
         self.held.clear();
-        Ok(done?)
+        match done {
+            Err(error @ StreamError::Incomplete { .. }) => Err(Box::new(Incomplete(Box::new(error)))),
+            done => Ok(done?),
+        }
     }
 }

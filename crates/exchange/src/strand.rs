@@ -24,6 +24,12 @@ pub mod registers;
 /// What a strand fails with. The exchange passes it on.
 pub type StrandError = Box<dyn std::error::Error + Send + Sync>;
 
+/// What [`Strand::take_in`] fails with where what an attachment needs is there, but not all of it. Its author is asked for one
+/// that needs nothing; meanwhile this one is tried again like any other that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("what it needs is not here as a whole")]
+pub struct Incomplete(#[source] pub StrandError);
+
 /// Which of a strand's files a record comes from: drawn once when the file is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nonce(pub [u8; 16]);
@@ -188,7 +194,7 @@ pub trait Strand: Send {
     /// Takes an attachment in, all of whose needs are there, durably. The bytes were verified; what they mean was not.
     ///
     /// # Errors
-    /// What it fails with. Its records then go on waiting.
+    /// What it fails with. Its records then go on waiting. [`Incomplete`] when one that needs nothing may do.
     fn take_in(&mut self, log: LogId, attachment: &Attachment, content: &mut dyn Read) -> Result<(), StrandError> {
         let _ = (log, attachment, content);
         Err("this strand takes no attachments".into())

@@ -18,7 +18,7 @@ use crate::message;
 use crate::pack::{Batch, Kind};
 use crate::refs;
 use crate::registry::{Registry, Tree};
-use crate::repo::Repo;
+use crate::repo::{Repo, is_partial};
 use crate::seen::{Seen, Source};
 use crate::snapshot::{Meta, SKIPPED_MAX, Skipped, Snapshot, State};
 use crate::staged::Side;
@@ -153,7 +153,7 @@ impl Committing<'_> {
         self.may_go_on()?;
         (self.request.progress)("writing", 0, store.batch.len() as u64);
         let reused: Vec<ObjectId> = store.reused.iter().copied().collect();
-        let partial_clone = mend::is_partial(self.gix);
+        let partial_clone = is_partial(self.gix);
         // What cannot be marked as in use (a pack of another user's, a cruft pack) is copied while it is there.
         let mut gone = durable::freshen(self.repo, &reused)?;
         gone.retain(|id| !store.copy(*id));
@@ -248,7 +248,7 @@ impl Committing<'_> {
         let deltas = match diff::trees(self.gix, before, Some(found.tree), BStr::new(b"")) {
             Ok(deltas) => deltas,
             // In a clone that lacks trees the difference may be unknown; the snapshot is right all the same.
-            Err(_) if mend::is_partial(self.gix) => Vec::new(),
+            Err(_) if is_partial(self.gix) => Vec::new(),
             Err(error) => return Err(error.into()),
         };
         for delta in &deltas {

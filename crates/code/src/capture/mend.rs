@@ -8,7 +8,7 @@ use carry_kernel::hlc::Hlc;
 use super::CaptureError;
 use crate::git::{self, BStr, ByteSlice as _, ObjectId};
 use crate::line::{KEEP, LineName};
-use crate::repo::Repo;
+use crate::repo::{Repo, is_partial};
 use crate::seal::NotASeal;
 use crate::snapshot::Snapshot;
 use crate::{diff, durable, history, keeper, pack, refs};
@@ -135,11 +135,6 @@ pub(super) fn take_back(
         None => refs::delete(repo, name, keeper)?,
     }
     Ok(())
-}
-
-/// Whether the repository may lack objects on purpose.
-pub(super) fn is_partial(gix: &gix::Repository) -> bool {
-    gix.config_snapshot().string("extensions.partialClone").is_some()
 }
 
 /// Makes whole what captures that died, or a disk that lost writes, left of ours in a repository. What cannot be made

@@ -1,6 +1,6 @@
 //! Whether we know the format a repository is kept in.
 
-use crate::git::ByteSlice as _;
+use crate::git::{BStr, ByteSlice as _};
 
 /// Extensions of the repository format that we know, in lower case. `compatobjectformat` is none of them: with it
 /// every object needs a second name, which our packs do not record.
@@ -36,4 +36,17 @@ pub(super) fn check(repo: &gix::Repository) -> Result<bool, String> {
         Some(kind) if kind == b"reftable" => Ok(true),
         Some(kind) => Err(format!("its refs are kept as {:?}, which is not known", kind.as_bstr())),
     }
+}
+
+/// Whether it may lack objects on purpose, since a remote promised to have them.
+pub(crate) fn is_partial(repo: &gix::Repository) -> bool {
+    let config = repo.config_snapshot();
+    let mut remotes = config.plumbing().sections_by_name("remote").into_iter().flatten();
+    config.string("extensions.partialClone").is_some()
+        || remotes.any(|remote| {
+            let promises = remote.value_implicit("promisor");
+            promises.is_some_and(|value| {
+                value.is_none_or(|value| gix::config::Boolean::try_from(BStr::new(&value)).is_ok_and(|is| is.0))
+            })
+        })
 }

@@ -22,7 +22,7 @@ use crate::history;
 use crate::line::KEEP;
 use crate::refs;
 use crate::remote::Quarantine;
-use crate::repo::Repo;
+use crate::repo::{Repo, is_partial};
 use crate::upkeep;
 
 /// Where commits are kept that came and that no line has yet.
@@ -108,12 +108,24 @@ pub(super) fn take_in(
             continue;
         }
         // One repository that cannot take it stands in no other's way.
-        if let Err(error) = into(strand, log, &place, &wanted, again()?) {
+        if let Err(error) = into(strand, log, &place, &wanted, again()?).map_err(|e| incomplete(&place, attachment, e))
+        {
             tracing::warn!(root = %place.repo.root().display(), id = shown, %error, "a pack is not taken");
             failed = Some(error);
         }
     }
     failed.map_or(Ok(()), Err)
+}
+
+/// A partial clone has commits without all that they reach. What Git cannot unpack or join there, as its base is lacking, one
+/// that needs nothing may bring.
+fn incomplete(place: &Place, attachment: &Attachment, error: StreamError) -> StreamError {
+    match error {
+        StreamError::Git { message, repo, .. } if !attachment.needs.is_empty() && is_partial(&place.repo.gix()) => {
+            StreamError::Incomplete { repo, message }
+        }
+        error => error,
+    }
 }
 
 /// Into a file without a name: it is read once for each repository.

@@ -42,6 +42,8 @@ pub(super) fn run(
         Input::File(file) => (None, Stdio::from(file)),
     };
     let mut child = git
+        // Versions of Git that know nothing of `GIT_NO_LAZY_FETCH` fetch what is lacking over no protocol either.
+        .env("GIT_ALLOW_PROTOCOL", "none")
         .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -66,8 +66,9 @@ pub(super) fn add(all: &mut Report, report: Report) {
         delivered.n_folded += more.n_folded;
         delivered.n_retracted += more.n_retracted;
         // These say how it stands, not what was done.
-        (delivered.n_deferred, delivered.n_waiting, delivered.n_refused, delivered.n_damaged) =
-            (more.n_deferred, more.n_waiting, more.n_refused, more.n_damaged);
+        (delivered.n_deferred, delivered.n_waiting, delivered.n_damaged) =
+            (more.n_deferred, more.n_waiting, more.n_damaged);
+        (delivered.n_refused, delivered.n_asked) = (more.n_refused, more.n_asked);
     }
     all.published = report.published.or(all.published);
     all.renewed = report.renewed.or(all.renewed);

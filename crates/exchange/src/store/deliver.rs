@@ -35,6 +35,8 @@ pub struct Delivered {
     pub n_waiting: usize,
     /// Attachments that records wait for, and that came and were not taken in.
     pub n_refused: usize,
+    /// Those among them that need more than is here, so that their authors are asked for others.
+    pub n_asked: usize,
     /// Origins of which something was taken back.
     pub n_retracted: usize,
     /// Runs of records that could not be read. Damaged files of others were let go, so that they are fetched again; those of
@@ -100,6 +102,9 @@ impl Store {
         done.n_deferred = usize::try_from(count("deferred")?).unwrap_or(0);
         done.n_waiting = usize::try_from(count("waiting")?).unwrap_or(0);
         done.n_refused = search.refused.len();
+        if done.n_refused > 0 {
+            done.n_asked = self.n_asked(&stream)?;
+        }
         Ok(done)
     }
 

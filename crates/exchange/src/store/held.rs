@@ -28,13 +28,16 @@ impl Store {
         Ok(held)
     }
 
-    /// The attachments that records wait for and no held file brings, by log.
+    /// The attachments that records wait for and no held file brings, by log; and those that are brought by what needs more than
+    /// is here and by nothing else.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn wanted(&self) -> Result<BTreeMap<LogId, BTreeSet<AttachmentId>>, StoreError> {
         let sql = "SELECT DISTINCT w.log, w.id FROM waiting w
-                   WHERE NOT EXISTS (SELECT 1 FROM attached a WHERE a.log = w.log AND a.id = w.id)";
+                   WHERE NOT EXISTS (SELECT 1 FROM attached a WHERE a.log = w.log AND a.id = w.id AND NOT EXISTS (
+                       SELECT 1 FROM refused r
+                       WHERE r.log = a.log AND r.file = a.file AND r.attachment = a.attachment AND r.incomplete = 1))";
         let mut rows = self.db.conn().prepare_cached(sql)?;
         let rows = rows.query_map([], |row| Ok((parsed(row, 0)?, parsed(row, 1)?)))?;
         let mut wanted: BTreeMap<LogId, BTreeSet<AttachmentId>> = BTreeMap::new();
@@ -60,9 +63,11 @@ impl Store {
         Ok(Reached { limit, disk })
     }
 
-    /// Whether a held file brings an attachment.
+    /// Whether a held file brings an attachment that does not need more than is here.
     pub(crate) fn brings(&self, log: LogId, id: &AttachmentId) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM attached WHERE log = ?1 AND id = ?2)";
+        let sql = "SELECT EXISTS (SELECT 1 FROM attached a WHERE a.log = ?1 AND a.id = ?2 AND NOT EXISTS (
+                       SELECT 1 FROM refused r
+                       WHERE r.log = a.log AND r.file = a.file AND r.attachment = a.attachment AND r.incomplete = 1))";
         Ok(self.db.conn().prepare_cached(sql)?.query_row((log.to_string(), id.as_str()), |row| row.get(0))?)
     }
 }

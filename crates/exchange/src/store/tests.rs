@@ -17,7 +17,7 @@ use crate::ranges::Ranges;
 use crate::record::{AttachmentId, Flags, Record};
 use crate::segment::Expected;
 use crate::strand::outbox::{self, Outgoing};
-use crate::strand::{Batch, Origin, Strand};
+use crate::strand::{Batch, Incomplete, Origin, Strand};
 
 mod aside;
 mod attached;
@@ -57,6 +57,8 @@ pub(super) struct Facts {
     /// Whether it takes no attachment in, and how often it was handed one.
     pub(super) refuses: bool,
     pub(super) n_handed: usize,
+    /// Whether it has nothing of what it has as a whole.
+    pub(super) is_partial: bool,
 }
 
 impl Facts {
@@ -66,7 +68,15 @@ impl Facts {
 
     fn open_as(root: &Path, name: &str) -> Self {
         let db = Db::open(&root.join(format!("{name}.db")), FACTS).unwrap();
-        Self { db, stream: stream(name), kind_max: 1, voids_same: false, refuses: false, n_handed: 0 }
+        Self {
+            db,
+            stream: stream(name),
+            kind_max: 1,
+            voids_same: false,
+            refuses: false,
+            n_handed: 0,
+            is_partial: false,
+        }
     }
 
     pub(super) fn say(&mut self, key: &str, text: &str) -> u64 {
@@ -162,6 +172,9 @@ impl Strand for Facts {
         self.n_handed += 1;
         if self.refuses {
             return Err("it is no pack".into());
+        }
+        if self.is_partial && !attachment.needs.is_empty() {
+            return Err(Box::new(Incomplete("a part of it is missing".into())));
         }
         let mut bytes = Vec::new();
         content.read_to_end(&mut bytes)?;

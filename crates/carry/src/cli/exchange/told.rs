@@ -154,6 +154,9 @@ fn put_off(stream: &str, delivered: &Delivered) -> Vec<String> {
         let waits = records(delivered.n_waiting, "waits", "wait");
         said.push(match (delivered.n_refused, delivered.n_waiting) {
             (0, _) => format!("{waits} for a file that is still to come."),
+            (1, 1) if delivered.n_asked == 1 => format!(
+                "{waits} for a file that came and stands on more than a partial clone here has; its device is asked for all of it."
+            ),
             (_, 1) => format!("{waits} for a file that came and cannot be used; it is tried again."),
             // Which of them wait for which file is not known here.
             (1, _) => format!(
@@ -163,6 +166,14 @@ fn put_off(stream: &str, delivered: &Delivered) -> Vec<String> {
                 "{waits} for files that are still to come, or that came and cannot be used: {n} such files are tried again."
             ),
         });
+    }
+    if delivered.n_asked > 0 && (delivered.n_refused, delivered.n_waiting) != (1, 1) {
+        let n = u64::try_from(delivered.n_asked).unwrap_or(u64::MAX);
+        let stands = if n == 1 { "stands" } else { "stand" };
+        let files = text::count(n, "file");
+        said.push(format!(
+            "{files} of {stream} that came {stands} on more than a partial clone here has; the device is asked for all of it."
+        ));
     }
     if delivered.n_deferred > 0 {
         let (are, they) = if delivered.n_deferred == 1 { ("it is", "it") } else { ("they are", "them") };
@@ -240,6 +251,7 @@ struct DeliveredJson {
     folded: usize,
     waiting: usize,
     refused: usize,
+    asked: usize,
     deferred: usize,
     retracted: usize,
     damaged: usize,
@@ -287,6 +299,7 @@ impl<'a> ExchangedJson<'a> {
                 folded: delivered.n_folded,
                 waiting: delivered.n_waiting,
                 refused: delivered.n_refused,
+                asked: delivered.n_asked,
                 deferred: delivered.n_deferred,
                 retracted: delivered.n_retracted,
                 damaged: delivered.n_damaged,
@@ -337,6 +350,19 @@ mod tests {
         let both = "12 records of code wait for files that are still to come, or that came and cannot be used:";
         assert_eq!(of(12, 1, 0), format!("{both} 1 such file is tried again."));
         assert_eq!(of(12, 2, 0), format!("{both} 2 such files are tried again."));
+        let asked = |n_waiting, n_refused, n_asked| {
+            put_off("code", &Delivered { n_waiting, n_refused, n_asked, ..Delivered::default() }).join(" ")
+        };
+        let stands = "on more than a partial clone here has;";
+        assert_eq!(
+            asked(1, 1, 1),
+            format!(
+                "1 record of code waits for a file that came and stands {stands} its device is asked for all of it."
+            )
+        );
+        let asks = format!("{stands} the device is asked for all of it.");
+        assert_eq!(asked(12, 2, 1), format!("{} 1 file of code that came stands {asks}", of(12, 2, 0)));
+        assert_eq!(asked(12, 2, 2), format!("{} 2 files of code that came stand {asks}", of(12, 2, 0)));
         assert_eq!(
             of(0, 0, 1),
             "1 record of code is of a kind that a later version of Carry knows; it is kept, and an upgrade takes it in."

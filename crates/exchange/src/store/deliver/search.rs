@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use carry_kernel::clock::Timestamp;
-use carry_kernel::db::rusqlite::OptionalExtension as _;
+use carry_kernel::db::rusqlite::{self, OptionalExtension as _};
 
-use crate::name::LogId;
+use crate::name::{LogId, StreamName};
 use crate::record::AttachmentId;
 use crate::store::read::{Piece, pieces};
 use crate::store::rows::{self, Lane, int, number, parsed};
 use crate::store::{Store, StoreError};
-use crate::strand::Strand;
+use crate::strand::{Incomplete, Strand, StrandError};
 
 /// Attachments that need each other, one after the other, at most.
 pub(super) const NEEDS_DEPTH: usize = 32;
@@ -85,14 +85,14 @@ impl Store {
             match self.unless_damaged(&piece.lane, taken)? {
                 None => {}
                 Some(Ok(())) => {
-                    self.note_refused(&piece, which, None)?;
+                    self.note_taken(&piece, which)?;
                     search.missing.remove(&key);
                     return Ok(true);
                 }
                 // One that is no good, though its author signed for it, must not hold up what another brings.
                 Some(Err(error)) => {
                     tracing::warn!(%log, %id, error = %error, "an attachment was not taken in");
-                    self.note_refused(&piece, which, search.now)?;
+                    self.note_refused(&piece, which, search.now, &error)?;
                     refused.push((piece.file, which));
                 }
             }
@@ -128,42 +128,58 @@ impl Store {
         Ok(now < at || now.since(at) >= wait)
     }
 
-    /// Notes that an attachment was refused, at `now` if that is known; or with no time, that it need not be noted.
-    fn note_refused(&mut self, piece: &Piece, which: usize, now: Option<Timestamp>) -> Result<(), StoreError> {
-        let (log, which) = (piece.lane.log.to_string(), int(which as u64));
-        let sql = "SELECT EXISTS (SELECT 1 FROM refused WHERE log = ?1 AND file = ?2 AND attachment = ?3)";
-        if now.is_none()
-            && !self
-                .db
-                .conn()
-                .prepare_cached(sql)?
-                .query_row((&log, &piece.file, which), |row| row.get::<_, bool>(0))?
-        {
-            return Ok(());
+    /// Notes that an attachment was refused, at `now` if that is known. Where it is not, only what is asked for is noted.
+    fn note_refused(
+        &mut self,
+        piece: &Piece,
+        which: usize,
+        now: Option<Timestamp>,
+        error: &StrandError,
+    ) -> Result<(), StoreError> {
+        let is_incomplete = error.is::<Incomplete>();
+        if now.is_none() && !is_incomplete {
+            return self.note_taken(piece, which);
         }
+        let at = now.map_or(0, |now| now.as_millis());
+        let place = (piece.lane.log.to_string(), &piece.file, int(which as u64), at, is_incomplete);
         self.db.write(|tx| {
-            match now {
-                Some(now) => {
-                    let sql = "INSERT INTO refused (log, file, attachment, failures, at_ms) VALUES (?1, ?2, ?3, 1, ?4)
-                               ON CONFLICT DO UPDATE SET failures = failures + 1, at_ms = excluded.at_ms";
-                    tx.prepare_cached(sql)?.execute((log, &piece.file, which, now.as_millis()))?;
-                }
-                None => {
-                    let sql = "DELETE FROM refused WHERE log = ?1 AND file = ?2 AND attachment = ?3";
-                    tx.prepare_cached(sql)?.execute((log, &piece.file, which))?;
-                }
-            }
-            // Of files that are not held any more nothing is remembered.
-            let sql = "DELETE FROM refused WHERE NOT EXISTS (
-                           SELECT 1 FROM attached a WHERE a.log = refused.log AND a.file = refused.file)";
-            Ok(tx.prepare_cached(sql)?.execute([]).map(drop)?)
+            let sql = "INSERT INTO refused (log, file, attachment, failures, at_ms, incomplete) VALUES (?1, ?2, ?3, 1, ?4, ?5)
+                       ON CONFLICT DO UPDATE
+                       SET failures = failures + 1, at_ms = excluded.at_ms, incomplete = excluded.incomplete";
+            tx.prepare_cached(sql)?.execute(place)?;
+            forget_refused(tx)
         })
     }
 
-    /// The held files that bring an attachment.
+    /// Forgets that an attachment was refused.
+    fn note_taken(&mut self, piece: &Piece, which: usize) -> Result<(), StoreError> {
+        let place = (piece.lane.log.to_string(), &piece.file, int(which as u64));
+        let sql = "SELECT EXISTS (SELECT 1 FROM refused WHERE log = ?1 AND file = ?2 AND attachment = ?3)";
+        if !self.db.conn().prepare_cached(sql)?.query_row((&place.0, place.1, place.2), |row| row.get::<_, bool>(0))? {
+            return Ok(());
+        }
+        self.db.write(|tx| {
+            let sql = "DELETE FROM refused WHERE log = ?1 AND file = ?2 AND attachment = ?3";
+            tx.prepare_cached(sql)?.execute(place)?;
+            forget_refused(tx)
+        })
+    }
+
+    /// How many attachments of a stream that came and need more than is here are asked for.
+    pub(super) fn n_asked(&self, stream: &StreamName) -> Result<usize, StoreError> {
+        let sql = "SELECT count(DISTINCT r.log || '/' || r.file || '/' || r.attachment) FROM refused r
+                   JOIN attached a ON a.log = r.log AND a.file = r.file AND a.attachment = r.attachment
+                   JOIN waiting w ON w.log = a.log AND w.id = a.id WHERE r.incomplete = 1 AND w.stream = ?1";
+        let n: i64 = self.db.conn().prepare_cached(sql)?.query_row([stream.as_str()], |row| row.get(0))?;
+        Ok(usize::try_from(n).unwrap_or(0))
+    }
+
+    /// The held files that bring an attachment, those first that did not fail yet.
     pub(in crate::store) fn bringing(&self, log: LogId, id: &AttachmentId) -> Result<Vec<(Piece, usize)>, StoreError> {
         let sql = "SELECT DISTINCT s.track, s.stream, s.first, s.last, a.file, a.attachment FROM attached a
-                   JOIN segments s ON s.log = a.log AND s.file = a.file WHERE a.log = ?1 AND a.id = ?2";
+                   JOIN segments s ON s.log = a.log AND s.file = a.file
+                   LEFT JOIN refused r ON r.log = a.log AND r.file = a.file AND r.attachment = a.attachment
+                   WHERE a.log = ?1 AND a.id = ?2 ORDER BY ifnull(r.failures, 0), a.file, a.attachment";
         let mut rows = self.db.conn().prepare_cached(sql)?;
         let rows = rows.query_map((log.to_string(), id.as_str()), |row| {
             let lane = Lane { log, track: rows::track(row, 0)?, stream: parsed(row, 1)? };
@@ -178,4 +194,11 @@ impl Store {
         }
         Ok(found)
     }
+}
+
+/// Of files that are not held any more nothing is remembered.
+fn forget_refused(tx: &rusqlite::Connection) -> Result<(), StoreError> {
+    let sql = "DELETE FROM refused WHERE NOT EXISTS (
+                   SELECT 1 FROM attached a WHERE a.log = refused.log AND a.file = refused.file)";
+    Ok(tx.prepare_cached(sql)?.execute([]).map(drop)?)
 }

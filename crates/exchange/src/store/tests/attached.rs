@@ -245,6 +245,55 @@ fn asked(reader: &Device, author: &Device) -> Vec<AttachmentId> {
 }
 
 #[test]
+fn what_needs_more_than_is_here_is_asked_for_until_one_comes_that_needs_nothing() {
+    let (mut author, mut reader) = (Device::new(), Device::new());
+    let notes = stream("notes");
+    author.facts.say_as("k", "base", Flags::default(), 1, &["c0"]);
+    author.store.attach(&notes, &ids(&["c0"]), &[], &mut &b"base"[..]).unwrap();
+    author.publish();
+    reader.trust(&author.store);
+    reader.pull(&author.store);
+    reader.facts.is_partial = true;
+    author.facts.say_as("l", "wants", Flags::default(), 1, &["c1"]);
+    author.store.attach(&notes, &ids(&["c1"]), &ids(&["c0"]), &mut &b"on the base"[..]).unwrap();
+    author.publish();
+    reader.pull_some(&author.store, 0, usize::MAX);
+    for at in [None, Some(NOW), Some(NOW)] {
+        let done = match at {
+            None => reader.store.deliver(&mut reader.facts),
+            Some(now) => reader.store.deliver_at(&mut reader.facts, now),
+        };
+        let done = done.unwrap();
+        assert_eq!((done.n_waiting, done.n_refused, done.n_asked), (1, 1, 1), "{at:?}");
+        assert_eq!(asked(&reader, &author), ids(&["c1"]), "{at:?}");
+    }
+    // What asks is signed for by a program that ended, too.
+    reader.reopen();
+    reader.facts.is_partial = true;
+    assert_eq!(asked(&reader, &author), ids(&["c1"]));
+    author.store.attach(&notes, &ids(&["c1"]), &[], &mut &b"whole"[..]).unwrap();
+    author.say_all(&["plain"]);
+    author.publish();
+    reader.pull_some(&author.store, 0, usize::MAX);
+    assert_eq!(asked(&reader, &author), [], "it has come");
+    let done = reader.store.deliver_at(&mut reader.facts, NOW).unwrap();
+    assert_eq!((done.n_waiting, done.n_refused, done.n_asked), (0, 0, 0));
+    assert_eq!(reader.facts.shown(), texts(&["base", "wants", "plain"]));
+    reader.check();
+}
+
+#[test]
+fn what_is_asked_for_is_fetched_though_a_file_that_is_held_brings_it() {
+    let mut reader = one_that_refuses();
+    let log = reader.store.followed().unwrap()[0].log;
+    let id = &ids(&["c1"])[0];
+    reader.store.deliver_at(&mut reader.facts, NOW).unwrap();
+    assert!(reader.store.brings(log, id).unwrap(), "one that is no good is not asked for");
+    reader.store.db.write(|tx| Ok::<_, StoreError>(tx.execute("UPDATE refused SET incomplete = 1", [])?)).unwrap();
+    assert!(!reader.store.brings(log, id).unwrap());
+}
+
+#[test]
 fn what_an_attachment_needs_that_came_after_its_record_is_asked_for() {
     let (mut author, mut reader) = (Device::new(), Device::new());
     let notes = stream("notes");
