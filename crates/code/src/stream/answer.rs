@@ -91,7 +91,8 @@ fn attach(
     wanted: &Wanted,
     (id, commit): (&AttachmentId, ObjectId),
 ) -> Result<Option<u64>, StreamError> {
-    if !offer::allows_secrets(strand) && !pack::secrets(&place.repo, commit, &StandsOn::Nothing, None, true)?.is_empty()
+    if !offer::allows_secrets(strand)
+        && !pack::secrets(&place.repo, commit, &StandsOn::Nothing, &[], None, true)?.is_empty()
     {
         return Ok(None);
     }

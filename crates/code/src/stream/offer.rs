@@ -177,7 +177,8 @@ fn say(strand: &mut CodeStrand, store: &mut Store, due: &Due, now: Timestamp) ->
         if !allows_secrets(strand) {
             let is_branch_known = said.iter().any(|one| one.line == line)
                 || !place.identity.urls.is_empty() && publish::is_tracked(repo, None, &due.branch)?;
-            let found = pack::secrets(repo, due.tip.commit, &stands_on, Some(&due.tip), is_branch_known)?;
+            let before: Vec<ObjectId> = said.iter().chain(&lost).map(|one| one.snapshot).collect();
+            let found = pack::secrets(repo, due.tip.commit, &stands_on, &before, Some(&due.tip), is_branch_known)?;
             if !found.is_empty() {
                 return Ok(Said::Held(found));
             }

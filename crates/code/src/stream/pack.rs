@@ -91,32 +91,48 @@ pub(super) fn cut_off(repo: &Repo, commit: ObjectId, on: &StandsOn) -> Result<Ve
 }
 
 /// Secrets in what a pack of `commit` would hold, and in the name of its branch unless it is known. Of a snapshot it is told
-/// what its commits hold.
+/// what its commits hold. What one of `said` has, which went out before, is no news, whatever the pack stands on.
 pub(super) fn secrets(
     repo: &Repo,
     commit: ObjectId,
     on: &StandsOn,
+    said: &[ObjectId],
     snapshot: Option<&Snapshot>,
     is_branch_known: bool,
 ) -> Result<Vec<Finding>, StreamError> {
     let gix = repo.gix();
     let head = snapshot.and_then(|snapshot| snapshot.meta.head).filter(|head| gix.has_object(*head));
     let mut screen = Screen { gathered: Gathered::new(repo), is_committed: true, line: Vec::new(), failed: None };
-    let mut input = revisions(repo, commit, on)?;
+    let (mut known, mut snapshots) = (Vec::new(), said.to_vec());
+    match on {
+        StandsOn::Snapshot(base) => snapshots.push(*base),
+        StandsOn::Nothing | StandsOn::Commits(_) => known.extend(on.commits()),
+    }
+    snapshots.sort();
+    snapshots.dedup();
+    snapshots.retain(|snapshot| gix.has_object(*snapshot));
+    let mut there = without(&gix, on)?;
+    for snapshot in snapshots {
+        there.push_str(&without(&gix, &StandsOn::Snapshot(snapshot))?);
+        known.push(snapshot);
+        known.extend(parents_here(&gix, snapshot)?);
+    }
+    let mut input = format!("{commit}\n{there}");
     if let Some(head) = head {
-        screen.list(repo, revisions(repo, head, on)?)?;
+        screen.list(repo, format!("{head}\n{there}"))?;
         input.push_str(&format!("^{head}\n"));
     }
     screen.is_committed = false;
     screen.list(repo, input)?;
-    let mut known = on.commits().to_vec();
-    if let StandsOn::Snapshot(base) = on {
-        let raw = crate::history::find_object(&gix, *base)?;
-        let parents = gix::objs::CommitRefIter::from_bytes(&raw.data, base.kind()).parent_ids();
-        known.extend(parents.filter(|parent| gix.has_object(*parent)));
-    }
     let branch = snapshot.map_or(&Branch::Detached, |snapshot| &snapshot.meta.branch);
     Ok(screen.gathered.finish(&known, branch, is_branch_known)?)
+}
+
+/// The parents of a commit that are here. One of a shallow clone may not be.
+fn parents_here(gix: &gix::Repository, commit: ObjectId) -> Result<Vec<ObjectId>, StreamError> {
+    let raw = crate::history::find_commit(gix, commit)?;
+    let parents = gix::objs::CommitRefIter::from_bytes(&raw.data, commit.kind()).parent_ids();
+    Ok(parents.filter(|parent| gix.has_object(*parent)).collect())
 }
 
 /// Makes the pack of everything that `commit` reaches and what it stands on does not, in a file without a name.
@@ -149,29 +165,30 @@ fn rewind(file: &mut File) -> io::Result<()> {
 }
 
 /// As Git reads them: what is wanted, and what is not.
+fn revisions(repo: &Repo, commit: ObjectId, on: &StandsOn) -> Result<String, StreamError> {
+    Ok(format!("{commit}\n{}", without(&repo.gix(), on)?))
+}
+
+/// What is not wanted.
 ///
 /// Git takes the files of a commit that is not wanted for known only where what is wanted stands on it. A snapshot stands on no
 /// other one, so that the trees of what is needed are named besides, and those of what a needed snapshot stands on: it came with
 /// them, and its side commit has what was staged.
-fn revisions(repo: &Repo, commit: ObjectId, on: &StandsOn) -> Result<String, StreamError> {
-    let gix = repo.gix();
-    let mut input = format!("{commit}\n");
-    let mut add = |id: ObjectId| -> Result<Vec<ObjectId>, StreamError> {
-        let raw = crate::history::find_commit(&gix, id)?;
-        let mut raw = gix::objs::CommitRefIter::from_bytes(&raw.data, id.kind());
+fn without(gix: &gix::Repository, on: &StandsOn) -> Result<String, StreamError> {
+    let mut input = String::new();
+    let mut add = |id: ObjectId| -> Result<(), StreamError> {
+        let raw = crate::history::find_commit(gix, id)?;
+        let tree = gix::objs::CommitRefIter::from_bytes(&raw.data, id.kind()).tree_id();
         // In a clone without all trees it may be missing.
-        if let Some(tree) = raw.tree_id().ok().filter(|tree| gix.has_object(*tree)) {
+        if let Some(tree) = tree.ok().filter(|tree| gix.has_object(*tree)) {
             input.push_str(&format!("^{tree}\n"));
         }
-        Ok(raw.parent_ids().collect())
+        Ok(())
     };
     for need in on.commits() {
-        let parents = add(*need)?;
+        add(*need)?;
         if let StandsOn::Snapshot(_) = on {
-            // One of a shallow clone may not be here.
-            for parent in parents.into_iter().filter(|parent| gix.has_object(*parent)) {
-                add(parent)?;
-            }
+            parents_here(gix, *need)?.into_iter().try_for_each(&mut add)?;
         }
     }
     on.commits().iter().for_each(|id| input.push_str(&format!("^{id}\n")));

@@ -234,9 +234,47 @@ fn messages_and_names_are_looked_at_and_what_is_there_already_is_no_news() {
     assert_eq!(a.say().n_records, 1);
     a.rig.configure("");
     a.reopen();
+    // What was said once is no news, though what a pack stands on may be older than that.
     a.rig.git.write(&name, "changed");
     a.capture();
     assert_eq!(a.say().n_records, 1);
+    a.rig.git.write("harmless", "beside it");
+    a.capture();
+    assert_eq!(a.say().n_records, 1, "{:?}", a.own());
+    a.rig.git.delete(&name);
+    a.capture();
+    assert_eq!(a.say().n_records, 1, "{:?}", a.own());
+    a.rig.git.write(&name, "and back");
+    a.capture();
+    assert_eq!(a.say().n_records, 1, "{:?}", a.own());
+}
+
+#[test]
+fn a_secret_that_was_said_is_no_reason_to_hold_back_whatever_a_pack_stands_on() {
+    let mut a = Side::new();
+    a.says("harmless");
+    a.rig.configure("[code]\nexchange_secrets = \"send\"\n");
+    a.reopen();
+    let content = format!("token = {}\n", token());
+    a.rig.git.write("one", &content);
+    a.rig.git.git(["commit", "-q", "--allow-empty", "-m", &format!("with {}", token())]);
+    a.says("and a message");
+    a.rig.configure("");
+    a.reopen();
+    // The second, third and fourth stand on others than the one before them.
+    for n in 0..3 {
+        a.says(&format!("{n}"));
+        assert_eq!(a.own(), LineStanding::Said, "{n}");
+    }
+    std::fs::rename(a.rig.git.path("one"), a.rig.git.path("other")).unwrap();
+    a.capture();
+    assert_eq!(a.say().n_records, 1, "{:?}", a.own());
+    a.rig.git.delete("other").commit_all("without");
+    a.capture();
+    assert_eq!(a.say().n_records, 1, "{:?}", a.own());
+    a.rig.git.write("other", format!("{content}# and a second one: {}\n", token().replace("Zq8", "Zq9")));
+    a.capture();
+    assert_eq!(held(&mut a), (vec!["other: GitHub token".to_owned()], vec![Place::File]));
 }
 
 #[test]
