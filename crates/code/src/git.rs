@@ -1,5 +1,6 @@
 //! Git's own types as the rest of Carry sees them, and the `git` program with a fixed environment.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::process::Command;
 
@@ -49,9 +50,19 @@ const CLEARED: &[&str] = &[
     "GIT_DEFAULT_REF_FORMAT",
 ];
 
+thread_local! {
+    static COMMANDS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many [`command`]s this thread has made: what tests count, so that a loop of processes is noticed.
+pub fn n_commands() -> u64 {
+    COMMANDS.get()
+}
+
 /// The `git` program, run in `dir`: redirecting variables cleared, no optional locks, no prompts, no lazy
 /// fetches, English messages, standard input closed.
 pub fn command(dir: &Path) -> Command {
+    COMMANDS.set(COMMANDS.get() + 1);
     let mut git = Command::new("git");
     for name in CLEARED {
         git.env_remove(name);

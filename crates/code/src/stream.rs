@@ -32,6 +32,7 @@ mod fold;
 mod identity;
 mod intake;
 mod kept;
+mod listing;
 mod offer;
 mod pack;
 mod payload;
@@ -68,6 +69,8 @@ pub struct CodeStrand {
     healed: Option<BTreeSet<PathBuf>>,
     /// See [`CodeStrand::not_taken`].
     not_taken: Vec<NotTaken>,
+    /// See [`CodeStrand::n_looked_at`].
+    n_looked_at: u64,
 }
 
 /// A pack that came and was not taken in.
@@ -199,12 +202,18 @@ impl CodeStrand {
             held: std::collections::HashMap::new(),
             healed: None,
             not_taken: Vec::new(),
+            n_looked_at: 0,
         })
     }
 
     /// The packs that the last delivery tried and that were not taken in.
     pub fn not_taken(&self) -> &[NotTaken] {
         &self.not_taken
+    }
+
+    /// How many objects the last offer looked at to find out what is new. What Git looks at by itself is not counted.
+    pub fn n_looked_at(&self) -> u64 {
+        self.n_looked_at
     }
 
     /// Says no pack larger than `bytes`, in place of [`PACK_BYTES_MAX`].

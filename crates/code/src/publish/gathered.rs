@@ -108,6 +108,11 @@ impl<'r> Gathered<'r> {
         Ok(())
     }
 
+    /// Whether nothing was found so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty() && self.names.is_empty() && self.repeated.is_empty()
+    }
+
     /// All that was found and is not known where it goes: there the trees of `known` are, and `branch` if it is not new.
     pub(crate) fn finish(
         self,

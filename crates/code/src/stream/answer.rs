@@ -10,6 +10,7 @@ use carry_kernel::disk::DiskError;
 use carry_kernel::fault;
 
 use super::identity::Wanted;
+use super::listing::Listing;
 use super::pack::StandsOn;
 use super::places::Place;
 use super::{CodeStrand, StreamError, offer, pack};
@@ -91,12 +92,12 @@ fn attach(
     wanted: &Wanted,
     (id, commit): (&AttachmentId, ObjectId),
 ) -> Result<Option<u64>, StreamError> {
-    if !offer::allows_secrets(strand)
-        && !pack::secrets(&place.repo, commit, &StandsOn::Nothing, &[], None, true)?.is_empty()
-    {
+    let listing = Listing::make(&place.repo, commit, &StandsOn::Nothing, None)?;
+    let what = (commit, &StandsOn::Nothing, &listing);
+    if !offer::allows_secrets(strand) && !pack::secrets(&place.repo, what, &[], None, true)?.is_empty() {
         return Ok(None);
     }
-    let (mut content, size) = pack::make(&place.repo, commit, &StandsOn::Nothing, strand.pack_bytes_max)?;
+    let (mut content, size) = pack::make(&place.repo, &listing, strand.pack_bytes_max)?;
     // Of a shallow repository nobody has more.
     let cut_off = pack::cut_off(&place.repo, commit, &StandsOn::Nothing)?;
     let needs: Vec<AttachmentId> = cut_off.into_iter().map(|parent| wanted.id.attachment(parent)).collect();

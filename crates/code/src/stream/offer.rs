@@ -12,6 +12,7 @@ use carry_kernel::disk::DiskError;
 use carry_kernel::fault;
 
 use super::identity::RepositoryId;
+use super::listing::Listing;
 use super::pack::StandsOn;
 use super::payload::{KIND, KIND_VERSION, LinePayload, SNAPSHOTS_MAX};
 use super::places::Place;
@@ -59,6 +60,7 @@ pub(super) fn offer(
     now: Timestamp,
 ) -> Result<Offered, StreamError> {
     strand.ctx.refresh_device()?;
+    strand.n_looked_at = 0;
     // What a process that died had ready goes first.
     let mut offered = Offered { n_records: drain(strand, store, now)?, has_more: false };
     let mut spent = answer::answer(strand, store, now)?;
@@ -174,16 +176,19 @@ fn say(strand: &mut CodeStrand, store: &mut Store, due: &Due, now: Timestamp) ->
             Some(base) => StandsOn::Snapshot(base.snapshot),
             None => StandsOn::Commits(pack::boundary(repo, due.tip.commit, !place.identity.urls.is_empty())?),
         };
+        let listing = Listing::make(repo, due.tip.commit, &stands_on, Some(&due.tip))?;
+        strand.n_looked_at += listing.n_looked_at;
         if !allows_secrets(strand) {
             let is_branch_known = said.iter().any(|one| one.line == line)
                 || !place.identity.urls.is_empty() && publish::is_tracked(repo, None, &due.branch)?;
             let before: Vec<ObjectId> = said.iter().chain(&lost).map(|one| one.snapshot).collect();
-            let found = pack::secrets(repo, due.tip.commit, &stands_on, &before, Some(&due.tip), is_branch_known)?;
+            let what = (due.tip.commit, &stands_on, &listing);
+            let found = pack::secrets(repo, what, &before, Some(&due.tip), is_branch_known)?;
             if !found.is_empty() {
                 return Ok(Said::Held(found));
             }
         }
-        let (mut content, bytes) = pack::make(repo, due.tip.commit, &stands_on, strand.pack_bytes_max)?;
+        let (mut content, bytes) = pack::make(repo, &listing, strand.pack_bytes_max)?;
         let cut_off = pack::cut_off(repo, due.tip.commit, &stands_on)?;
         // It must not be thinned while later packs stand on it.
         prune::pin(repo, &due.name.tree, PIN, due.tip.commit)?;

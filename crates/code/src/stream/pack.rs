@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use super::identity::is_shallow;
+use super::listing::{LISTING_BYTES_MAX, Listing};
 use super::run::{Input, run, text_of};
 use super::{StreamError, scan};
 use crate::git::{self, ByteSlice as _, ObjectId};
@@ -18,9 +19,7 @@ use crate::snapshot::Snapshot;
 
 /// So many commits of Git remotes a pack stands on at most.
 const BOUNDARY_MAX: usize = 16;
-/// Bytes of a listing of what a pack would hold, at most.
-const LISTING_BYTES_MAX: u64 = 4 << 30;
-/// Longest line of it that is looked at, in bytes.
+/// Longest line of a list that is looked at, in bytes.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
 /// What a pack stands on: whoever takes it in has that, with all it reaches.
@@ -90,19 +89,25 @@ pub(super) fn cut_off(repo: &Repo, commit: ObjectId, on: &StandsOn) -> Result<Ve
     Ok(parents)
 }
 
-/// Secrets in what a pack of `commit` would hold, and in the name of its branch unless it is known. Of a snapshot it is told
-/// what its commits hold. What one of `said` has, which went out before, is no news, whatever the pack stands on.
+/// Secrets in what a pack of `commit` would hold, which is listed, and in the name of its branch unless it is known. Of a snapshot
+/// it is told what its commits hold. What one of `said` has, which went out before, is no news, whatever the pack stands on.
 pub(super) fn secrets(
     repo: &Repo,
-    commit: ObjectId,
-    on: &StandsOn,
+    (commit, on, listing): (ObjectId, &StandsOn, &Listing),
     said: &[ObjectId],
     snapshot: Option<&Snapshot>,
     is_branch_known: bool,
 ) -> Result<Vec<Finding>, StreamError> {
+    let branch = snapshot.map_or(&Branch::Detached, |snapshot| &snapshot.meta.branch);
+    let mut screen = Screen::new(repo);
+    screen.take(&mut listing.read()?)?;
+    if screen.gathered.is_empty() {
+        return Ok(screen.gathered.finish(&[], branch, is_branch_known)?);
+    }
+    // Only now it matters which of it went out before, and what is in commits.
     let gix = repo.gix();
     let head = snapshot.and_then(|snapshot| snapshot.meta.head).filter(|head| gix.has_object(*head));
-    let mut screen = Screen { gathered: Gathered::new(repo), is_committed: true, line: Vec::new(), failed: None };
+    let mut screen = Screen { is_committed: true, ..Screen::new(repo) };
     let (mut known, mut snapshots) = (Vec::new(), said.to_vec());
     match on {
         StandsOn::Snapshot(base) => snapshots.push(*base),
@@ -119,12 +124,11 @@ pub(super) fn secrets(
     }
     let mut input = format!("{commit}\n{there}");
     if let Some(head) = head {
-        screen.list(repo, format!("{head}\n{there}"))?;
+        screen.list(format!("{head}\n{there}"))?;
         input.push_str(&format!("^{head}\n"));
     }
     screen.is_committed = false;
-    screen.list(repo, input)?;
-    let branch = snapshot.map_or(&Branch::Detached, |snapshot| &snapshot.meta.branch);
+    screen.list(input)?;
     Ok(screen.gathered.finish(&known, branch, is_branch_known)?)
 }
 
@@ -135,15 +139,13 @@ fn parents_here(gix: &gix::Repository, commit: ObjectId) -> Result<Vec<ObjectId>
     Ok(parents.filter(|parent| gix.has_object(*parent)).collect())
 }
 
-/// Makes the pack of everything that `commit` reaches and what it stands on does not, in a file without a name.
-pub(super) fn make(repo: &Repo, commit: ObjectId, on: &StandsOn, bytes_max: u64) -> Result<(File, u64), StreamError> {
+/// Makes the pack of what is listed, in a file without a name.
+pub(super) fn make(repo: &Repo, listing: &Listing, bytes_max: u64) -> Result<(File, u64), StreamError> {
     let mut command = git::command(repo.root());
     // One thread makes the same pack of the same objects, and leaves the other cores to whoever works.
-    command.args(["-c", "pack.threads=1", "-c", "pack.writeBitmapHashCache=false", "pack-objects"]);
-    // With bitmaps Git also leaves out what commits have that nothing here stands on.
-    command.args(["--revs", "--thin", "--stdout", "--delta-base-offset", "--no-use-bitmap-index", "--quiet"]);
+    command.args(["-c", "pack.threads=1", "pack-objects", "--stdout", "--delta-base-offset", "--quiet"]);
+    let input = Input::File(listing.read()?);
     let mut file = tempfile::tempfile_in(repo.objects_dir())?;
-    let input = Input::Text(revisions(repo, commit, on)?);
     run(repo, "the pack of a snapshot", command, input, bytes_max, &mut file)?;
     rewind(&mut file)?;
     // What readers refuse is not said.
@@ -165,7 +167,7 @@ fn rewind(file: &mut File) -> io::Result<()> {
 }
 
 /// As Git reads them: what is wanted, and what is not.
-fn revisions(repo: &Repo, commit: ObjectId, on: &StandsOn) -> Result<String, StreamError> {
+pub(super) fn revisions(repo: &Repo, commit: ObjectId, on: &StandsOn) -> Result<String, StreamError> {
     Ok(format!("{commit}\n{}", without(&repo.gix(), on)?))
 }
 
@@ -195,40 +197,61 @@ fn without(gix: &gix::Repository, on: &StandsOn) -> Result<String, StreamError> 
     Ok(input)
 }
 
-/// Looks at each object of a listing as it comes.
+/// Looks at each object of a list as it comes.
 struct Screen<'r> {
+    repo: &'r Repo,
     gathered: Gathered<'r>,
-    /// Whether the listing is of the user's commits.
+    /// Whether the list is of the user's commits.
     is_committed: bool,
     line: Vec<u8>,
     failed: Option<HistoryError>,
 }
 
-impl Screen<'_> {
-    fn list(&mut self, repo: &Repo, input: String) -> Result<(), StreamError> {
-        let mut command = git::command(repo.root());
+impl<'r> Screen<'r> {
+    fn new(repo: &'r Repo) -> Self {
+        Self { repo, gathered: Gathered::new(repo), is_committed: false, line: Vec::new(), failed: None }
+    }
+
+    /// Looks at what Git lists.
+    fn list(&mut self, input: String) -> Result<(), StreamError> {
+        let mut command = git::command(self.repo.root());
         command.args(["rev-list", "--objects", "--stdin"]);
-        let listed = run(repo, "what would be said", command, Input::Text(input), LISTING_BYTES_MAX, self);
+        let listed = run(self.repo, "what would be said", command, Input::Text(input), LISTING_BYTES_MAX, self);
+        self.ended(listed)
+    }
+
+    /// Looks at what was listed.
+    fn take(&mut self, listed: &mut File) -> Result<(), StreamError> {
+        let copied = io::copy(listed, self).map(drop);
+        self.ended(copied.map_err(StreamError::from))
+    }
+
+    fn ended(&mut self, done: Result<(), StreamError>) -> Result<(), StreamError> {
         match self.failed.take() {
             Some(failed) => Err(failed.into()),
-            None => listed,
+            None => done,
         }
+    }
+
+    fn add(&mut self, part: &[u8]) {
+        let room = LINE_BYTES_MAX.saturating_sub(self.line.len());
+        self.line.extend_from_slice(&part[..part.len().min(room)]);
     }
 }
 
 impl Write for Screen<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        for &byte in bytes {
-            if byte == b'\n' {
-                let line = std::mem::take(&mut self.line);
-                if let Err(error) = self.gathered.listed(&line, self.is_committed) {
-                    self.failed = Some(error);
-                    return Err(io::Error::other("an object could not be looked at"));
-                }
-            } else if self.line.len() < LINE_BYTES_MAX {
-                self.line.push(byte);
+        let mut rest = bytes;
+        while let Some(at) = rest.find_byte(b'\n') {
+            self.add(&rest[..at]);
+            let line = std::mem::take(&mut self.line);
+            if let Err(error) = self.gathered.listed(&line, self.is_committed) {
+                self.failed = Some(error);
+                return Err(io::Error::other("an object could not be looked at"));
             }
+            rest = &rest[at + 1..];
         }
+        self.add(rest);
         Ok(bytes.len())
     }
 

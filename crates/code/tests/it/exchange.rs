@@ -2,6 +2,7 @@
 
 mod arrive;
 mod chain;
+mod cost;
 mod fresh;
 mod hostile;
 mod killed;
