@@ -118,8 +118,8 @@ fn apart(
         other.head().streams.iter().all(|(stream, state)| last(stream) >= state.last)
     };
     let is_apart = |head: &&SignedHead| {
-        let is_either = !reaches(head.head(), lane, at) && covers(newest, head);
-        is_either && !covers(stays, head) && !covers(head, stays)
+        // What does not reach there does not cover what stays.
+        !reaches(head.head(), lane, at) && covers(newest, head) && !covers(stays, head)
     };
     Ok(left.iter().filter(is_apart).map(SignedHead::digest).collect())
 }

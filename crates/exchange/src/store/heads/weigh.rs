@@ -24,10 +24,6 @@ impl Store {
     pub(super) fn place_head(&self, signed: &SignedHead) -> Result<(u32, Verdict), StoreError> {
         let log = signed.head().log();
         let followed = self.followed_of(log)?;
-        // A way whose head says that this was the one before.
-        if let Some(way) = followed.iter().find(|way| way.head.head().prev == Some(signed.digest())) {
-            return Ok((way.track, Verdict::Old));
-        }
         let (mut follow, mut found, mut unclear) = (None, None, None);
         // A way whose head it names as the one before comes first.
         let mut ways: Vec<_> = followed.iter().collect();
@@ -53,7 +49,10 @@ impl Store {
             match verdict {
                 // Its chains lead there. That it goes on from another way may be no more than nothing that says otherwise.
                 Verdict::Old => return Ok((way.track, verdict)),
+                Verdict::Follow if signed.head().prev == Some(way.head.digest()) => return Ok((way.track, verdict)),
                 Verdict::Follow => drop(follow.get_or_insert((way.track, verdict))),
+                // Its head says that this was the one before: it goes on from no other until that is seen.
+                Verdict::Unclear if way.head.head().prev == Some(signed.digest()) => return Ok((way.track, verdict)),
                 Verdict::Unclear => unclear = Some((way.track, verdict)),
                 Verdict::Shrunk(_) => drop(found.get_or_insert((way.track, verdict))),
                 Verdict::Fork => {}
