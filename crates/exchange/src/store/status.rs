@@ -159,7 +159,7 @@ impl Status {
 
     /// The approved logs whose authors say that they hold everything that is published of this stream, and that are not
     /// this device's. What a remote has is not counted: it may lose it, and nobody has read it there. Nor is another log of the
-    /// home that writes this one, as after a backup was restored.
+    /// home that writes this one, as after a backup was restored, nor a log whose home goes on in a later one.
     pub fn safe_on(&self, log: LogId, stream: &StreamName) -> Vec<&LogStatus> {
         let Some(of) = self.log(log) else { return Vec::new() };
         let published = of.streams.get(stream).map_or(0, |stream| stream.published);
@@ -169,6 +169,7 @@ impl Status {
                 && published > 0
                 && held >= published
                 && !self.is_of_one_home(of, other)
+                && !self.is_left(other)
         };
         self.logs.iter().filter(|other| has_all(other)).collect()
     }

@@ -44,13 +44,32 @@ impl Status {
         is_of_one_device && !went_on_beside(log, other)
     }
 
+    /// Whether a log ended: a later one of the same home counts, so that what it held was on the disk that this one writes now.
+    pub(super) fn is_left(&self, log: &LogStatus) -> bool {
+        self.logs.iter().any(|next| {
+            matches!(next.row.state, LogState::Own | LogState::Approved)
+                && self.is_later(next, log)
+                && self.is_of_one_home(log, next)
+        })
+    }
+
+    /// Whether a log comes after another: it goes on from it, or neither does from the other, and it began later.
+    fn is_later(&self, next: &LogStatus, log: &LogStatus) -> bool {
+        let goes_on_from = |later: &LogStatus, from: &LogStatus| self.earlier(later).any(|log| log == from.row.log);
+        let began_later = next.first_at.zip(log.first_at).is_some_and(|(next, log)| next > log);
+        !goes_on_from(log, next) && (goes_on_from(next, log) || began_later)
+    }
+
     /// The log that one goes on from, from word to word.
     fn root_of(&self, log: &LogStatus) -> LogId {
-        let (mut root, mut left) = (log.row.log, self.logs.len());
-        while let Some(from) = self.log(root).and_then(|log| log.row.vouched_by).filter(|_| left > 0) {
-            (root, left) = (from, left - 1);
-        }
-        root
+        self.earlier(log).last().unwrap_or(log.row.log)
+    }
+
+    /// The logs that one goes on from, the newest first.
+    fn earlier(&self, log: &LogStatus) -> impl Iterator<Item = LogId> {
+        let from = std::iter::successors(log.row.vouched_by, |from| self.log(*from)?.row.vouched_by);
+        // Words may lead in a circle.
+        from.take(self.logs.len())
     }
 }
 

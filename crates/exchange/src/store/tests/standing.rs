@@ -241,6 +241,48 @@ fn nothing_is_safe_on_the_home_that_wrote_it_under_another_log() {
 }
 
 #[test]
+fn a_home_is_one_place_however_many_logs_it_wrote() {
+    // The first log is another device's and published three records; all others say that they hold them, but the last.
+    let check = |mut logs: Vec<LogStatus>, expected: &[&str]| {
+        logs[0].author = Some(crate::head::Author { key: [8; 32], label: None, signature: [0; 64] });
+        logs[0].streams.entry(notes()).or_default().published = 3;
+        let lacking = logs.len() - 1;
+        for other in &mut logs[1..lacking] {
+            other.holds.entry(log(1)).or_default().insert(notes(), 3);
+        }
+        let status = crate::store::Status { own: log(0), logs };
+        let safe: Vec<&str> = status.safe_on(log(1), &notes()).iter().map(|log| log.row.alias.as_str()).collect();
+        assert_eq!(safe, expected);
+    };
+    let in_state = |mut log: LogStatus, state| {
+        log.row.state = state;
+        log
+    };
+    let nameless = |log: LogStatus| LogStatus { author: None, ..log };
+    let (of, old) = (|| standing(1, None, (0, 90), 90, 0), || standing(2, None, (0, 10), 10, 0));
+    let strange = || in_state(standing(9, None, (0, 0), 0, 0), LogState::Unapproved);
+    let heir = |n, from, began| standing(n, Some(from), (began, began + 5), began + 5, began);
+    check(vec![of(), old(), strange()], &["2"]);
+    // Restored, and again: from what went on, and from the first backup. One disk, whether or not its key is known.
+    check(vec![of(), old(), heir(3, 2, 20), strange()], &["3"]);
+    check(vec![of(), old(), heir(3, 2, 20), heir(4, 3, 40), strange()], &["4"]);
+    check(vec![of(), old(), heir(3, 2, 20), heir(4, 2, 40), strange()], &["4"]);
+    check(vec![of(), nameless(old()), nameless(heir(3, 2, 20)), nameless(heir(4, 2, 40)), strange()], &["4"]);
+    // What the disk held before says nothing of what it holds now.
+    check(vec![of(), old(), heir(3, 2, 20)], &[]);
+    // Its clock was set back before it went on.
+    let back = |n, from| standing(n, Some(from), (0, 5), 45, 40);
+    let late = || standing(2, None, (20, 30), 30, 20);
+    check(vec![of(), late(), back(3, 2), strange()], &["3"]);
+    // This home, which is no other place; it goes on from the same log.
+    check(vec![of(), old(), heir(3, 2, 20), in_state(heir(4, 2, 40), LogState::Own)], &[]);
+    // One that does not count is no reason.
+    check(vec![of(), old(), in_state(heir(3, 2, 20), LogState::Revoked), strange()], &["2"]);
+    // A copy is another disk.
+    check(vec![of(), standing(2, None, (0, 30), 31, 0), heir(3, 2, 20), strange()], &["2", "3"]);
+}
+
+#[test]
 fn silent_are_approved_devices_of_which_nothing_came_and_no_others() {
     let of = |n: u8, key: u8, from: Option<u8>, came: u64| {
         let mut log = standing(n, from, (came, came), came, came);
