@@ -253,6 +253,7 @@ impl Round<'_> {
             note(side, &name, Way::Push, true, pushed.as_ref().map(|()| has_moved))?;
             pushed?;
         }
+        self.drop_settled(side.store)?;
         Ok(self.report)
     }
 
@@ -341,6 +342,15 @@ impl Round<'_> {
         }
         self.report.merged.extend(said.merged);
         said.problems.into_iter().for_each(|problem| self.problem(problem));
+    }
+
+    /// Names no forked log that another goes on from: that came in the same round, and settles it.
+    fn drop_settled(&mut self, store: &Store) -> Result<(), RoundError> {
+        if self.report.problems.iter().any(|problem| matches!(problem, Problem::Forked(_))) {
+            let ended: BTreeSet<LogId> = store.logs()?.into_iter().filter_map(|row| row.vouched_by).collect();
+            self.report.problems.retain(|problem| !matches!(problem, Problem::Forked(log) if ended.contains(log)));
+        }
+        Ok(())
     }
 
     fn problem(&mut self, problem: Problem) {

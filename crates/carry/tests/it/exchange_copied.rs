@@ -196,6 +196,64 @@ fn of_its_own_copy_a_device_revokes_what_that_exchanges_and_never_itself() {
 }
 
 #[test]
+fn a_home_that_was_put_back_is_one_place_and_its_fork_is_told_of_until_it_goes_on() {
+    let (folder, other, kept) = (shared(), shared(), shared());
+    let (one, two) = (World::new(), World::with_commit());
+    for world in [&one, &two] {
+        joins(world, &folder);
+        let place = other.path().canonicalize().expect("it is there");
+        world.ok(&["remote", "add", "disk", place.to_str().expect("a plain path"), "--code", "--yes"]);
+    }
+    two.ok(&["now"]);
+    meet(&one, &two);
+    let all = |worlds: &[&World]| worlds.iter().for_each(|world| drop(exchange(world)));
+    all(&[&one, &two, &one, &two]);
+    // Where the code of the second device is safe, by its own word.
+    let safe = || {
+        let devices = objects(&two.ok(&["devices", "--json"]), "device");
+        devices[0]["exchange"][0]["streams"]["code"]["safe_on"].clone()
+    };
+    assert_eq!(safe(), Value::from(vec![own(&one)]));
+    let data = one.root().join("carry");
+    let copy = |from: PathBuf, to: PathBuf| {
+        let said = Command::new("cp").arg("-a").arg(from).arg(to).status();
+        assert!(said.expect("cp runs").success());
+    };
+    copy(data.clone(), kept.path().join("carry"));
+    let put_back = || {
+        fs::remove_dir_all(&data).expect("it is there");
+        copy(kept.path().join("carry"), data.clone());
+    };
+    let through = |name: &str| {
+        let ran = one.carry_in(&one.home(), &["exchange", name]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    };
+    // What it said to one place is not at the other.
+    one.ok(&["devices", "rename", "laptop"]);
+    through("nas");
+    put_back();
+    one.ok(&["devices", "rename", "notebook"]);
+    through("disk");
+    let says = |code: &str| {
+        let findings = objects(&two.carry_in(&two.home(), &["doctor", "--json"]), "finding");
+        let is_found = findings.iter().any(|finding| finding["code"] == code);
+        let ran = two.ok(&["devices"]);
+        assert_eq!(is_found, ran.stderr.contains("two homes write as "), "{ran:?} {findings:?}");
+        is_found
+    };
+    assert!(exchange(&two).stderr.contains("two homes write as "));
+    assert!(says("exchange-fork"));
+    all(&[&one, &two, &one, &two]);
+    assert!(!says("exchange-fork"));
+    assert_eq!(safe(), Value::from(vec![own(&one)]));
+    put_back();
+    all(&[&one, &two, &one, &two]);
+    assert_eq!(logs(&two).len(), 3, "it wrote three logs by now");
+    assert_eq!(safe(), Value::from(vec![own(&one)]));
+    assert!(!says("exchange-fork"));
+}
+
+#[test]
 fn who_only_looks_at_a_copied_home_changes_nothing() {
     let folder = shared();
     let one = World::new();

@@ -187,10 +187,10 @@ fn missing(stream: &StreamStatus, is_taken: bool) -> String {
 fn remarks(shell: &Shell, status: &Status, names: &Names) -> Result<(), Failure> {
     for log in &status.logs {
         let name = names.show(log.row.log);
-        if log.n_ways > 1 {
+        if status.is_forked(log) {
             shell.out.warn(format_args!(
-                "two homes write as {name}; both are taken in. The next exchange of each tells them apart, and `carry devices` \
-                 names both then"
+                "two homes write as {name}; both are taken in, and told apart as soon as one of them sees what the other said. \
+                 See \"two homes write as\" in docs/exchange.md"
             ));
         }
         if log.has_shrunk {

@@ -7,7 +7,7 @@ use carry_exchange::store::{LostRow, StoreError, disk_room, look_at_lost};
 use serde::Serialize;
 
 use super::names::Names;
-use super::problem::{WRONG_ADVICE, of_disk};
+use super::problem::{FORK_ADVICE, WRONG_ADVICE, of_disk};
 use super::silent;
 use super::verify::counts;
 use super::{aside, code};
@@ -346,10 +346,8 @@ fn of_logs(status: &Status, finding: &dyn Fn(&'static str, Severity, String, &st
         let mut add = |code, severity, problem: String, advice: &str| {
             findings.push(finding(code, severity, problem, advice));
         };
-        if log.n_ways > 1 {
-            let advice =
-                "Nothing is lost: both are taken in. Was a home copied? The next exchange of each tells them apart.";
-            add("exchange-fork", Severity::Warning, format!("Two homes write as {name}."), advice);
+        if status.is_forked(log) {
+            add("exchange-fork", Severity::Warning, format!("Two homes write as {name}."), FORK_ADVICE);
         }
         if log.has_shrunk {
             let advice =

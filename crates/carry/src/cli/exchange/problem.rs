@@ -27,6 +27,9 @@ pub(in crate::cli) fn unsent_advice(stream: &StreamName) -> String {
     }
 }
 
+/// What to do when two homes write one log.
+pub(super) const FORK_ADVICE: &str = "Nothing is lost: both are taken in, and told apart as soon as one of them sees what the other said. See \"two homes write as\" in docs/exchange.md.";
+
 /// What to do about what a device made wrong.
 pub(super) const WRONG_ADVICE: &str =
     "The rest went on. Its device runs a program that is broken or not Carry: update it there.";
@@ -111,7 +114,7 @@ pub(super) fn words(problem: &Problem, names: &Names) -> Words {
         ),
         Problem::Forked(log) => (
             format!("two homes write as {}", names.show(*log)),
-            "Nothing is lost, both are taken in. Was a home copied? The next exchange of each tells them apart.".to_owned(),
+            FORK_ADVICE.to_owned(),
         ),
         Problem::NeedsUpgrade(log) => (
             format!("{} runs a later version of Carry", names.show(*log)),

@@ -36,6 +36,15 @@ fn both_published_before_they_met() {
     devices[3].try_round(&two, "two").unwrap();
     devices[1].round(&one);
     devices[2].try_round(&two, "two").unwrap();
+    let log = devices[0].store.log();
+    let is_forked = |device: &Device| {
+        let status = device.store.status().unwrap();
+        status.is_forked(status.log(log).unwrap())
+    };
+    let says = |report: &Report| report.problems.contains(&Problem::Forked(log));
+    assert!(says(&devices[1].try_round(&two, "two").unwrap()));
+    assert!(!says(&devices[1].try_round(&two, "two").unwrap()), "it is said once");
+    assert!(is_forked(&devices[1]) && !is_forked(&devices[2]));
     // They meet.
     for _ in 0..4 {
         for device in &mut devices {
@@ -46,7 +55,15 @@ fn both_published_before_they_met() {
     let expected = texts(&["common", "of the first", "of the copy"]);
     for device in &devices {
         assert_eq!(device.shown(), expected);
+        assert!(!is_forked(device), "what goes on from it settles it");
     }
+    // Who comes later meets the log and what goes on from it at once.
+    let mut late = fleet(1).remove(0);
+    for device in &devices {
+        late.store.approve(device.store.log(), NOW).unwrap();
+    }
+    let reports = [late.try_round(&one, "r").unwrap(), late.try_round(&two, "two").unwrap()];
+    assert!(!reports.iter().any(says) && late.store.status().unwrap().log(log).unwrap().n_ways == 2, "{reports:?}");
     check_same(&devices);
 }
 

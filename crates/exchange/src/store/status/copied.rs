@@ -60,6 +60,13 @@ impl Status {
         !goes_on_from(log, next) && (goes_on_from(next, log) || began_later)
     }
 
+    /// Whether two homes write a log, and none of them goes on in one of its own yet, which tells them apart. One that was
+    /// revoked needs no telling apart.
+    pub fn is_forked(&self, log: &LogStatus) -> bool {
+        let goes_on = self.logs.iter().any(|next| next.row.vouched_by == Some(log.row.log));
+        log.n_ways > 1 && !goes_on && log.row.state != LogState::Revoked
+    }
+
     /// The log that one goes on from, from word to word.
     fn root_of(&self, log: &LogStatus) -> LogId {
         self.earlier(log).last().unwrap_or(log.row.log)

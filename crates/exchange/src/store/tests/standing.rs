@@ -283,6 +283,22 @@ fn a_home_is_one_place_however_many_logs_it_wrote() {
 }
 
 #[test]
+fn two_homes_are_told_of_until_one_goes_on_in_a_log_of_its_own() {
+    let forked = || LogStatus { n_ways: 2, ..standing(1, None, (0, 10), 10, 0) };
+    let check = |logs: Vec<LogStatus>| {
+        let status = crate::store::Status { own: log(0), logs };
+        status.is_forked(&status.logs[0])
+    };
+    assert!(check(vec![forked()]));
+    assert!(check(vec![forked(), standing(2, None, (20, 30), 30, 20)]), "another device's says nothing of it");
+    assert!(!check(vec![forked(), standing(2, Some(1), (20, 30), 30, 20)]));
+    assert!(!check(vec![standing(1, None, (0, 10), 10, 0)]));
+    let mut revoked = forked();
+    revoked.row.state = LogState::Revoked;
+    assert!(!check(vec![revoked]), "nothing of either is taken over any more");
+}
+
+#[test]
 fn silent_are_approved_devices_of_which_nothing_came_and_no_others() {
     let of = |n: u8, key: u8, from: Option<u8>, came: u64| {
         let mut log = standing(n, from, (came, came), came, came);
