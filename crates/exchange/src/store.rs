@@ -187,6 +187,8 @@ pub enum StoreError {
         what: String,
         /// How.
         problem: String,
+        /// Whether it is a row of the database, of which no good copy can be fetched.
+        is_row: bool,
     },
     /// The key of the own log is not there.
     #[error("the key of log {log} is not at {}; without it the log cannot go on", path.display())]
@@ -258,7 +260,11 @@ pub enum StoreError {
 
 impl StoreError {
     pub(crate) fn damaged(what: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Damaged { what: what.into(), problem: problem.into() }
+        Self::Damaged { what: what.into(), problem: problem.into(), is_row: false }
+    }
+
+    pub(crate) fn damaged_row(what: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Damaged { what: what.into(), problem: problem.into(), is_row: true }
     }
 }
 

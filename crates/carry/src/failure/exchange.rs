@@ -48,7 +48,7 @@ fn hint_of(class: Class, kind: PlaceKind) -> Option<&'static str> {
     }
 }
 
-/// What to do about a database that cannot be read: looking at it and repairing it need it.
+/// What to do about a database that is damaged, as a whole or in a row: no remote has another copy of it.
 const BEGIN_ANEW: &str = "Move exchange.db away, with exchange.db-wal and exchange.db-shm if they are there, but keep them, and run \
                           `carry exchange`: this device goes on in a new log that the old one's key speaks for, and what it had \
                           said stays. The other devices are approved anew here. See \"exchange.db is damaged\" in docs/exchange.md.";
@@ -65,13 +65,22 @@ fn is_corrupt(error: &rusqlite::Error) -> bool {
     // A table or a column that is not there is one whose name was altered.
     let code = error.sqlite_error_code();
     matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown))
+        || is_no_value(error)
 }
 
-/// Whether the exchange's database is damaged as a whole: no file of records that could be fetched again.
+/// Whether a column of a row holds what nothing here writes.
+fn is_no_value(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
+    matches!(error, FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..))
+}
+
+/// Whether the exchange's database is damaged, as a whole or in a row: no file of records that could be fetched again.
 pub(crate) fn is_damaged_store(error: &StoreError) -> bool {
     match error {
         StoreError::Db(error) => is_damaged(error),
         StoreError::Sqlite(error) => is_corrupt(error),
+        StoreError::Damaged { is_row, .. } => *is_row,
+        StoreError::Name(_) => true,
         _ => false,
     }
 }

@@ -13,6 +13,8 @@ use serde_json::Value;
 use crate::exchange_code::{beside, exchange, joins, meet, objects, shared, work};
 use crate::world::{Ran, World};
 
+mod rows;
+
 /// Two devices that have exchanged what the first one worked on, and have nothing more to say.
 fn settled(folder: &tempfile::TempDir) -> (World, World) {
     let one = World::with_commit();

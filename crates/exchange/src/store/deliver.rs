@@ -187,7 +187,7 @@ impl Store {
             while next <= last {
                 let (links, end) = match self.chunk(lane, next, last) {
                     // One damaged file holds up no other, and nothing of its own lane that lies elsewhere.
-                    Err(StoreError::Damaged { what, problem }) => {
+                    Err(StoreError::Damaged { what, problem, .. }) => {
                         tracing::warn!(what, problem, "records cannot be folded");
                         done.n_damaged += 1;
                         is_damaged = true;

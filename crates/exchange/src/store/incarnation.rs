@@ -193,7 +193,8 @@ impl Store {
             Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?, row.get::<_, [u8; 64]>(2)?))
         });
         let Some((key, at, signature)) = row.optional()? else { return Ok(None) };
-        let at = at_from(&at).ok_or_else(|| StoreError::damaged("the word of the earlier key", "it cannot be read"))?;
+        let at =
+            at_from(&at).ok_or_else(|| StoreError::damaged_row("the word of the earlier key", "it cannot be read"))?;
         Ok(Some(Vouch { key, at, signature }))
     }
 }

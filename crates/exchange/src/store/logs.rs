@@ -262,7 +262,7 @@ impl Store {
 /// The state of a log as a row has it.
 pub(super) fn state_of(row: &rusqlite::Row<'_>, at: usize, log: LogId) -> Result<LogState, StoreError> {
     let state = row.get_ref(at)?.as_str().ok().and_then(LogState::from_text);
-    state.ok_or_else(|| StoreError::damaged(format!("the row of log {log}"), "its state is none"))
+    state.ok_or_else(|| StoreError::damaged_row(format!("the row of log {log}"), "its state is none"))
 }
 
 /// All logs.
@@ -275,7 +275,7 @@ pub(super) fn all(db: &rusqlite::Connection) -> Result<Vec<LogRow>, StoreError> 
     let logs = rows.map(|row| {
         let (log, alias, state, by, since): (LogId, String, String, (Option<String>, Option<String>), i64) = row?;
         let state = LogState::from_text(&state)
-            .ok_or_else(|| StoreError::damaged(format!("the row of log {log}"), "its state is none"))?;
+            .ok_or_else(|| StoreError::damaged_row(format!("the row of log {log}"), "its state is none"))?;
         let vouched_by = by.0.map(|log| log.parse()).transpose()?;
         let revoked_by = by.1.map(|log| log.parse()).transpose()?;
         Ok(LogRow { log, alias, state, vouched_by, revoked_by, since: Timestamp::from_millis(since) })

@@ -40,7 +40,8 @@ impl Store {
                 let earlier = earlier_logs(&places)?;
                 let (log, key) = incarnation::new_key(&places, &mut *entropy)?;
                 db.write(|tx| begin(tx, (log, &key), fingerprint, &earlier, now.as_millis()))?;
-                current(db.conn())?.ok_or_else(|| StoreError::damaged("the exchange's database", "it has no log"))?
+                current(db.conn())?
+                    .ok_or_else(|| StoreError::damaged_row("the exchange's database", "it has no log"))?
             }
         };
         let key = incarnation::load_key(&places, log)?;

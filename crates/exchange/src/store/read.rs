@@ -298,7 +298,7 @@ impl Store {
         while let Some(row) = rows.next()? {
             let (seq, chain) = (number(row, 0)?, digest(row, 2)?);
             let damaged =
-                |problem: &str| StoreError::damaged(format!("record {seq} of {lane}, not sealed yet"), problem);
+                |problem: &str| StoreError::damaged_row(format!("record {seq} of {lane}, not sealed yet"), problem);
             let frame = packed::unpack(row.get(1)?, row.get(3)?).map_err(|e| damaged(&describe(&e)))?;
             let read = Frame::decode(&frame).map_err(|e| damaged(&describe(&e)))?;
             let r = read.r().ok_or_else(|| damaged("it is no record"))?;

@@ -81,11 +81,12 @@ impl Store {
             .prepare_cached(sql)?
             .query_row((log.to_string(), stream.as_str()), |row| Ok((row.get(0)?, row.get(1)?)))?;
         let (Some(first), Some(last)) = found else { return Ok(None) };
-        let number = |n: i64| u64::try_from(n).map_err(|_| StoreError::damaged("a sequence number", "it is negative"));
+        let number =
+            |n: i64| u64::try_from(n).map_err(|_| StoreError::damaged_row("a sequence number", "it is negative"));
         let (first, last) = (number(first)?, number(last)?);
         let base = self.chain_at(&lane, first - 1)?;
         let base =
-            base.ok_or_else(|| StoreError::damaged(lane.to_string(), "the chain before the tail is not known"))?;
+            base.ok_or_else(|| StoreError::damaged_row(lane.to_string(), "the chain before the tail is not known"))?;
         let spool = self.places.incoming()?;
         let mut writer = SegmentWriter::new(log, stream.clone(), first, base, spool);
         let mut failed = None;

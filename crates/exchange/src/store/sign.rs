@@ -198,7 +198,7 @@ impl Store {
             None => None,
         };
         let segments = segments(signed.head(), list.as_deref());
-        let segments = segments.map_err(|e| StoreError::damaged("the newest signed head", e.to_string()))?;
+        let segments = segments.map_err(|e| StoreError::damaged_row("the newest signed head", e.to_string()))?;
         Ok(Some((signed, segments)))
     }
 }
@@ -215,7 +215,7 @@ pub(super) fn newest(
         .query_row([log.to_string()], |row| Ok((number(row, 0)?, digest(row, 1)?, row.get::<_, Vec<u8>>(2)?)));
     let Some((n, digest, bytes)) = row.optional()? else { return Ok(None) };
     let read = verified.head(log, n, digest, &bytes);
-    read.map(Some).map_err(|e| StoreError::damaged(format!("signed head {n} of {log}"), super::read::describe(&e)))
+    read.map(Some).map_err(|e| StoreError::damaged_row(format!("signed head {n} of {log}"), super::read::describe(&e)))
 }
 
 /// A list that is held, and must be.

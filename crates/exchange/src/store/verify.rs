@@ -59,7 +59,7 @@ impl Findings {
     pub(super) fn take<T>(&mut self, result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
         match result {
             Ok(value) => Ok(Some(value)),
-            Err(StoreError::Damaged { what, problem }) => {
+            Err(StoreError::Damaged { what, problem, .. }) => {
                 self.add(what, problem);
                 Ok(None)
             }

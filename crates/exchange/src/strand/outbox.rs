@@ -13,7 +13,7 @@ use carry_kernel::hlc::Hlc;
 
 use super::{Appended, NewRecord, Nonce, Origin};
 use crate::frame::Frame;
-use crate::name::{LogId, StreamName};
+use crate::name::{LogId, NameError, StreamName};
 use crate::packed::{self, Packed};
 use crate::ranges::Ranges;
 use crate::record::{AttachmentId, Flags, Record};
@@ -261,7 +261,7 @@ fn waiting<T>(db: &Connection, stream: &StreamName, pushed: &mut Pushed<T>) -> R
             key: row.get(2)?,
             kind: row.get(3)?,
             kind_version: row.get(4)?,
-            wants: wants.collect::<Result<_, _>>()?,
+            wants: wants.collect::<Result<_, _>>().map_err(|e: NameError| damaged(&e))?,
             payload,
         });
     }
@@ -276,7 +276,7 @@ pub fn unpacked(payload: Vec<u8>, plain_bytes: Option<u32>) -> Result<Vec<u8>, S
     packed::unpack(payload, plain_bytes).map_err(|error| damaged(&error))
 }
 
-fn damaged(error: &std::io::Error) -> StoreError {
+fn damaged(error: &dyn std::error::Error) -> StoreError {
     StoreError::damaged("a row of an outbox", error.to_string())
 }
 

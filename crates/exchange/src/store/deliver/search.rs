@@ -106,7 +106,7 @@ impl Store {
     fn unless_damaged<T>(&mut self, lane: &Lane, read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
         match read {
             Ok(read) => Ok(Some(read)),
-            Err(StoreError::Damaged { what, problem }) => {
+            Err(StoreError::Damaged { what, problem, .. }) => {
                 tracing::warn!(what, problem, "an attachment cannot be read");
                 if lane.log != self.log {
                     self.let_go_of(lane)?;

@@ -86,7 +86,7 @@ impl Store {
             let head = self
                 .verified
                 .head(log, n, digest, &bytes)
-                .map_err(|e| StoreError::damaged(format!("head {n} of {log}"), describe(&e)))?;
+                .map_err(|e| StoreError::damaged_row(format!("head {n} of {log}"), describe(&e)))?;
             let segments = self.segments_of(&head)?;
             all.push(Followed { log, track, state, head, segments });
         }

@@ -70,7 +70,7 @@ pub(in crate::store) fn seen(
         .query_row((log.to_string(), track, digest.as_bytes()), |row| Ok((number(row, 0)?, row.get::<_, Vec<u8>>(1)?)));
     let Some((n, bytes)) = row.optional()? else { return Ok(None) };
     let read = SignedHead::read(&ObjectName::head(log, n, digest), &bytes);
-    read.map(Some).map_err(|e| StoreError::damaged(format!("head {n} of {log}"), crate::store::read::describe(&e)))
+    read.map(Some).map_err(|e| StoreError::damaged_row(format!("head {n} of {log}"), crate::store::read::describe(&e)))
 }
 
 /// The heads of a way that are kept and were not refused, newest first.
