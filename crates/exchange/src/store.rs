@@ -99,6 +99,7 @@ pub use seal::{Sealed, Unsealed};
 pub use sign::Statement;
 pub use sizes::{PutTotals, Sizes};
 pub(crate) use spoilt::state_of;
+pub(crate) use status::overdue::ABSENT_FOR;
 pub use status::{LogStatus, Status, StreamStatus};
 pub use trust::{FORGOTTEN_FOR, Forgotten};
 pub use verify::Finding;

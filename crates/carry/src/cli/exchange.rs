@@ -21,6 +21,7 @@ mod code;
 mod gc;
 mod mend;
 mod names;
+mod overdue;
 mod overview;
 mod problem;
 mod silent;

@@ -182,3 +182,54 @@ fn what_lies_aside_is_told_by_doctor_with_where_it_lies_and_until_when() {
     assert!(advice.contains("what has lain there for exchange.grace, on "), "{advice}");
     assert_eq!(said[0]["severity"], "note");
 }
+
+#[test]
+fn what_has_been_missing_for_a_day_is_told_until_it_comes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (one, two) = (device(&folder), device(&folder));
+    one.ok(&["devices", "rename", "laptop"]);
+    let project = ".claude/projects/-home-dana-code-orchard-api";
+    let file = format!("{C}.jsonl");
+    let whole = fs::read(fixtures().join("home").join(project).join(&file)).expect("a fixture");
+    carry_testkit::repo::write_file(&one.home().join(project).join(&file), &whole);
+    one.ok(&["sessions", "index"]);
+    one.ok(&["exchange"]);
+    let files = conversations(folder.path());
+    let aside = folder.path().join("aside");
+    assert_eq!(files.len(), 1);
+    fs::rename(&files[0], &aside).expect("it goes");
+    two.carry(&["exchange"]);
+    two.ok(&["devices", "approve", "--all", "--yes"]);
+    two.carry(&["exchange"]);
+
+    let overdue = |days| {
+        let ran = later(&two, days, &["status", "--all", "--json"]);
+        objects(&ran, "exchange-overview")[0]["overdue"].as_array().expect("a list").clone()
+    };
+    let said = |days| {
+        let (status, doctor) = (later(&two, days, &["status", "--all"]), later(&two, days, &["doctor"]));
+        format!("{}{}", status.stdout, doctor.stdout)
+    };
+    // A sync tool may take a day, and who did not look again does not know.
+    assert_eq!((overdue(0), overdue(3)), (Vec::new(), Vec::new()));
+    assert!(!said(3).contains("been missing here"));
+    later(&two, 3, &["exchange"]);
+    let told = overdue(4);
+    assert_eq!(told.len(), 1, "{told:?}");
+    let missing = told[0]["missing"].as_array().expect("ranges").clone();
+    assert_eq!((&told[0]["stream"], &missing[0][0]), (&"sessions".into(), &1.into()), "{told:?}");
+    let n = missing[0][1].as_u64().expect("a number");
+    let (records, have) = if n == 1 { ("record", "has") } else { ("records", "have") };
+    let words = format!("{n} {records} of sessions of laptop {have} been missing here for 4 days");
+    let all = said(4);
+    assert!(all.contains(&format!("{words}; each exchange asks other devices")), "{all}");
+    assert!(all.contains(&format!("{words}.")), "{all}");
+    let findings = objects(&later(&two, 4, &["doctor", "--json"]), "finding");
+    let found: Vec<_> = findings.iter().filter(|finding| finding["code"] == "exchange-missing").collect();
+    assert_eq!((found.len(), &found[0]["severity"]), (1, &"warning".into()), "{findings:?}");
+
+    fs::rename(&aside, &files[0]).expect("it comes");
+    later(&two, 4, &["exchange"]);
+    assert_eq!(overdue(5), Vec::<serde_json::Value>::new());
+    assert!(!said(5).contains("been missing here"));
+}

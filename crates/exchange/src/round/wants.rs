@@ -8,10 +8,8 @@ use carry_kernel::clock::Timestamp;
 use crate::head::Want;
 use crate::limits::HEAD_WANTS_MAX;
 use crate::name::{Entry, LogId, ObjectName};
-use crate::store::{LogState, Rejection, Store, StoreError};
+use crate::store::{ABSENT_FOR, LogState, Rejection, Store, StoreError};
 
-/// How long something is absent before it is asked for: a sync tool may take so long.
-pub(super) const ABSENT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long something is damaged before it is asked for.
 pub(super) const DAMAGED_FOR: Duration = Duration::from_secs(60 * 60);
 /// The stamp of an object that was not there.

@@ -19,11 +19,13 @@ use crate::name::{LogId, ObjectName, StreamName};
 use crate::ranges::Ranges;
 
 mod copied;
+pub(super) mod overdue;
 mod read;
 mod skew;
 mod unheard;
 mod wrong;
 
+pub use overdue::{Overdue, look_at_overdue};
 use read::read;
 
 pub(super) use read::followed;

@@ -7,6 +7,7 @@ use carry_exchange::store::{LostRow, StoreError, disk_room, look_at_lost};
 use serde::Serialize;
 
 use super::names::Names;
+use super::overdue::{self, OverdueJson};
 use super::problem::{FORK_ADVICE, WRONG_ADVICE, of_disk};
 use super::silent;
 use super::verify::counts;
@@ -35,6 +36,8 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
     let rounds = or_nothing(Rounds::look(shell), &mut unread);
     let status = or_nothing(status::look(&shell.home), &mut unread);
     let lost = or_nothing(look_at_lost(&shell.home), &mut unread);
+    let overdue = status.as_ref().map_or(Ok(Vec::new()), |status| overdue::look(shell, status));
+    let overdue = or_nothing(overdue, &mut unread);
     let unread = unread.map(Unread::new);
     let n_waiting = status.as_ref().map_or(Ok(0), |status| waiting(shell, status).map(|all| all.len()))?;
     let silent =
@@ -60,6 +63,7 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
                 unapproved: n_waiting,
                 unheard: silent.iter().map(|(log, _)| log.row.alias.as_str()).collect(),
                 disk_low: low.is_some(),
+                overdue: overdue.iter().map(OverdueJson::new).collect(),
                 lost: lost_there.iter().map(|row| LostJson::new(row)).collect(),
             })?;
             continue;
@@ -102,6 +106,11 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
     let names = status.as_ref().map(Names::of).unwrap_or_default();
     if let Some(silent) = silent::in_words(shell, &silent, &names) {
         let text = format!("nothing was heard of {silent}; `carry devices revoke NAME` parts with one that is gone");
+        row("attention", shell.out.paint(style::WARNING, text))?;
+    }
+    for overdue in &overdue {
+        let text = overdue::in_words(overdue, &names, shell.now());
+        let text = format!("{text}; each exchange asks other devices for what is missing, `carry doctor` says more");
         row("attention", shell.out.paint(style::WARNING, text))?;
     }
     if let Some(disk) = low {
@@ -253,6 +262,7 @@ pub(in crate::cli) fn findings(shell: &Shell) -> Vec<Finding> {
                 "Does it still exchange? `carry exchange` there says so. `carry devices revoke NAME` parts with a device that is gone.",
             ));
         }
+        findings.extend(overdue::findings(shell, &status));
     }
     findings.extend(of_store(shell, &finding));
     findings
@@ -400,6 +410,7 @@ struct OverviewJson<'a> {
     unapproved: usize,
     unheard: Vec<&'a str>,
     disk_low: bool,
+    overdue: Vec<OverdueJson<'a>>,
     lost: Vec<LostJson<'a>>,
 }
 
