@@ -181,7 +181,11 @@ fn say(strand: &mut CodeStrand, store: &mut Store, due: &Due, now: Timestamp) ->
         if !allows_secrets(strand) {
             let is_branch_known = said.iter().any(|one| one.line == line)
                 || !place.identity.urls.is_empty() && publish::is_tracked(repo, None, &due.branch)?;
-            let before: Vec<ObjectId> = said.iter().chain(&lost).map(|one| one.snapshot).collect();
+            // Without one that it stands on a pack may bring history again that went out with none of them.
+            let before: Vec<ObjectId> = match next.base {
+                Some(_) => said.iter().map(|one| one.snapshot).collect(),
+                None => Vec::new(),
+            };
             let what = (due.tip.commit, &stands_on, &listing);
             let found = pack::secrets(repo, what, &before, Some(&due.tip), is_branch_known)?;
             if !found.is_empty() {
