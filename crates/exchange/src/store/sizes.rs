@@ -22,7 +22,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn put_totals(&self, remote: &str) -> Result<PutTotals, StoreError> {
-        let sql = "SELECT count(*), coalesce(sum(bytes), 0), (SELECT count(*) FROM rejects WHERE remote = ?1)
+        // What is absent, cannot be placed yet, or is older than what is remembered is not unusable.
+        let sql = "SELECT count(*), coalesce(sum(bytes), 0), (
+                       SELECT count(*) FROM rejects WHERE remote = ?1 AND kind NOT IN ('absent', 'unclear', 'older'))
                    FROM put WHERE remote = ?1";
         let totals = self.db.conn().prepare_cached(sql)?.query_row([remote], |row| {
             Ok(PutTotals { n_files: number(row, 0)?, bytes: number(row, 1)?, n_rejected: number(row, 2)? })

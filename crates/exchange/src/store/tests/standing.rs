@@ -160,7 +160,14 @@ fn numbers_count_what_is_kept_and_what_was_put() {
     assert_eq!((sizes.n_unsealed, sizes.n_segments, sizes.n_logs, sizes.n_renewals), (0, 1, 1, 0));
     device.store.note_put("nas", "carry/h/x.head", 300, NOW).unwrap();
     device.store.note_put("nas", "carry/h/y.head", 200, NOW).unwrap();
-    device.store.reject("nas", "carry/h/z.head", "1", &Rejection::Absent, NOW).unwrap();
+    for (name, why) in [
+        ("a", Rejection::Absent),
+        ("b", Rejection::Unclear("2/1".to_owned())),
+        ("c", Rejection::Older("1".to_owned())),
+        ("d", Rejection::Damaged("it is cut short".to_owned())),
+    ] {
+        device.store.reject("nas", &format!("carry/h/{name}.head"), "1", &why, NOW).unwrap();
+    }
     let totals = device.store.put_totals("nas").unwrap();
     assert_eq!((totals.n_files, totals.bytes, totals.n_rejected), (2, 500, 1));
     assert_eq!(device.store.put_totals("other").unwrap(), PutTotals::default());
