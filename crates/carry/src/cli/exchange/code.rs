@@ -112,7 +112,12 @@ fn own(shell: &Shell, line: &OwnLine) -> Option<Note> {
             (Kind::TooLarge, text, message.clone(), advice.to_owned())
         }
         LineStanding::Failed { message } => {
-            let advice = "It is tried again. `carry doctor` looks for what is wrong with the repository.";
+            let advice = match message.contains("missing blob") || message.contains("promisor") {
+                true => {
+                    "It is a partial clone, and what is to be said is not in it; `git fetch --refetch --no-filter` gets it."
+                }
+                false => "It is tried again. `carry doctor` looks for what is wrong with the repository.",
+            };
             let text = format!("{branch} of {place} could not be sent: {}", text::line(message));
             (Kind::Failed, text, message.clone(), advice.to_owned())
         }
