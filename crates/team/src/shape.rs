@@ -87,10 +87,11 @@ pub fn rows(mode: Mode, bucket: Bucket, messages: &[StoredMessage]) -> Vec<Row> 
     bodies.into_iter().map(row).collect()
 }
 
-/// A time that every store can hold; `None` for those before the year 1 and after 9999.
+/// A time that every store can hold, and that is written as it is; `None` for those before the year 1, and for the last day of 9999
+/// and what comes after.
 fn storable(at: Option<Timestamp>) -> Option<Timestamp> {
     const FIRST_MS: i64 = -62_135_596_800_000;
-    const LAST_MS: i64 = 253_402_300_799_999;
+    const LAST_MS: i64 = 253_402_207_200_000;
     at.filter(|at| (FIRST_MS..=LAST_MS).contains(&at.as_millis()))
 }
 

@@ -1,5 +1,6 @@
 //! A message and its results as bodies of rows.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use carry_sessions::archive::StoredMessage;
@@ -55,7 +56,22 @@ fn prompt(stored: &StoredMessage) -> Option<StoredMessage> {
     is_said.then_some(StoredMessage { n: 0, message, results: Vec::new() })
 }
 
+/// The same without times that no store can hold: what is written of them reads as another.
+fn with_storable_times(stored: &StoredMessage) -> Cow<'_, StoredMessage> {
+    let results = stored.results.iter().map(|stored| stored.result.at);
+    if results.chain([stored.message.at]).all(|at| storable(at) == at) {
+        return Cow::Borrowed(stored);
+    }
+    let mut stored = stored.clone();
+    stored.message.at = storable(stored.message.at);
+    for stored in &mut stored.results {
+        stored.result.at = storable(stored.result.at);
+    }
+    Cow::Owned(stored)
+}
+
 fn whole(stored: &StoredMessage, bodies: &mut BTreeMap<Place, Body>, words: &mut words::Collected) {
+    let stored = &*with_storable_times(stored);
     let message = &stored.message;
     let ordinal = message.ordinal;
     let mut value = message_json(stored);
@@ -76,7 +92,7 @@ fn whole(stored: &StoredMessage, bodies: &mut BTreeMap<Place, Body>, words: &mut
         subtype: cleaned(&message.subtype),
         is_system: message.is_system,
         is_abandoned: message.is_abandoned,
-        at: storable(message.at),
+        at: message.at,
         model: cleaned(&message.model),
         json: value.to_string(),
     };
@@ -94,7 +110,7 @@ fn whole(stored: &StoredMessage, bodies: &mut BTreeMap<Place, Body>, words: &mut
                 ResultStatus::Completed => 2,
                 ResultStatus::Failed => 3,
             },
-            at: storable(stored.result.at),
+            at: stored.result.at,
             json: value.to_string(),
         };
         bodies.insert(Place::Result { ordinal, index, event: stored.event }, body);
