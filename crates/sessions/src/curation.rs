@@ -1,8 +1,8 @@
 //! What the user says about sessions: stars, pins, names, labels, trash.
 //!
-//! Each is a [register](carry_exchange::strand::registers) of the stream `curation`: a field of a session, its value, and the stamp of the edit. Taking
-//! back is a value like any other, so that it can be exchanged. Registers outlive their session: one that was deleted for good
-//! never returns, even when its file changes. What is shown of them is read through the view `curation`.
+//! Each is a [register](carry_exchange::strand::registers) of the stream `curation`: a field of a session, its value, and the stamp
+//! of the edit. Taking back is a value like any other, so that it can be exchanged. Registers outlive their session: one that
+//! was deleted for good never returns, even when its file changes. What is shown of them is read through the view `curation`.
 
 use std::sync::LazyLock;
 
