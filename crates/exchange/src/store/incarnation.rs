@@ -186,6 +186,29 @@ impl Store {
         Ok(())
     }
 
+    /// How far this home itself said what its logs have of a stream. What a former one has beyond that is of another home with
+    /// its key: one of both was copied from the other. Of logs from before the database was lost that cannot be told: all counts.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn said_here(&self, stream: &StreamName) -> Result<BTreeMap<LogId, u64>, StoreError> {
+        let sql = "SELECT f.log, r.from_at FROM logs f
+                   LEFT JOIN logs n ON n.vouched_by = f.log AND n.state IN ('own', 'former')
+                   LEFT JOIN rotations r ON r.log = n.log AND r.reason <> ?1
+                   WHERE f.state IN ('own', 'former')";
+        let mut rows = self.db.conn().prepare_cached(sql)?;
+        let mut rows = rows.query([Reason::Lost.as_str()])?;
+        let mut said = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let last = match row.get::<_, Option<String>>(1)? {
+                Some(at) => at_of(&at)?.get(stream).map_or(0, |(last, _)| *last),
+                None => u64::MAX,
+            };
+            said.insert(rows::parsed(row, 0)?, last);
+        }
+        Ok(said)
+    }
+
     /// The earlier key's word for the own log.
     pub(super) fn vouch(&self, log: LogId) -> Result<Option<Vouch>, StoreError> {
         let sql = "SELECT from_key, from_at, from_signature FROM rotations WHERE log = ?1";
@@ -193,9 +216,7 @@ impl Store {
             Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?, row.get::<_, [u8; 64]>(2)?))
         });
         let Some((key, at, signature)) = row.optional()? else { return Ok(None) };
-        let at =
-            at_from(&at).ok_or_else(|| StoreError::damaged_row("the word of the earlier key", "it cannot be read"))?;
-        Ok(Some(Vouch { key, at, signature }))
+        Ok(Some(Vouch { key, at: at_of(&at)?, signature }))
     }
 }
 
@@ -260,6 +281,10 @@ fn move_records(
 fn at_text(at: &BTreeMap<StreamName, (u64, Digest)>) -> String {
     let at = at.iter().map(|(stream, (last, chain))| (stream.to_string(), serde_json::json!([last, chain.to_text()])));
     serde_json::Value::Object(at.collect()).to_string()
+}
+
+fn at_of(text: &str) -> Result<BTreeMap<StreamName, (u64, Digest)>, StoreError> {
+    at_from(text).ok_or_else(|| StoreError::damaged_row("the word of the earlier key", "it cannot be read"))
 }
 
 fn at_from(text: &str) -> Option<BTreeMap<StreamName, (u64, Digest)>> {

@@ -156,8 +156,9 @@ fn run_with(dice: u64, acts: &[Act]) {
             assert!(live.is_some_and(|live| live.contains(&format!("{last:?}"))), "{mark}: {last}");
         }
     }
-    // And it is quiet: after what the last day was due for, nothing is written.
-    for _ in 0..3 {
+    // And it is quiet: after what the last day was due for, nothing is written. A file that is put again is fetched with the next
+    // pass, what its readers say of it is carried on to another place with the one after, and so on to where all have it.
+    for _ in 0..6 {
         pass(&mut devices);
     }
     for remote in &remotes {
@@ -351,5 +352,41 @@ fn a_head_that_is_read_late_lies_on_the_way_whose_head_names_it() {
         Pass(378),
         Say(0),
         Round(1, 1),
+    ]);
+}
+
+#[test]
+fn what_a_copy_said_first_takes_nothing_from_what_waits_at_its_original() {
+    use Act::*;
+    run(&[
+        Remember(0),
+        Round(1, 1),
+        Say(2),
+        Mark(1, 1),
+        Pass(475),
+        Round(0, 0),
+        Mark(1, 0),
+        Mark(0, 1),
+        Remember(1),
+        Mark(0, 1),
+        Copy(2),
+        Round(1, 1),
+        Mark(1, 0),
+        Remember(1),
+        Round(1, 0),
+        Mark(1, 0),
+        Round(0, 1),
+        Mark(1, 0),
+        Say(1),
+        Round(0, 1),
+        Say(0),
+        Say(0),
+        Remember(0),
+        Mark(2, 1),
+        Round(0, 0),
+        Mark(1, 0),
+        Round(1, 1),
+        Remember(1),
+        Mark(2, 0),
     ]);
 }

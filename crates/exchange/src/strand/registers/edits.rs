@@ -1,6 +1,6 @@
 //! Edits that have a place in a log.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use carry_kernel::db::rusqlite::{self, Connection, Row};
 use carry_kernel::hlc::Hlc;
@@ -90,13 +90,28 @@ pub(super) fn names(conn: &Connection) -> rusqlite::Result<BTreeSet<Name>> {
     names.collect()
 }
 
-/// The stamp of the newest edit of a register in `log`, or in all logs of this device.
-pub(super) fn newest_own(conn: &Connection, name: &Name, log: Option<LogId>) -> rusqlite::Result<Option<Hlc>> {
-    // What a copy of this home wrote stands on another track.
+/// The stamp of the newest edit of a register that this home said: in one of these logs, up to this record.
+pub(super) fn newest_said(
+    conn: &Connection,
+    name: &Name,
+    said: &BTreeMap<LogId, u64>,
+) -> rusqlite::Result<Option<Hlc>> {
+    let newest = said.iter().map(|(log, last)| newest_of(conn, name, Some(*log), *last));
+    newest.collect::<rusqlite::Result<Vec<_>>>().map(|all| all.into_iter().flatten().max())
+}
+
+/// The stamp of the newest edit of a register in the logs of this device, a copy's with its keys included.
+pub(super) fn newest_own(conn: &Connection, name: &Name) -> rusqlite::Result<Option<Hlc>> {
+    newest_of(conn, name, None, u64::MAX)
+}
+
+fn newest_of(conn: &Connection, name: &Name, log: Option<LogId>, last: u64) -> rusqlite::Result<Option<Hlc>> {
+    // Where a log was forked, what a copy of this home wrote stands on another track.
     let sql = "SELECT max(e.at) FROM register_edits e JOIN register_logs l ON l.log = e.log AND l.is_own
-               WHERE e.target = ?1 AND e.field = ?2 AND e.item = ?3 AND e.track = 0 AND (?4 IS NULL OR e.log = ?4)";
+               WHERE e.target = ?1 AND e.field = ?2 AND e.item = ?3 AND e.track = 0 AND (?4 IS NULL OR e.log = ?4)
+               AND e.seq <= ?5";
     let (target, field, item) = name.columns();
-    let row = (target, field, item, log.map(|log| log.to_string()));
+    let row = (target, field, item, log.map(|log| log.to_string()), int(last));
     let at: Option<String> = conn.prepare_cached(sql)?.query_row(row, |row| row.get(0))?;
     Ok(at.and_then(|at| at.parse().ok()))
 }

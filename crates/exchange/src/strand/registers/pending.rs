@@ -81,7 +81,7 @@ impl Registers {
             return self.show(conn, &name);
         }
         // Of one register, what is said later here has a later stamp, so that one can tell what was said before.
-        let last = edits::newest_own(conn, &name, None)?.max(find(conn, &name)?.map(|pending| pending.at));
+        let last = edits::newest_own(conn, &name)?.max(find(conn, &name)?.map(|pending| pending.at));
         let next = last.map(|last| last.tick(Timestamp::default())).filter(|next| next.wall_ms <= WALL_MS_MAX);
         let at = next.map_or(at, |next| at.max(next));
         let seen = self.state(conn, &name)?.seen().to_json().to_string();

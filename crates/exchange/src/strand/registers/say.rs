@@ -1,5 +1,7 @@
 //! What waits becomes records: masked, and put into the outbox.
 
+use std::collections::BTreeMap;
+
 use carry_kernel::db::rusqlite::{self, Connection, Transaction};
 use serde_json::Value;
 
@@ -18,12 +20,17 @@ use crate::strand::outbox::{self, Outgoing};
 const RECORD_BYTES: u64 = 128;
 
 impl Registers {
-    /// Forgets what waits to be said and is not later than what was said in `log`, or in any log of this device.
-    pub(super) fn forget_said(&self, tx: &Transaction<'_>, mask: &Mask, log: Option<LogId>) -> Result<(), StoreError> {
+    /// Forgets what waits to be said and is not later than what this home `said`: in which logs, and up to which record.
+    pub(super) fn forget_said(
+        &self,
+        tx: &Transaction<'_>,
+        mask: &Mask,
+        said: &BTreeMap<LogId, u64>,
+    ) -> Result<(), StoreError> {
         tx.execute("UPDATE register_self SET is_caught_up = 1", [])?;
         for (id, payload) in in_outbox(tx, &self.stream)? {
             let Ok(edit) = Edit::read(&payload) else { continue };
-            if edits::newest_own(tx, &edit.name, log)? >= edit.at && edit.at.is_some() {
+            if edits::newest_said(tx, &edit.name, said)? >= edit.at && edit.at.is_some() {
                 tx.execute("DELETE FROM outbox WHERE id = ?1", [id])?;
                 tx.execute("DELETE FROM register_pending WHERE outbox = ?1", [id])?;
                 self.show(tx, &edit.name)?;
@@ -31,11 +38,11 @@ impl Registers {
         }
         for name in waiting(tx)? {
             let Some(waits) = pending::find(tx, &name)? else { continue };
-            let said = exchanged(tx, mask, &name)?.0;
-            if edits::newest_own(tx, &said, log)?.is_some_and(|newest| waits.at <= newest) {
+            let exchanged = exchanged(tx, mask, &name)?.0;
+            if edits::newest_said(tx, &exchanged, said)?.is_some_and(|newest| waits.at <= newest) {
                 pending::forget(tx, &name)?;
                 self.show(tx, &name)?;
-                self.show(tx, &said)?;
+                self.show(tx, &exchanged)?;
             }
         }
         Ok(())

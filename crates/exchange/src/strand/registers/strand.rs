@@ -1,6 +1,6 @@
 //! How registers go through the exchange.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use carry_kernel::clock::Timestamp;
@@ -105,11 +105,11 @@ impl<K: Keep> RegisterStrand<K> {
     }
 
     /// Folds what this device said before, and forgets what waits to be said and is not later than that: it was said, and must
-    /// not be said again in place of what was said after it. `log`: what was said there; `None`: wherever this device did.
-    fn catch_up(&mut self, store: &mut Store, log: Option<LogId>) -> Result<(), StoreError> {
+    /// not be said again in place of what was said after it. `said`: what counts as said.
+    fn catch_up(&mut self, store: &mut Store, said: &BTreeMap<LogId, u64>) -> Result<(), StoreError> {
         store.deliver(self)?;
         let (registers, mask) = (&self.registers, &self.mask);
-        self.keep.db_mut().write(|tx| registers.forget_said(tx, mask, log))
+        self.keep.db_mut().write(|tx| registers.forget_said(tx, mask, said))
     }
 
     /// Puts what waits into the outbox, newest first, about `bytes` of it. Says whether more waits. [`Strand::offer`] does that,
@@ -210,9 +210,10 @@ impl<K: Keep> Strand for RegisterStrand<K> {
 
     fn offer(&mut self, store: &mut Store, bytes: u64, now: Timestamp) -> Result<Offered, StrandError> {
         if self.begin(store.log())? {
-            self.catch_up(store, None)?;
+            // What a copy of this home said is not what was said here: where both differ, it is a conflict.
+            self.catch_up(store, &store.said_here(&self.registers.stream)?)?;
         } else if self.is_behind(store)? {
-            self.catch_up(store, Some(store.log()))?;
+            self.catch_up(store, &BTreeMap::from([(store.log(), u64::MAX)]))?;
         }
         self.registers.finish_deletions(self.keep.db_mut(), self.heard, now)?;
         let has_more = self.gather(store.log(), bytes)?;

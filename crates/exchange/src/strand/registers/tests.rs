@@ -283,6 +283,25 @@ fn a_file_that_was_lost_is_made_anew_from_what_is_held() {
 }
 
 #[test]
+fn what_a_copy_of_the_home_said_first_takes_nothing_from_what_waits_here() {
+    // One home, copied before it ever exchanged anything: both have its key.
+    let (mut original, mut copy) = (Device::new("a"), Device::new("a"));
+    assert_eq!(original.store.log(), copy.store.log());
+    let (_, _, remote) = two();
+    original.set(TITLE, Some("of the original"), 1);
+    original.set(("n2", "title", ""), Some("same"), 1);
+    copy.set(TITLE, Some("of the copy"), 5);
+    copy.set(("n2", "title", ""), Some("same"), 5);
+    copy.round(&remote);
+    meet(&mut original, &mut copy, &remote);
+    assert_ne!(original.store.log(), copy.store.log());
+    for device in [&original, &copy] {
+        let found = device.conflicts();
+        assert_eq!(found, [[Some("of the copy".to_owned()), Some("of the original".to_owned())]]);
+    }
+}
+
+#[test]
 fn what_waits_of_a_target_that_was_deleted_is_not_said_wherever_it_waits() {
     let (mut a, mut b, remote) = two();
     meet(&mut a, &mut b, &remote);
