@@ -283,15 +283,21 @@ impl Store {
         Ok(Naming { lanes: vec![lane], followed: Vec::new(), heads: Vec::new() })
     }
 
-    /// What is known here of the chain where a segment can be compared: its ends, and every mark within.
-    fn probe(&self, lanes: &[Lane], expected: &Expected) -> Result<BTreeMap<u32, BTreeMap<u64, Digest>>, StoreError> {
+    /// What is known here of the chain where a segment can be compared: its ends, every mark within, and where what is held of it
+    /// ends.
+    pub(super) fn probe(
+        &self,
+        lanes: &[Lane],
+        expected: &Expected,
+    ) -> Result<BTreeMap<u32, BTreeMap<u64, Digest>>, StoreError> {
         let (first, last) = (expected.reference.first, expected.reference.last);
         let mut probe = BTreeMap::new();
         for lane in lanes {
             let mut known: BTreeMap<u64, Digest> =
                 rows::marks(self.db.conn(), lane, first - 1, last)?.into_iter().collect();
             let held = rows::held(self.db.conn(), lane)?;
-            for seq in [first - 1, last] {
+            let within = held.intersection(&Ranges::of(first, last));
+            for seq in within.iter().map(|run| *run.end()).chain([first - 1, last]) {
                 // A damaged file must not keep a good one from coming in its place.
                 if (seq == 0 || held.contains(seq))
                     && !known.contains_key(&seq)

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use carry_kernel::db::rusqlite;
 
+use super::accept::Accepted;
+use super::places;
 use super::read::{Piece, pieces};
 use super::rows::{self, Lane};
 use super::{Limit, Store, StoreError};
@@ -273,9 +275,20 @@ impl Store {
 
     /// Gives the other ways of a log the files that their heads name too, so that nothing is fetched twice.
     pub(super) fn share(&mut self, log: LogId) -> Result<(), StoreError> {
+        // Each way that turns out to be two is one more: what names what is another then.
+        for _ in 0..BRANCHES_MAX {
+            if !self.share_until_split(log)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says whether a way turned out to be two.
+    fn share_until_split(&mut self, log: LogId) -> Result<bool, StoreError> {
         let followed = self.followed_of(log)?;
         if followed.len() < 2 {
-            return Ok(());
+            return Ok(false);
         }
         for one in &followed {
             for (stream, segments) in one.segments.iter().flatten() {
@@ -286,28 +299,59 @@ impl Store {
                     for piece in pieces(self.db.conn(), &theirs, 1, u64::MAX)? {
                         let at = segments.partition_point(|segment| segment.first < piece.reference.first);
                         let is_named = segments.get(at) == Some(&piece.reference);
-                        if !is_named || held.contains_all(piece.reference.first, piece.reference.last) {
-                            continue;
+                        let is_held = held.contains_all(piece.reference.first, piece.reference.last);
+                        if is_named && !is_held && self.share_piece(&lane, piece)? {
+                            return Ok(true);
                         }
-                        let opened = self.open_piece(&piece)?;
-                        let is_here = |block: &usize| opened.place(*block).is_some();
-                        let ranges: Ranges = (0..opened.header().blocks.len())
-                            .filter(is_here)
-                            .filter_map(|block| match opened.header().blocks[block].content {
-                                Content::Records { first, last, .. } => Some(first..=last),
-                                Content::Attachment => None,
-                            })
-                            .collect();
-                        let piece = Piece { lane: lane.clone(), ..piece };
-                        self.db.write(|tx| {
-                            piece.insert(tx)?;
-                            rows::add_mark(tx, &lane, piece.reference.last, piece.chain)?;
-                            rows::add_held(tx, &lane, &ranges)
-                        })?;
                     }
                 }
             }
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// Gives a way a file that another way holds. Says whether what is held of both contradicts it, so that the head which names
+    /// it has a way of its own now.
+    fn share_piece(&mut self, lane: &Lane, piece: Piece) -> Result<bool, StoreError> {
+        let opened = self.open_piece(&piece)?;
+        let ends: BTreeMap<u64, Digest> =
+            std::iter::once((piece.reference.first - 1, piece.base)).chain(opened.header().block_ends()).collect();
+        let known = self.probe(std::slice::from_ref(lane), &piece.expected())?;
+        let is_one_way = known.values().flatten().all(|(seq, chain)| ends.get(seq) == Some(chain));
+        if !is_one_way {
+            return self.take_as_new(&piece);
+        }
+        let is_here = |block: &usize| opened.place(*block).is_some();
+        let ranges: Ranges = (0..opened.header().blocks.len())
+            .filter(is_here)
+            .filter_map(|block| match opened.header().blocks[block].content {
+                Content::Records { first, last, .. } => Some(first..=last),
+                Content::Attachment => None,
+            })
+            .collect();
+        let piece = Piece { lane: lane.clone(), ..piece };
+        self.db.write(|tx| {
+            piece.insert(tx)?;
+            rows::add_mark(tx, lane, piece.reference.last, piece.chain)?;
+            rows::add_held(tx, lane, &ranges)
+        })?;
+        Ok(false)
+    }
+
+    /// Takes a file that is here as if it had just come, so that each of its records is compared. A part of one is not: it comes
+    /// again.
+    fn take_as_new(&mut self, piece: &Piece) -> Result<bool, StoreError> {
+        if piece.blocks.is_some() {
+            return Ok(false);
+        }
+        let file = places::open(&self.places.file(piece.lane.log, &piece.file))?;
+        let taken =
+            self.take_whole(&piece.expected(), piece.reference.bytes, file, |store, _| Ok(store.places.guard()?));
+        match taken {
+            Ok(accepted) => Ok(matches!(accepted, Accepted::Forked { .. })),
+            // What is damaged, or one way too many, is for whoever fetches it to find.
+            Err(StoreError::Segment(_) | StoreError::Full(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }

@@ -390,3 +390,50 @@ fn what_a_copy_said_first_takes_nothing_from_what_waits_at_its_original() {
         Mark(2, 0),
     ]);
 }
+
+#[test]
+fn a_head_goes_on_from_the_way_that_names_what_it_names_and_no_way_takes_in_what_contradicts_it() {
+    use Act::*;
+    run(&[
+        RollBack(0),
+        Mark(1, 1),
+        Copy(2),
+        Round(0, 0),
+        Say(2),
+        Round(1, 1),
+        Crash(2, 1, 7),
+        Say(1),
+        RollBack(1),
+        Say(1),
+        Round(1, 1),
+        Mark(1, 1),
+        RollBack(1),
+        Round(1, 1),
+        Lose(0, 17646505812256340070),
+        Cut(1, 3462270361107303742),
+        Crash(2, 1, 9),
+        Crash(1, 1, 9),
+        Say(2),
+        Cut(0, 9168547776233450441),
+        Say(2),
+        Crash(1, 1, 10),
+        Round(1, 1),
+        Pass(321),
+        Remember(1),
+        Copy(1),
+        Round(1, 1),
+        Say(1),
+        Round(0, 0),
+        Round(0, 0),
+        Round(1, 1),
+        RollBack(1),
+        Crash(2, 1, 7),
+        Say(1),
+        Mark(0, 0),
+        Crash(2, 1, 11),
+        Cut(0, 14513843877475320823),
+        Round(1, 0),
+        RollBack(1),
+        Round(0, 1),
+    ]);
+}

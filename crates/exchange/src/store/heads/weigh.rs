@@ -1,13 +1,14 @@
 //! What a head is, beside those of its log that are followed, and which way of the log it goes on.
 
 use std::cell::RefCell;
+use std::cmp::Reverse;
 
 use crate::hash::Digest;
 use crate::head::{SignedHead, Standing, standing};
 use crate::limits::BRANCHES_MAX;
 use crate::name::StreamName;
 use crate::store::rows::Lane;
-use crate::store::{Limit, Store, StoreError};
+use crate::store::{Followed, Limit, Store, StoreError};
 
 /// What is done with a head that is compared with the followed one of a way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,9 +26,12 @@ impl Store {
         let log = signed.head().log();
         let followed = self.followed_of(log)?;
         let (mut follow, mut found, mut unclear) = (None, None, None);
-        // A way whose head it names as the one before comes first.
+        // A way whose head it names as the one before comes first, then that with most of the segments that it names.
         let mut ways: Vec<_> = followed.iter().collect();
-        ways.sort_by_key(|way| (signed.head().prev != Some(way.head.digest()), way.track));
+        let n_common = |way: &Followed| if followed.len() > 1 { n_common_segments(signed, way) } else { 0 };
+        ways.sort_by_cached_key(|way| {
+            (signed.head().prev != Some(way.head.digest()), Reverse(n_common(way)), way.track)
+        });
         for way in ways {
             let failed = RefCell::new(None);
             let mark = |stream: &StreamName, seq| {
@@ -77,6 +81,16 @@ impl Store {
         let row = (head.head().log().to_string(), digest.as_bytes());
         Ok(self.db.conn().prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
     }
+}
+
+/// How many segments of its tails a head and the one that is followed on a way both name.
+fn n_common_segments(signed: &SignedHead, way: &Followed) -> usize {
+    let named = way.segments.iter().flatten();
+    let common = named.map(|(stream, segments)| {
+        let tail = signed.head().streams.get(stream).map_or(&[][..], |state| &state.tail);
+        tail.iter().filter(|one| segments.contains(one)).count()
+    });
+    common.sum()
 }
 
 /// Compares a head with the one that is followed. `mark` gives what is known here of the chains of that one's way. `is_unheard`

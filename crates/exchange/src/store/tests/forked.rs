@@ -248,6 +248,64 @@ fn what_a_contradicting_head_brought_of_other_streams_goes_with_it() {
     assert_eq!(reader.facts.shown(), texts(&["a", "left", "right 0", "right 1", "right 2"]));
 }
 
+/// What reads both ways of a log, and the newest head of the second, which goes on two heads after the one that is followed.
+fn between_two_ways() -> (Device, [Device; 2], crate::head::SignedHead) {
+    let mut left = Device::new();
+    let mut right = left.copy("here");
+    left.say_all(&["left"]);
+    left.publish();
+    right.say_all(&["right 0", "right 1"]);
+    right.publish();
+    let mut reader = Device::new();
+    reader.trust(&left.store);
+    reader.pull(&left.store);
+    reader.pull(&right.store);
+    for text in ["right 2", "right 3"] {
+        right.say_all(&[text]);
+        right.publish();
+    }
+    let head = right.store.newest_signed().unwrap().unwrap();
+    (reader, [left, right], head)
+}
+
+#[test]
+fn a_head_goes_on_from_the_way_that_names_what_it_names() {
+    let (mut reader, [left, right], head) = between_two_ways();
+    // By its numbers alone it may go on from either.
+    assert_eq!(reader.store.see_head(&head.name(), head.bytes(), NOW).unwrap(), Seen::Followed { track: 1 });
+    reader.pull(&right.store);
+    reader.pull(&left.store);
+    assert_eq!(reader.facts.shown(), texts(&["left", "right 0", "right 1", "right 2", "right 3"]));
+    assert_eq!(reader.store.followed().unwrap().len(), 2);
+    reader.check();
+}
+
+#[test]
+fn a_way_is_not_given_a_file_that_contradicts_what_it_holds() {
+    let (mut reader, [left, right], head) = between_two_ways();
+    let log = left.store.log();
+    reader.store.see_head(&head.name(), head.bytes(), NOW).unwrap();
+    // As if nothing had told which way it goes on from.
+    let before = "SELECT digest FROM heads_seen WHERE n = 1 AND track = ?1";
+    reader
+        .store
+        .db
+        .write(|tx| {
+            tx.execute("UPDATE heads_seen SET track = 0 WHERE n = 3", [])?;
+            tx.execute("UPDATE heads_seen SET verdict = 'old' WHERE n = 1 AND track = 0", [])?;
+            tx.execute(&format!("UPDATE heads_seen SET verdict = 'followed' WHERE digest = ({before})"), [1])?;
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    reader.store.share(log).unwrap();
+    assert_eq!(reader.store.held(log, 0).unwrap()[&stream("notes")], Ranges::of(1, 1));
+    assert_eq!(reader.store.followed_of(log).unwrap().len(), 3, "the head has a way of its own");
+    reader.pull(&right.store);
+    reader.pull(&left.store);
+    assert_eq!(reader.facts.shown(), texts(&["left", "right 0", "right 1", "right 2", "right 3"]));
+    reader.check();
+}
+
 #[test]
 fn a_way_on_which_another_process_went_on_meanwhile_is_not_split_by_what_was_known_before() {
     let (left, mut right) = parted();
