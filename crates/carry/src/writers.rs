@@ -15,21 +15,20 @@ const LISTED: &str = "`carry devices` lists them.";
 /// What is said of another machine that writes under an id this device had.
 pub(crate) const COPY: &str = "(a copy of this device)";
 
-/// The tip of `branch` that `name` means. A device with several working trees gives the one that no other of its has seen.
-pub(crate) fn find<'a>(tips: &'a [Tip], name: &str, branch: &Branch) -> Result<&'a Tip, Failure> {
+/// The tip that `name` means, of those of one branch; `None` where it means none. A device with several working trees gives the one
+/// that no other of its has seen.
+pub(crate) fn find<'a>(tips: &'a [Tip], name: &str) -> Result<Option<&'a Tip>, Failure> {
     let mut meant: Vec<&Tip> = tips.iter().filter(|tip| tips::is_meant(&tip.writer, name)).collect();
     if meant.iter().any(|tip| tip.writer.id() == name) {
         meant.retain(|tip| tip.writer.id() == name);
     }
-    let Some(first) = meant.first() else {
-        return Err(Failure::failed(format!("no device called {name} has work on {}", branch.display())).hint(LISTED));
-    };
+    let Some(first) = meant.first() else { return Ok(None) };
     if meant.iter().any(|tip| tip.writer.id() != first.writer.id()) {
         return Err(ambiguous(name, meant.iter().map(|tip| tip.writer.id())));
     }
     let is_behind = |tip: &Tip| meant.iter().any(|other| other.seen != tip.seen && other.seen.has_seen(&tip.seen));
     let latest = meant.iter().filter(|tip| !is_behind(tip)).max_by_key(|tip| tip.time);
-    Ok(latest.unwrap_or(first))
+    Ok(Some(latest.unwrap_or(first)))
 }
 
 /// The known device that `name` means: its id, its label, or the beginning of its id.

@@ -6,6 +6,7 @@ use carry_code::stream;
 use carry_code::time;
 use serde::Serialize;
 
+use super::devices;
 use crate::failure::Failure;
 use crate::output::style;
 use crate::text;
@@ -141,7 +142,7 @@ fn list(shell: &Shell, candidates: &[Candidate]) -> Result<(), Failure> {
     }
     shell.out.note("`carry clone NAME` makes one here.");
     if let Some(status) = carry_exchange::store::status::look(&shell.home)? {
-        absent::unapproved(shell, &status)?.iter().for_each(|waiting| shell.out.note(waiting));
+        devices::unapproved(shell, &status, false)?.iter().for_each(|waiting| shell.out.note(waiting));
     }
     Ok(())
 }

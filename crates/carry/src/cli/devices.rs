@@ -14,9 +14,10 @@ mod json;
 mod list;
 mod logs;
 mod trust;
+mod waiting;
 
-pub(super) use logs::waiting;
 pub(super) use trust::tell_known;
+pub(super) use waiting::{has_code, unapproved, unapproved_called, waiting, why_nothing_of, word};
 
 /// Bytes of a key's SHA-256 that people compare.
 const FINGERPRINT_BYTES: usize = 8;

@@ -12,12 +12,13 @@ use carry_code::seen::Relation;
 use carry_code::snapshot::Snapshot;
 use carry_code::time;
 use carry_code::tips::{self, Tip, Trust, Writer};
+use carry_exchange::store::status;
 
 use super::devices;
 use super::settle::{self, Flags};
 use super::sync_json::{SyncPlanJson, SyncedJson};
 use super::takeover::{self, Carried};
-use super::{restore, undo};
+use super::{restore, theirs, undo};
 use crate::failure::Failure;
 use crate::links::{self, Here, Known};
 use crate::output::style;
@@ -35,7 +36,7 @@ const HINT: &str = "--yes takes it over, --dry-run shows what would be done.";
 /// is merged. `carry undo` brings everything back.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Take over this device's work, though it is not approved yet
+    /// Take over this device's work; one met at a Git remote and not approved yet is approved with it
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
     /// Check this branch out and take over the work on it
@@ -78,6 +79,14 @@ fn sync(shell: &Shell, here: &Here, branch: &Branch, args: &Args) -> Result<(), 
     let switch = (*branch != here.branch).then_some(branch);
     let mut handoff = handoff::plan(&here.ctx, &here.repo, &here.tree, &current, &chosen.tip, switch)?;
     say_plan(shell, here, &chosen, &handoff, branch)?;
+    if args.dry_run && chosen.tip.trust == Trust::Unknown {
+        shell.out.note(format_args!(
+            "{} ({}) is not approved yet: taking this over approves it, and so does `carry devices approve {}`.",
+            chosen.name,
+            text::line(&chosen.tip.writer.id()),
+            writers::word(&chosen.tip)
+        ));
+    }
     let conflicts = handoff.merged.conflicts.clone();
     if args.dry_run && !conflicts.is_empty() && !args.conflicts.settle_all() {
         return show_conflicts(shell, here, &chosen, &handoff);
@@ -160,8 +169,7 @@ fn choose(shell: &Shell, here: &Here, branch: &Branch, args: &Args) -> Result<Op
     let others = tips::others(&here.ctx, &here.repo, &here.tree.id, branch)?;
     let chosen = |tip: &Tip, others| Chosen { name: writers::name(shell, tip), tip: tip.clone(), others };
     if let Some(name) = &args.device {
-        let tip = writers::find(&others, name, branch)?;
-        writers::refuse_revoked(tip)?;
+        let tip = theirs::tip(shell, &others, name, branch)?;
         if tip.trust == Trust::Impostor {
             return Err(Failure::failed(format!("{name} has the id of a known device, but another key")).hint(
                 "Its work is not taken over. If that device was set up anew, it has a new id; look at `carry devices`.",
@@ -329,7 +337,12 @@ fn up_to_date(shell: &Shell, here: &Here, branch: &Branch, known: &[Known]) -> R
         "Up to date: no approved device has newer work on {} ({}).",
         branch.display(),
         links::how_known(shell, known)
-    ))
+    ))?;
+    // What they have on this branch is not known before.
+    if let Some(status) = status::look(&shell.home)? {
+        devices::unapproved(shell, &status, true)?.iter().for_each(|waiting| shell.out.note(waiting));
+    }
+    Ok(())
 }
 
 fn report(shell: &Shell, here: &Here, chosen: &Chosen, before: &Snapshot, carried: &Carried) -> Result<(), Failure> {

@@ -7,6 +7,7 @@ use carry_code::snapshot::Snapshot;
 use carry_code::tips::{self, Tip, Writer};
 use carry_kernel::id::TreeId;
 
+use crate::cli::devices;
 use crate::failure::Failure;
 use crate::wire::Shell;
 use crate::{text, writers};
@@ -42,8 +43,11 @@ fn meant(shell: &Shell, repo: &Repo, name: &str) -> Result<Vec<Tip>, Failure> {
     ids.sort();
     ids.dedup();
     match &ids[..] {
-        [] => Err(Failure::failed(format!("no device called {} has snapshots here", text::line(name)))
-            .hint("`carry devices` lists them; `carry sync --dry-run` asks the remotes for new ones.")),
+        [] => {
+            let failure = Failure::failed(format!("no device called {} has snapshots here", text::line(name)))
+                .hint("`carry devices` lists them; `carry sync --dry-run` asks the remotes for new ones.");
+            Err(devices::why_nothing_of(shell, name, failure)?)
+        }
         [_] => Ok(tips),
         several if several.iter().any(|id| id == name) => {
             tips.retain(|tip| tip.writer.id() == name);
@@ -54,6 +58,18 @@ fn meant(shell: &Shell, repo: &Repo, name: &str) -> Result<Vec<Tip>, Failure> {
                 .hint("Give the whole id."))
         }
     }
+}
+
+/// The tip on `branch` of the device that `name` means, unless that was revoked.
+pub(super) fn tip<'a>(shell: &Shell, others: &'a [Tip], name: &str, branch: &Branch) -> Result<&'a Tip, Failure> {
+    let Some(tip) = writers::find(others, name)? else {
+        let failure =
+            Failure::failed(format!("no device called {} has work on {}", text::line(name), branch.display()))
+                .hint("`carry devices` lists them.");
+        return Err(devices::why_nothing_of(shell, name, failure)?);
+    };
+    writers::refuse_revoked(tip)?;
+    Ok(tip)
 }
 
 /// The newest snapshot of the device on the branch that is checked out, or the one of its snapshots that `from` names.
@@ -70,8 +86,7 @@ pub(super) fn snapshot(
             .hint("`carry log --device NAME` lists all of it; --from takes an id."));
     }
     let others = tips::others(&shell.context()?, repo, own, &branch)?;
-    let tip = writers::find(&others, name, &branch)?;
-    writers::refuse_revoked(tip)?;
+    let tip = tip(shell, &others, name, &branch)?;
     match (from, &tip.writer) {
         (None, _) => Ok(tip.snapshot(repo)?),
         (Some(spec), Writer::Carry { line, .. }) => shell.find(repo, &line.tree, spec),

@@ -146,8 +146,13 @@ fn an_unknown_device_is_named_and_not_offered() {
     assert_eq!(two.read("a.txt").as_deref(), Some("one\n"));
     let ran = two.carry(&["sync", "--device", "nobody", "--yes"]);
     assert!(ran.stderr.contains("Error: no device called nobody has work on main\n"), "{ran:?}");
+    let told = ") is not approved yet: taking this over approves it, and so does `carry devices approve desktop`.\n";
+    let ran = two.ok(&["sync", "--device", "desktop", "--dry-run"]);
+    assert!(ran.stderr.contains(told), "{ran:?}");
     two.ok(&["sync", "--device", "desktop", "--yes"]);
     assert_eq!(two.read("a.txt").as_deref(), Some("two\n"));
+    let ran = two.ok(&["sync", "--device", "desktop", "--dry-run"]);
+    assert!(!ran.stderr.contains("approve"), "{ran:?}");
     let devices = two.ok(&["devices", "--json"]);
     assert!(devices.raw.lines().any(|line| field(line, "label") == "desktop" && field(line, "state") == "approved"));
 }

@@ -6,7 +6,7 @@ use carry_exchange::store::LogState;
 use carry_exchange::store::status::{self, LogStatus, Status};
 
 use super::choice::Candidate;
-use crate::cli::devices;
+use crate::cli::devices::{self, has_code, word};
 use crate::cli::exchange::{Names, who};
 use crate::cli::remote::{Rounds, place_word};
 use crate::failure::Failure;
@@ -40,7 +40,8 @@ pub(super) fn reasons(shell: &Shell) -> Result<Vec<String>, Failure> {
         return Ok(vec![format!("Nothing was exchanged with {} yet: `carry exchange` does so.", with_code.join(", "))]);
     }
     let status = status::look(&shell.home)?;
-    let mut reasons = status.as_ref().map(|status| unapproved(shell, status)).transpose()?.unwrap_or_default();
+    let mut reasons =
+        status.as_ref().map(|status| devices::unapproved(shell, status, false)).transpose()?.unwrap_or_default();
     if !reasons.is_empty() {
         return Ok(reasons);
     }
@@ -58,32 +59,6 @@ pub(super) fn reasons(shell: &Shell) -> Result<Vec<String>, Failure> {
         ));
     }
     Ok(reasons)
-}
-
-/// The devices that wait for a word, those with code first: what they have is not known before.
-pub(super) fn unapproved(shell: &Shell, status: &Status) -> Result<Vec<String>, Failure> {
-    let names = Names::of(status);
-    let mut waiting = devices::waiting(shell, status)?;
-    waiting.sort_by_key(|log| !has_code(log));
-    let mut said: Vec<String> = waiting
-        .iter()
-        .take(NAMED_MAX)
-        .map(|log| {
-            let (shown, name) = (names.show(log.row.log), word(&names, log));
-            let what = match has_code(log) {
-                true => "has exchanged code, and is not approved here",
-                false => "is not approved here",
-            };
-            format!(
-                "{shown} {what}: compare the fingerprints that `carry devices` shows, then `carry devices approve {name}` and \
-                 `carry exchange`."
-            )
-        })
-        .collect();
-    if waiting.len() > NAMED_MAX {
-        said.push(format!("{} more are not approved; `carry devices` names them.", waiting.len() - NAMED_MAX));
-    }
-    Ok(said)
 }
 
 /// The devices that have exchanged code and whose work does not count any more.
@@ -113,17 +88,6 @@ fn revoked(shell: &Shell, status: &Status) -> Result<Vec<String>, Failure> {
     Ok(said)
 }
 
-/// Whether a device has exchanged uncommitted code, whether or not that was taken in.
-fn has_code(log: &LogStatus) -> bool {
-    log.streams.iter().any(|(stream, standing)| stream.as_str() == "code" && standing.published > 0)
-}
-
-/// What a device is called in a command: what it calls itself, unless another does so, too.
-fn word(names: &Names, log: &LogStatus) -> String {
-    let shown = names.show(log.row.log);
-    if shown.contains(' ') { text::line(&log.row.alias) } else { shown }
-}
-
 /// Why there is none that `typed` names.
 pub(super) fn unknown(shell: &Shell, all: &[Candidate], typed: &str) -> Result<Failure, Failure> {
     let (device, name) = match typed.split_once(':') {
@@ -145,7 +109,8 @@ pub(super) fn unknown(shell: &Shell, all: &[Candidate], typed: &str) -> Result<F
         let mut names: Vec<String> = all.iter().map(|one| text::line(&one.name)).collect();
         names.dedup();
         let status = status::look(&shell.home)?;
-        let waiting = status.as_ref().map(|status| unapproved(shell, status)).transpose()?.unwrap_or_default();
+        let waiting =
+            status.as_ref().map(|status| devices::unapproved(shell, status, false)).transpose()?.unwrap_or_default();
         let failure = failure.hint(format!("There are: {}.", names.join(", ")));
         return Ok(waiting.into_iter().fold(failure, Failure::hint));
     }

@@ -13,6 +13,7 @@ use comfy_table::{ColumnConstraint, Width};
 use serde::Serialize;
 
 use super::conflicts::Conflicts;
+use super::waiting::waiting;
 use super::{fingerprint, fingerprint_of};
 use crate::called::Called;
 use crate::cli::exchange::{Names, unsent_advice};
@@ -38,12 +39,6 @@ pub(super) fn state_of(log: &LogStatus, known: &[KnownDevice]) -> LogState {
         LogState::Unapproved if is_revoked => LogState::Revoked,
         state => state,
     }
-}
-
-/// The logs that wait for a person's word.
-pub(in crate::cli) fn waiting<'s>(shell: &Shell, status: &'s Status) -> Result<Vec<&'s LogStatus>, Failure> {
-    let known = shell.registry_to_read()?.map(|registry| registry.devices()).transpose()?.unwrap_or_default();
-    Ok(status.unapproved().filter(|log| state_of(log, &known) == LogState::Unapproved).collect())
 }
 
 /// Whether a log counts, in a word.

@@ -1,13 +1,11 @@
 //! Which sessions: the filters that commands have in common.
 
-use carry_exchange::store::status::{self, LogStatus};
 use carry_kernel::clock::Timestamp;
 use carry_sessions::archive::Archive;
 use carry_sessions::list::Filter;
 use carry_sessions::model::{Agent, Category};
 
 use crate::cli::devices;
-use crate::cli::exchange::Names;
 use crate::failure::Failure;
 use crate::paths;
 use crate::text;
@@ -149,7 +147,7 @@ fn check_device(shell: &Shell, archive: &Archive, device: Option<&str>) -> Resul
         }
     }
     let mut failure = Failure::usage(format!("there is no session from a device {device:?}"));
-    if let Some(hint) = unapproved(shell, device)? {
+    if let Some(hint) = devices::unapproved_called(shell, device)? {
         failure = failure.hint(hint);
     }
     let origins = archive.origins()?;
@@ -158,25 +156,6 @@ fn check_device(shell: &Shell, archive: &Archive, device: Option<&str>) -> Resul
         [] => failure,
         known => failure.hint(format!("There are sessions from {}.", known.join(", "))),
     })
-}
-
-/// What to do about a device of which nothing is taken over since nobody approved it here.
-fn unapproved(shell: &Shell, device: &str) -> Result<Option<String>, Failure> {
-    let Some(status) = status::look(&shell.home)? else { return Ok(None) };
-    let is_meant = |log: &&LogStatus| {
-        log.row.alias == device
-            || log.label() == Some(device)
-            || log.device.as_ref().is_some_and(|id| !device.is_empty() && id.as_str().starts_with(device))
-    };
-    let waiting = devices::waiting(shell, &status)?;
-    Ok(waiting.into_iter().find(is_meant).map(|log| {
-        format!(
-            "{} is not approved here: compare the fingerprints that `carry devices` shows, then `carry devices approve {}` and \
-             `carry exchange`.",
-            Names::of(&status).show(log.row.log),
-            text::line(&log.row.alias)
-        )
-    }))
 }
 
 /// What people call the device with this id, where `--device` takes that for it; else the id.
