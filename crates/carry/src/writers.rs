@@ -99,6 +99,35 @@ pub(crate) fn name(shell: &Shell, tip: &Tip) -> String {
     text::line(tip.writer.name())
 }
 
+/// One line of a device, among others that people are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Whose, on which branch, for people.
+    pub(crate) line: (String, String),
+    /// The id of its working tree.
+    pub(crate) tree: String,
+    /// The folder of the tree, or what its repository is called, where that is known.
+    pub(crate) name: Option<String>,
+}
+
+/// What tells those apart that are of one device and one branch, and of several working trees: the name of each where no other has
+/// it, else the id of its tree. Nothing of one that is alone.
+pub(crate) fn apart(places: &[Place]) -> Vec<Option<&str>> {
+    // Whether the name is its own; nothing where there is no other.
+    let is_named = |place: &Place| {
+        let mut others = places.iter().filter(|other| other.line == place.line && other.tree != place.tree).peekable();
+        others.peek()?;
+        Some(others.all(|other| other.name != place.name))
+    };
+    places
+        .iter()
+        .map(|place| match (is_named(place)?, &place.name) {
+            (true, Some(name)) => Some(name.as_str()),
+            _ => Some(place.tree.as_str()),
+        })
+        .collect()
+}
+
 /// Whether another machine wrote it under an id that this one, `device`, had before, as after its home was copied. What this
 /// device wrote itself has no seal here, unless it came from another clone, which goes on under the new id.
 pub(crate) fn is_copy(tip: &Tip, device: &DeviceId) -> bool {
@@ -137,4 +166,25 @@ pub(crate) fn refuse_revoked(tip: &Tip) -> Result<(), Failure> {
 /// A branch as it was typed.
 pub(crate) fn branch(name: &str) -> Branch {
     Branch::Named(BString::from(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_one_device_and_branch_are_told_apart_by_their_trees() {
+        let place = |branch: &str, tree: &str, name: Option<&str>| Place {
+            line: ("laptop".to_owned(), branch.to_owned()),
+            tree: tree.to_owned(),
+            name: name.map(ToOwned::to_owned),
+        };
+        let said =
+            |places: &[Place]| apart(places).iter().map(|word| word.unwrap_or("-").to_owned()).collect::<Vec<_>>();
+        assert_eq!(said(&[place("main", "1", Some("a")), place("other", "2", Some("b"))]), ["-", "-"]);
+        assert_eq!(said(&[place("main", "1", Some("a")), place("main", "2", Some("b"))]), ["a", "b"]);
+        // One name for two trees tells nothing, nor does none.
+        assert_eq!(said(&[place("main", "1", Some("a")), place("main", "2", Some("a"))]), ["1", "2"]);
+        assert_eq!(said(&[place("main", "1", None), place("main", "2", Some("b"))]), ["1", "b"]);
+    }
 }

@@ -1,7 +1,7 @@
 //! `carry clone`: a repository that is only on other devices, made here from what they exchanged.
 
 use carry_code::git::ObjectId;
-use carry_code::line::Branch;
+use carry_code::line::{Branch, LineName};
 use carry_code::stream;
 use carry_code::time;
 use serde::Serialize;
@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::output::style;
 use crate::text;
 use crate::wire::Shell;
+use crate::writers::{self, Place};
 
 mod absent;
 mod choice;
@@ -131,13 +132,11 @@ fn list(shell: &Shell, candidates: &[Candidate]) -> Result<(), Failure> {
         let id = if named > 1 { format!(" ({})", candidate.repository) } else { String::new() };
         let urls = candidate.urls.first().map(|url| format!("  {}", text::line(url))).unwrap_or_default();
         shell.out.line(format_args!("{name}{id}{urls}"))?;
-        for line in candidate.lines() {
-            shell.out.line(format_args!(
-                "  {}  {}  {}",
-                super::exchange::who(line),
-                line.branch.as_ref().map(Branch::display).unwrap_or_default(),
-                time::age(line.time, shell.now())
-            ))?;
+        let places: Vec<Place> = candidate.lines().map(place).collect();
+        for ((line, place), word) in candidate.lines().zip(&places).zip(writers::apart(&places)) {
+            let (whose, branch) = &place.line;
+            let tree = word.map(|word| format!(" in {word}")).unwrap_or_default();
+            shell.out.line(format_args!("  {whose}  {branch}{tree}  {}", time::age(line.time, shell.now())))?;
         }
     }
     shell.out.note("`carry clone NAME` makes one here.");
@@ -145,6 +144,21 @@ fn list(shell: &Shell, candidates: &[Candidate]) -> Result<(), Failure> {
         devices::unapproved(shell, &status, false)?.iter().for_each(|waiting| shell.out.note(waiting));
     }
     Ok(())
+}
+
+/// A line, as it is told from others.
+fn place(line: &stream::ForeignLine) -> Place {
+    let branch = line.branch.as_ref().map(Branch::display).unwrap_or_default();
+    Place {
+        line: (super::exchange::who(line), branch),
+        tree: tree(line).unwrap_or_default(),
+        name: Some(text::line(&line.name)),
+    }
+}
+
+/// The id of its working tree, as `carry list` shows it there.
+fn tree(line: &stream::ForeignLine) -> Option<String> {
+    LineName::from_ref(&line.ref_name).map(|name| name.tree.to_string())
 }
 
 /// A repository that is not here, for machines.
@@ -163,6 +177,8 @@ struct LineJson<'a> {
     device: &'a str,
     label: &'a str,
     branch: Option<String>,
+    tree: Option<String>,
+    name: &'a str,
     time: String,
 }
 
@@ -173,6 +189,8 @@ impl<'a> CandidateJson<'a> {
             device: &line.device,
             label: &line.label,
             branch: line.branch.as_ref().map(Branch::display),
+            tree: tree(line),
+            name: &line.name,
             time: line.time.to_rfc3339(),
         });
         Self { name: &candidate.name, repository: &candidate.repository, urls: &candidate.urls, lines: lines.collect() }

@@ -145,3 +145,16 @@ fn a_machine_with_a_copied_home_is_told_apart_from_this_one() {
     let ran = world.ok(&["sync", "--dry-run", "--device", "laptop"]);
     assert!(ran.stdout.contains("laptop (a copy of this device) has work on main made <AGE>, "), "{ran:?}");
 }
+
+#[test]
+fn a_branch_that_two_working_trees_had_stands_beside_the_folder_of_each() {
+    let world = World::with_commit();
+    world.ok(&["now"]);
+    assert!(!world.ok(&["devices"]).stdout.contains(" in "), "one needs no more than its branch");
+    world.git(&["switch", "-qc", "other"]);
+    world.git(&["worktree", "add", "-q", "../linked", "main"]);
+    world.file("../linked/new.txt", "x\n");
+    assert_eq!(world.carry_in(&world.home().join("linked"), &["now"]).code, 0);
+    let ran = world.ok(&["devices"]);
+    assert!(ran.stdout.contains(" main in ~/repo ") && ran.stdout.contains(" main in ~/linked "), "{ran:?}");
+}

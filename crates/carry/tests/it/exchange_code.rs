@@ -105,6 +105,39 @@ fn what_the_exchange_brought_is_not_said_to_be_of_a_git_remote() {
 }
 
 #[test]
+fn two_clones_on_one_device_are_told_apart() {
+    let (folder, one) = (shared(), World::with_commit());
+    let (two, three) = (beside(&one, true), beside(&one, false));
+    one.ok(&["devices", "rename", "laptop"]);
+    let second = one.home().join("second");
+    let mut git = one.command(Path::new("git"), &one.home());
+    assert!(git.args(["clone", "-q"]).arg(one.repo()).arg(&second).status().expect("git").success());
+    two.ok(&["now"]);
+    for world in [&one, &two, &three] {
+        joins(world, &folder);
+    }
+    work(&one);
+    one.file("../second/second.txt", "x\n");
+    assert_eq!(one.carry_in(&second, &["now"]).code, 0);
+    for reader in [&two, &three] {
+        meet(&one, reader);
+    }
+    exchange(&two);
+    exchange(&three);
+    let ran = two.ok(&["devices"]);
+    assert!(ran.stdout.contains(" main in repo ") && ran.stdout.contains(" main in second "), "{ran:?}");
+    let ran = three.carry_in(&three.home(), &["clone"]);
+    assert!(
+        ran.stdout.contains("  laptop  main in repo  ") && ran.stdout.contains("  laptop  main in second  "),
+        "{ran:?}"
+    );
+    let json = objects(&three.carry_in(&three.home(), &["clone", "--json"]), "clone-candidate");
+    let lines = json[0]["lines"].as_array().expect("a list");
+    let of = |name: &str| lines.iter().find(|line| line["name"] == name).expect("a line")["tree"].clone();
+    assert_ne!(of("repo"), of("second"));
+}
+
+#[test]
 fn work_goes_from_device_to_device_through_a_folder_and_back() {
     let (folder, one) = (shared(), World::with_commit());
     let two = beside(&one, true);

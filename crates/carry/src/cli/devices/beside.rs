@@ -11,6 +11,7 @@ use carry_code::tips::{self, Tip, Trust, Writer};
 use crate::failure::Failure;
 use crate::links::Here;
 use crate::wire::Shell;
+use crate::writers::Place;
 use crate::{text, writers};
 
 /// A tip, and how it stands to what is here.
@@ -18,6 +19,8 @@ pub(super) struct Beside {
     pub(super) tip: Tip,
     pub(super) relation: &'static str,
     pub(super) known: String,
+    /// Its folder, or what its repository is called there, where that is known.
+    pub(super) place: Option<String>,
 }
 
 /// All tips by the id of their writer.
@@ -28,6 +31,7 @@ pub(super) fn tips_of(
 ) -> Result<BTreeMap<String, Vec<Beside>>, Failure> {
     let links = registry.links(&here.tree.common_dir)?;
     let exchanged = exchanged(shell, here)?;
+    let trees = registry.trees()?;
     let mut by_writer: BTreeMap<String, Vec<Beside>> = BTreeMap::new();
     for tip in tips::all(&here.ctx, &here.repo)? {
         let ours = tips::own(&here.ctx, &here.repo, &here.tree.id, &tip.branch)?;
@@ -37,9 +41,34 @@ pub(super) fn tips_of(
             true => by_exchange(shell),
             false => how_known(shell, &links, &tip, is_ours),
         };
-        by_writer.entry(tip.writer.id()).or_default().push(Beside { relation, known, tip });
+        let place = match &tip.writer {
+            Writer::Carry { line, .. } if is_ours => {
+                trees.iter().find(|tree| tree.id == line.tree).map(|tree| shell.folder(&tree.root))
+            }
+            Writer::Carry { line, .. } => {
+                let of_line = exchanged.iter().find(|exchanged| exchanged.ref_name == line.ref_name());
+                of_line.map(|exchanged| text::line(&exchanged.name))
+            }
+            Writer::Pulsar { .. } => None,
+        };
+        by_writer.entry(tip.writer.id()).or_default().push(Beside { relation, known, place, tip });
     }
     Ok(by_writer)
+}
+
+/// The branch of each, with the working tree where the device has the branch in several.
+pub(super) fn branches(tips: &[Beside]) -> Vec<String> {
+    let place = |beside: &Beside| Place {
+        line: (String::new(), beside.tip.branch.display()),
+        tree: match &beside.tip.writer {
+            Writer::Carry { line, .. } => line.tree.to_string(),
+            Writer::Pulsar { slug } => text::line(slug),
+        },
+        name: beside.place.clone(),
+    };
+    let places: Vec<Place> = tips.iter().map(place).collect();
+    let apart = writers::apart(&places).into_iter().zip(&places);
+    apart.map(|(word, place)| word.map_or(place.line.1.clone(), |word| format!("{} in {word}", place.line.1))).collect()
 }
 
 /// The lines that the exchange brought into the repository.

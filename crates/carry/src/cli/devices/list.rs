@@ -10,7 +10,7 @@ use carry_daemon::exchange::settings::Settings;
 use carry_exchange::store::LogState;
 use carry_exchange::store::status::{self, LogStatus, Status};
 
-use super::beside::{Beside, tips_of};
+use super::beside::{Beside, branches, tips_of};
 use super::conflicts::Conflicts;
 use super::json::{DeviceJson, LineJson};
 use super::{fingerprint, logs, state};
@@ -161,9 +161,8 @@ fn show(shell: &Shell, devices: &[Listed]) -> Result<(), Failure> {
         if listed.tips.is_empty() {
             table.add_row([&label, listed.state, "-", "-", "-", "-", &id]);
         }
-        for beside in &listed.tips {
+        for (beside, branch) in listed.tips.iter().zip(branches(&listed.tips)) {
             let age = time::age(beside.tip.time, shell.now());
-            let branch = beside.tip.branch.display();
             table.add_row([&label, listed.state, &branch, &age, beside.relation, &beside.known, &id]);
         }
     }
