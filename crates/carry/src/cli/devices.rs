@@ -16,6 +16,7 @@ mod logs;
 mod trust;
 mod waiting;
 
+pub(super) use logs::homes;
 pub(super) use trust::tell_known;
 pub(super) use waiting::{has_code, unapproved, unapproved_called, waiting, why_nothing_of, word};
 

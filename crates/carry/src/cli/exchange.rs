@@ -7,6 +7,7 @@ use std::time::Duration;
 use carry_daemon::exchange::settings::RemoteSettings;
 use carry_daemon::exchange::{self, Event, ExchangeError, How, Next};
 use carry_exchange::round::{Collect, Direction, Report, Step};
+use carry_exchange::store::Reason;
 use clap::Subcommand;
 
 use super::remote;
@@ -109,17 +110,22 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// Says that this home goes on in a log of its own because it was copied or moved, until that log was published. Opening what is
-/// kept decides so; that it cannot be opened is told by the exchange.
+/// Says that this home goes on in a new log, and why, until that log was published. Opening what is kept decides so; that it cannot
+/// be opened is told by the exchange.
 fn tell_moved(shell: &Shell) {
-    let status = shell.ground().ok().and_then(|ground| ground.store().ok()?.status().ok());
-    let Some(own) = status.as_ref().and_then(|status| status.own()) else { return };
+    let Some(store) = shell.ground().ok().and_then(|ground| ground.store().ok()) else { return };
+    let (Ok(status), Ok(reason)) = (store.status(), store.renewed()) else { return };
+    let Some(own) = status.own() else { return };
     let (Some(from), None) = (own.row.vouched_by, own.head) else { return };
-    let from =
-        status.as_ref().and_then(|status| status.log(from)).map_or(from.to_string(), |log| log.row.alias.clone());
+    let from = status.log(from).map_or(from.to_string(), |log| log.row.alias.clone());
+    let (why, section) = match reason {
+        Some(Reason::Lost) => ("exchange.db was gone, as where it was put away", "exchange.db is damaged"),
+        Some(Reason::WentBack) => ("exchange.db was put back to an earlier state", "a backup was restored on a device"),
+        Some(Reason::ForeignHead) => ("This home was copied, or put back from a backup", "a home was copied"),
+        Some(Reason::Place) | None => ("This home was copied or moved", "a home was copied"),
+    };
     shell.out.note(format_args!(
-        "This home was copied or moved, or put back from a backup: it goes on as {}, where {from} ended or another home goes on with \
-         it. Nothing is lost; see \"a home was copied\" in docs/exchange.md.",
+        "{why}: this device goes on in a new log, {}, which {from} speaks for. Nothing is lost; see \"{section}\" in docs/exchange.md.",
         own.row.alias
     ));
 }

@@ -51,7 +51,7 @@ fn copied() -> (tempfile::TempDir, World, World, World) {
     }
     let copy = copy_of(&one);
     let ran = exchange(&copy);
-    assert!(ran.stderr.contains("This home was copied or moved, or put back from a backup: it goes on as "), "{ran:?}");
+    assert!(ran.stderr.contains("This home was copied or moved: this device goes on in a new log, "), "{ran:?}");
     assert!(!exchange(&copy).stderr.contains("This home was"), "it is said once");
     let ran = exchange(&two);
     assert!(ran.stderr.contains(" counts without a question, since "), "{ran:?}");
@@ -279,4 +279,38 @@ fn who_only_looks_at_a_copied_home_changes_nothing() {
     }
     exchange(&copy);
     assert_ne!(content(), before, "an exchange goes on under a new key");
+}
+
+#[test]
+fn a_home_that_began_anew_counts_once_and_the_reason_is_told() {
+    let (_folder, one, copy, two) = copied();
+    let data = one.root().join("carry");
+    let put_away = || {
+        for name in ["exchange.db", "exchange.db-wal", "exchange.db-shm"] {
+            let found = Command::new("find").arg(&data).args(["-name", name, "-delete"]).status();
+            assert!(found.expect("find runs").success());
+        }
+    };
+    // A log of which nothing was kept speaks for none.
+    one.file("a.txt", "one\n");
+    one.ok(&["now"]);
+    exchange(&one);
+    let before = own(&one);
+    put_away();
+    let ran = exchange(&one);
+    assert!(
+        ran.stderr.contains("exchange.db was gone, as where it was put away: this device goes on in a new log, "),
+        "{ran:?}"
+    );
+    assert!(!ran.stderr.contains("This home was copied"), "{ran:?}");
+    for world in [&copy, &two, &one, &copy, &two] {
+        world.ok(&["devices", "rename", "again"]);
+        exchange(world);
+    }
+    assert_ne!(own(&one), before);
+    for world in [&two, &copy] {
+        let ran = world.ok(&["devices"]);
+        assert!(ran.stderr.contains("Warning: 2 homes write as "), "{ran:?}");
+        assert!(!ran.stderr.contains(&format!("{before} (")), "it ended: {ran:?}");
+    }
 }

@@ -573,7 +573,10 @@ fn a_damaged_database_is_moved_away_and_its_log_speaks_for_the_next_one() {
     assert!(says("error", "exchange.db is damaged") && says("advice", "Move exchange.db away, "), "{overview}");
     fs::rename(data.join("exchange.db"), data.join("exchange.db.kept")).expect("it is there");
     let ran = exchange(&one);
-    assert!(ran.stderr.contains("This home was copied or moved, or put back from a backup: it goes on as "), "{ran:?}");
+    assert!(
+        ran.stderr.contains("exchange.db was gone, as where it was put away: this device goes on in a new log, "),
+        "{ran:?}"
+    );
     assert_ne!(log_of(&one), log);
     let ran = exchange(&two);
     assert!(ran.stderr.contains(" counts without a question, since "), "{ran:?}");

@@ -53,6 +53,8 @@ pub enum Decision {
 }
 
 impl Reason {
+    const ALL: [Self; 4] = [Self::Place, Self::ForeignHead, Self::WentBack, Self::Lost];
+
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Place => "place",
@@ -108,6 +110,17 @@ impl Store {
     /// What opening decided about the log of this device.
     pub fn opened(&self) -> Decision {
         self.opened
+    }
+
+    /// Why the log of this device goes on from another one, if it does.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn renewed(&self) -> Result<Option<Reason>, StoreError> {
+        let sql = "SELECT reason FROM rotations WHERE log = ?1";
+        let mut row = self.db.conn().prepare_cached(sql)?;
+        let reason: Option<String> = row.query_row([self.log.to_string()], |row| row.get(0)).optional()?;
+        Ok(reason.and_then(|reason| Reason::ALL.into_iter().find(|known| known.as_str() == reason)))
     }
 
     /// Goes on under a new key. What was never signed moves to the new log; the rest stays in the old one, which is from

@@ -25,6 +25,7 @@ mod skew;
 mod unheard;
 mod wrong;
 
+pub use copied::Copied;
 pub use overdue::{Overdue, look_at_overdue};
 use read::read;
 

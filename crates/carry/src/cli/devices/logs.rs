@@ -8,7 +8,7 @@ use carry_daemon::exchange::settings::Settings;
 use carry_daemon::exchange::unsent::may_be_kept_back;
 use carry_exchange::name::{ObjectName, StreamName};
 use carry_exchange::store::LogState;
-use carry_exchange::store::status::{LogStatus, Status, StreamStatus};
+use carry_exchange::store::status::{Copied, LogStatus, Status, StreamStatus};
 use comfy_table::{ColumnConstraint, Width};
 use serde::Serialize;
 
@@ -225,17 +225,14 @@ fn remarks(shell: &Shell, status: &Status, names: &Names) -> Result<(), Failure>
 /// Names the devices that run in two homes, with what means each.
 fn copied(shell: &Shell, status: &Status) {
     let all = status.copied();
-    for sides in &all {
-        let [first, ..] = sides.as_slice() else { continue };
+    for copied in &all {
+        let [first, ..] = copied.sides.as_slice() else { continue };
         let device = first.label().or(first.device.as_ref().map(|device| device.as_str())).unwrap_or(&first.row.alias);
         let print = first.device_key().map_or(String::new(), |key| format!(" (fingerprint {})", fingerprint(&key)));
-        let of = |log: &&LogStatus| format!("{} ({})", log.row.alias, side(shell, status, log));
-        let sides: Vec<String> = sides.iter().map(of).collect();
         shell.out.warn(format_args!(
-            "{} homes write as {}{print}, so one is a copy: {}",
-            sides.len(),
-            text::line(device),
-            sides.join(", ")
+            "{}: {}",
+            homes(copied, &format!("{}{print}", text::line(device))),
+            sides(shell, status, &copied.sides).join(", ")
         ));
     }
     if !all.is_empty() {
@@ -245,6 +242,22 @@ fn copied(shell: &Shell, status: &Status) {
              docs/exchange.md.",
         );
     }
+}
+
+/// How many homes write as a device, and what that means.
+pub(in crate::cli) fn homes(copied: &Copied<'_>, device: &str) -> String {
+    let n = copied.sides.len();
+    match copied.is_certain {
+        true => format!("{n} homes write as {device}, so one is a copy"),
+        false => format!(
+            "{n} homes write as {device}, or one that began anew without what it had exchanged: neither log speaks for the other"
+        ),
+    }
+}
+
+/// The homes, each by the name here of what it writes, with what tells it from the others.
+pub(super) fn sides(shell: &Shell, status: &Status, sides: &[&LogStatus]) -> Vec<String> {
+    sides.iter().map(|log| format!("{} ({})", log.row.alias, side(shell, status, log))).collect()
 }
 
 /// What tells one home from the other.
@@ -267,7 +280,8 @@ fn side(shell: &Shell, status: &Status, log: &LogStatus) -> String {
 /// The names here of the logs that another home writes under the key of this one's device.
 fn beside(log: &LogStatus, status: &Status) -> Vec<String> {
     let is_it = |other: &&LogStatus| other.row.log == log.row.log;
-    let sides = status.copied().into_iter().find(|sides| sides.iter().any(is_it)).unwrap_or_default();
+    let copied = status.copied().into_iter().find(|copied| copied.sides.iter().any(is_it));
+    let sides = copied.map(|copied| copied.sides).unwrap_or_default();
     sides.into_iter().filter(|other| !is_it(other)).map(|other| other.row.alias.clone()).collect()
 }
 

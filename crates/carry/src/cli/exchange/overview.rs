@@ -12,7 +12,7 @@ use super::problem::{FORK_ADVICE, WRONG_ADVICE, of_disk};
 use super::silent;
 use super::verify::counts;
 use super::{aside, code};
-use crate::cli::devices::{fingerprint_of, waiting};
+use crate::cli::devices::{fingerprint_of, homes, waiting};
 use crate::cli::remote::{self, Rounds, failing};
 use crate::cli::sessions::gaps;
 use crate::failure::{Failure, is_damaged_store};
@@ -384,13 +384,14 @@ fn of_logs(status: &Status, finding: &dyn Fn(&'static str, Severity, String, &st
             add("exchange-skew", Severity::Warning, problem, advice);
         }
     }
-    for sides in status.copied() {
+    for copied in status.copied() {
+        let sides = &copied.sides;
         let names: Vec<&str> = sides.iter().map(|log| log.row.alias.as_str()).collect();
         let device = sides.iter().find_map(|log| log.label()).unwrap_or("one device");
         findings.push(finding(
             "exchange-copied",
             Severity::Note,
-            format!("{} homes write as {}, so one is a copy: {}.", names.len(), text::line(device), names.join(", ")),
+            format!("{}: {}.", homes(&copied, &text::line(device)), names.join(", ")),
             "Each goes on in a log of its own, and nothing is lost. `carry devices` says more, and how to part with one.",
         ));
     }

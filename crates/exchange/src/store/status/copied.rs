@@ -1,28 +1,62 @@
 //! Which devices' homes were copied, as far as heads show it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{LogStatus, Status};
 use crate::name::LogId;
 use crate::store::LogState;
 
+/// The homes that write under one device's key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied<'s> {
+    /// Of each home the log that it writes now; two at least.
+    pub sides: Vec<&'s LogStatus>,
+    /// Whether two of them said something at one time. Else one of them began under the key without the word of another log, and
+    /// may be the same home, begun anew.
+    pub is_certain: bool,
+}
+
 impl Status {
     /// The devices whose home was copied: of each the logs that are written beside each other under its key, those that were
-    /// revoked left out. A log that ended before its successor began, as when a backup was restored, is none.
+    /// revoked left out. A log that ended before its successor began, as when a backup was restored, is none; of one that ended
+    /// later than another home began, its successor stands for it.
     ///
     /// Told by when heads were signed and when they came, so that it is said as soon as both have gone on, and no sooner.
-    pub fn copied(&self) -> Vec<Vec<&LogStatus>> {
+    pub fn copied(&self) -> Vec<Copied<'_>> {
         let mut devices: BTreeMap<[u8; 32], Vec<&LogStatus>> = BTreeMap::new();
         for log in self.logs.iter().filter(|log| log.row.state != LogState::Revoked) {
             if let Some(key) = log.device_key() {
                 devices.entry(key).or_default().push(log);
             }
         }
-        for logs in devices.values_mut() {
-            let all = logs.clone();
-            logs.retain(|log| all.iter().any(|other| self.is_beside(log, other)));
+        let sides = devices.into_values().map(|logs| self.sides(&logs));
+        sides.filter(|copied| copied.sides.len() > 1).collect()
+    }
+
+    /// The homes that write the logs of one device beside each other.
+    fn sides<'s>(&self, logs: &[&'s LogStatus]) -> Copied<'s> {
+        let (mut all, mut is_certain) = (BTreeSet::new(), false);
+        for (log, other) in logs.iter().flat_map(|log| logs.iter().map(move |other| (*log, *other))) {
+            let homes = [self.newest_of_home(log, logs), self.newest_of_home(other, logs)];
+            if self.is_beside(log, other) && homes[0].row.log != homes[1].row.log {
+                all.extend(homes.map(|home| home.row.log));
+                is_certain |= went_on_beside(log, other);
+            }
         }
-        devices.into_values().filter(|sides| sides.len() > 1).collect()
+        Copied { sides: logs.iter().copied().filter(|log| all.contains(&log.row.log)).collect(), is_certain }
+    }
+
+    /// The log that the home of a log writes now: that goes on from it, and began when it had ended.
+    fn newest_of_home<'s>(&self, log: &'s LogStatus, logs: &[&'s LogStatus]) -> &'s LogStatus {
+        let next = |log: &LogStatus| {
+            let goes_on = logs.iter().copied().filter(|next| {
+                next.row.vouched_by == Some(log.row.log)
+                    && self.root_of(next) == self.root_of(log)
+                    && !went_on_beside(log, next)
+            });
+            goes_on.max_by_key(|next| next.first_at)
+        };
+        std::iter::successors(Some(log), |log| next(log)).take(logs.len()).last().unwrap_or(log)
     }
 
     /// Whether both logs of one device were written at the same time.

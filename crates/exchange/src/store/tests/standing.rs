@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::head::SignedHead;
-use crate::store::status::look;
+use crate::store::status::{Copied, look};
 
 fn notes() -> StreamName {
     stream("notes")
@@ -346,8 +346,10 @@ fn silent_are_approved_devices_of_which_nothing_came_and_no_others() {
 fn a_copied_home_is_told_from_a_restored_one_and_from_a_moved_one() {
     let check = |logs: Vec<LogStatus>, expected: &str| {
         let status = crate::store::Status { own: log(0), logs };
-        let sides =
-            |sides: &Vec<&LogStatus>| sides.iter().map(|log| log.row.alias.as_str()).collect::<Vec<_>>().join(" ");
+        let sides = |copied: &Copied<'_>| {
+            let sides: Vec<&str> = copied.sides.iter().map(|log| log.row.alias.as_str()).collect();
+            format!("{}{}", sides.join(" "), if copied.is_certain { "" } else { ", or one" })
+        };
         assert_eq!(status.copied().iter().map(sides).collect::<Vec<_>>().join(", "), expected);
     };
     let old = |signed, came| standing(1, None, signed, came, 0);
@@ -365,10 +367,21 @@ fn a_copied_home_is_told_from_a_restored_one_and_from_a_moved_one() {
         vec![old((0, 10), 10), standing(2, Some(1), (20, 40), 40, 20), standing(3, Some(1), (25, 50), 50, 26)],
         "2 3",
     );
-    // The key alone was copied.
-    check(vec![old((0, 10), 10), standing(2, None, (20, 30), 30, 20)], "1 2");
+    // Copied, and the original began anew: what it wrote before ended.
+    let began_anew = |newest| {
+        let copy = standing(2, Some(1), (20, newest), newest, 20);
+        vec![old((0, 25), 26), copy, standing(3, Some(1), (40, 50), 50, 40)]
+    };
+    check(began_anew(60), "2 3");
+    check(began_anew(30), "2 3");
+    // The copy began anew, twice.
+    let anew = |id, from, began| standing(id, Some(from), (began, began + 5), began + 5, began);
+    check(vec![old((0, 70), 70), anew(2, 1, 20), anew(3, 2, 30), anew(4, 3, 40)], "1 4");
+    // The key alone was copied; or the home began anew without what it had. Nothing shows which.
+    check(vec![old((0, 10), 10), standing(2, None, (20, 30), 30, 20)], "1 2, or one");
+    check(vec![old((0, 25), 26), standing(2, None, (20, 30), 30, 20)], "1 2");
     // Words that lead in a circle, as nobody can give them, come to an end.
-    check(vec![standing(1, Some(2), (0, 10), 10, 0), standing(2, Some(1), (20, 30), 30, 20)], "1 2");
+    check(vec![standing(1, Some(2), (0, 10), 10, 0), standing(2, Some(1), (20, 30), 30, 20)], "1 2, or one");
     let mut revoked = standing(2, Some(1), (20, 30), 30, 20);
     revoked.row.state = LogState::Revoked;
     check(vec![old((0, 25), 26), revoked], "");

@@ -114,8 +114,9 @@ fn other_sides(shell: &Shell, name: &str, meant: &Meant) -> Result<Option<Vec<St
         return Ok(None);
     }
     let copied = status.copied();
-    let sides = copied.iter().find(|sides| sides.iter().any(|side| side.row.log == log.row.log));
-    let Some(sides) = sides else {
+    // A log that ended is one of theirs, too.
+    let sides = copied.iter().find(|copied| copied.sides.iter().any(|side| side.device_key() == log.device_key()));
+    let Some(sides) = sides.map(|copied| &copied.sides) else {
         // One that was parted with is no side any more: said again, it means no more than the first time.
         let is_parted = log.row.state == LogState::Revoked && log.row.revoked_by.is_none();
         let others = status.logs.iter().filter(|other| {
