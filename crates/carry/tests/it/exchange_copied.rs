@@ -92,13 +92,23 @@ fn both_sides_are_named_with_what_means_each() {
 }
 
 #[test]
-fn one_side_is_revoked_by_its_name_and_the_device_by_its_label() {
+fn one_side_is_revoked_by_its_name_and_the_device_by_its_id() {
     let (_folder, one, copy, two) = copied();
     let (first, second) = (own(&one), own(&copy));
     let state = |name: &str| {
         let all = logs(&two);
         all.into_iter().find(|log| log.0 == name).map(|log| log.1).expect("it is known")
     };
+    // A label means neither of them, and which there are is said.
+    let id = crate::world::field(&one.ok(&["devices", "--json"]).raw, "id");
+    for label in ["laptop", "notebook"] {
+        let ran = two.carry(&["devices", "revoke", label]);
+        assert!(ran.code == 1 && ran.stderr.starts_with(&format!("Error: 2 homes write as {label}, so")), "{ran:?}");
+        for part in [format!("{first} ("), format!("{second} ("), format!("`carry devices revoke {id}`")] {
+            assert!(ran.stderr.contains(&part), "{part} {ran:?}");
+        }
+        assert_eq!((state(&first).as_str(), state(&second).as_str()), ("approved", "approved"));
+    }
     let ran = two.ok(&["devices", "revoke", &second]);
     assert!(ran.stderr.contains(&format!("{first} has the same key and still counts")), "{ran:?}");
     assert_eq!((state(&first).as_str(), state(&second).as_str()), ("approved", "revoked"));
@@ -119,14 +129,13 @@ fn one_side_is_revoked_by_its_name_and_the_device_by_its_label() {
     }
     assert_eq!((state(&first).as_str(), state(&second).as_str()), ("revoked", "approved"));
     two.ok(&["devices", "approve", &first, "--yes"]);
-    let id = crate::world::field(&one.ok(&["devices", "--json"]).raw, "id");
     let ran = two.carry(&["devices", "revoke", &id]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!((state(&first).as_str(), state(&second).as_str()), ("revoked", "revoked"));
 }
 
 #[test]
-fn a_device_is_taken_back_whole_by_its_label_and_named_with_all_its_logs() {
+fn a_device_is_taken_back_whole_by_its_id_and_named_with_all_its_logs() {
     let (_folder, one, copy, two) = copied();
     let (first, second) = (own(&one), own(&copy));
     let id = crate::world::field(&one.ok(&["devices", "--json"]).raw, "id");

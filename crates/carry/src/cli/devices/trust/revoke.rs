@@ -15,12 +15,14 @@ use carry_exchange::store::{LogState, Store};
 use super::meant::{Meant, find, is_side, logs_of};
 use super::{Act, json, look_again, take_over};
 use crate::cli::devices::fingerprint;
+use crate::cli::devices::logs::{homes, sides};
 use crate::failure::Failure;
 use crate::text;
 use crate::wire::Shell;
 
 pub(in crate::cli::devices) fn revoke(shell: &Shell, name: &str) -> Result<(), Failure> {
     let meant = find(shell, name, Act::Revoke)?;
+    refuse_ambiguous(shell, name, &meant)?;
     if let Some(others) = other_sides(shell, name, &meant)? {
         return revoke_side(shell, &meant, &others);
     }
@@ -71,6 +73,39 @@ pub(in crate::cli::devices) fn revoke(shell: &Shell, name: &str) -> Result<(), F
     }
     look_again(shell);
     json(shell, &meant)
+}
+
+/// Fails where a label is that of a device of which two homes count: perhaps one of them is meant. The id of the device means all
+/// of it, and the name of a log that home alone.
+fn refuse_ambiguous(shell: &Shell, name: &str, meant: &Meant) -> Result<(), Failure> {
+    let Some(status) = status::look(&shell.home)? else { return Ok(()) };
+    let key = meant.key();
+    let is_own = status.own().is_some_and(|own| own.device_key() == key);
+    let copied = status.copied();
+    let is_it = |log: &LogStatus| key.is_some() && log.device_key() == key;
+    let counts = |log: &&&LogStatus| is_it(log) && log.row.state == LogState::Approved;
+    let Some(copied) = copied.iter().find(|copied| !is_own && copied.sides.iter().filter(counts).count() > 1) else {
+        return Ok(());
+    };
+    let of_logs = status.logs.iter().filter(|log| is_it(log));
+    let mut labels = of_logs.filter_map(LogStatus::label).chain(meant.known.iter().map(|known| known.label.as_str()));
+    if !labels.any(|label| label == name) || meant.log.as_ref().is_some_and(|log| log.row.alias == name) {
+        return Ok(());
+    }
+    let ids = meant.known.iter().map(|known| known.id.as_str());
+    let mut ids =
+        ids.chain(status.logs.iter().filter(|log| is_it(log)).filter_map(|log| Some(log.device.as_ref()?.as_str())));
+    let Some(id) = ids.next().filter(|id| *id != name) else { return Ok(()) };
+    Err(Failure::failed(format!(
+        "{}: {}",
+        homes(copied, &text::line(name)),
+        sides(shell, &status, &copied.sides).join(", ")
+    ))
+    .hint(format!(
+        "`carry devices revoke NAME`, with the name that stands before the brackets, parts with that one alone; `carry devices revoke {}` \
+         with the device as a whole, as where it was lost.",
+        text::line(id)
+    )))
 }
 
 /// The logs of a device by their names here.
