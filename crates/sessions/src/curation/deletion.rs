@@ -9,7 +9,7 @@ use carry_kernel::db::rusqlite::{self, Connection, OptionalExtension as _};
 use carry_kernel::hlc::Hlc;
 
 use super::{REGISTERS, refused};
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, PREFIX_MIN};
 use crate::model::SessionId;
 
 /// A session that was deleted for good, or is meant to be.
@@ -97,6 +97,19 @@ impl Archive {
             record: found.record,
         };
         Ok(found.into_iter().map(deleted).collect())
+    }
+
+    /// The sessions of which a deletion is known and whose id is `spec` or begins so. Nothing else is left of one that is gone.
+    ///
+    /// # Errors
+    /// [`ArchiveError`].
+    pub fn deleted_as(&self, spec: &str) -> Result<Vec<SessionId>, ArchiveError> {
+        let spec = spec.trim();
+        let mut ids: Vec<SessionId> = self.deletions()?.into_iter().map(|one| one.session).collect();
+        ids.retain(|id| spec.len() >= PREFIX_MIN && id.as_str().starts_with(spec));
+        ids.sort();
+        ids.dedup();
+        Ok(ids)
     }
 }
 

@@ -27,20 +27,34 @@ pub(super) fn run(shell: &Shell, args: &Args) -> Result<(), Failure> {
     let device = shell.context()?.device.id();
     let mut found: Vec<(SessionId, String)> = Vec::new();
     for spec in &args.sessions {
+        let error = match archive.find(spec) {
+            Ok(session) => {
+                found.push((session.id.clone(), archive::name(&session)));
+                continue;
+            }
+            Err(error) => error,
+        };
         // Of one that was deleted, or never came here, the id is all there is.
-        let id = SessionId::parse(spec.trim());
-        let is_named = |id: &SessionId| archive.deletions().map(|all| all.iter().any(|one| one.session == *id));
-        found.push(match (archive.find(spec), id) {
-            (Ok(session), _) => (session.id.clone(), archive::name(&session)),
-            (Err(_), Some(id)) if is_named(&id)? => (id.clone(), id.to_string()),
-            (Err(error @ FindError::None { .. }), _) => {
+        let ids = archive.deleted_as(spec)?;
+        let is_none = matches!(error, FindError::None { .. });
+        match ids.as_slice() {
+            [id] if is_none || id.as_str() == spec.trim() => found.push((id.clone(), id.to_string())),
+            [] if is_none => {
                 return Err(Failure::failed(error.to_string()).hint(
                     "`carry sessions deleted` lists what was deleted or is about to be, by Carry's ids: the archive keeps nothing \
                      else of what is gone.",
                 ));
             }
-            (Err(error), _) => return Err(error.into()),
-        });
+            [_, _, ..] if is_none => {
+                let ids: Vec<&str> = ids.iter().map(SessionId::as_str).collect();
+                return Err(Failure::failed(format!(
+                    "several sessions that were deleted begin like this: {}",
+                    ids.join(", ")
+                ))
+                .hint("Give the whole id."));
+            }
+            _ => return Err(error.into()),
+        }
     }
     let mut late = Vec::new();
     for (id, name) in found {

@@ -261,6 +261,10 @@ fn a_deletion_can_be_taken_back_until_the_window_is_over() {
         ran.stderr
     );
     assert!(ran.stderr.contains(", this device, final since 20"), "{}", ran.stderr);
+    // What named it before it went does so still, unless it is too short to mean anything.
+    let again = world.carry(&["sessions", "undelete", &one.as_str()[..8]]);
+    assert_eq!((again.code, &again.stderr), (1, &ran.stderr));
+    assert!(world.carry(&["sessions", "undelete", &one.as_str()[..3]]).stderr.contains("Error: no session "));
     assert!(
         ran.stderr.contains("What remains is the record of the deletion: `carry sessions deleted`."),
         "{}",
