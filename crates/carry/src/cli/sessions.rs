@@ -31,6 +31,7 @@ mod trash;
 mod undelete;
 mod unlabel;
 mod unpin;
+pub(super) mod unsaid;
 mod unstar;
 mod untrash;
 mod verify;

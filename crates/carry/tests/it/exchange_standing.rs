@@ -8,8 +8,8 @@ use std::process::Stdio;
 use carry_testkit::dav;
 
 use crate::exchange::{device, own_log};
-use crate::exchange_code::objects;
-use crate::sessions::{C, fixtures, json};
+use crate::exchange_code::{exchange, joins, objects, shared};
+use crate::sessions::{A, C, archived, fixtures, id_of, json};
 use crate::world::{Ran, World};
 
 /// Runs `carry` as if so many days had gone by.
@@ -232,4 +232,35 @@ fn what_has_been_missing_for_a_day_is_told_until_it_comes() {
     later(&two, 4, &["exchange"]);
     assert_eq!(overdue(5), Vec::<serde_json::Value>::new());
     assert!(!said(5).contains("been missing here"));
+}
+
+#[test]
+fn what_was_said_and_cannot_be_exchanged_is_told_until_it_is_said_otherwise() {
+    let (folder, world) = (shared(), archived());
+    joins(&world, &folder);
+    let id = id_of(&world, A);
+    exchange(&world);
+    // Masked, each of these is longer.
+    let secrets: Vec<String> = (1000..4000).map(|n| format!("password=Zx9q{n}")).collect();
+    world.ok(&["sessions", "pin", &id, "1", "--note", &secrets.join(" ")]);
+    let findings = || {
+        let all = objects(&world.carry(&["doctor", "--json"]), "finding");
+        all.into_iter().filter(|finding| finding["code"] == "sessions-unsaid").collect::<Vec<_>>()
+    };
+    assert!(findings().is_empty(), "it was not tried yet");
+    exchange(&world);
+    let ran = world.ok(&["status", "--all"]);
+    let told =
+        "  attention  1 edit of sessions stays on this device, since it cannot be exchanged; `carry doctor` says";
+    assert!(ran.stdout.contains(told), "{ran:?}");
+    assert_eq!(objects(&world.ok(&["status", "--all", "--json"]), "sessions-status")[0]["unsaid"], 1);
+    let found = findings();
+    assert_eq!(found.len(), 1, "{found:?}");
+    let problem = found[0]["problem"].as_str().expect("a text");
+    assert!(problem.starts_with(&format!("The pin of session {id} is not exchanged: ")), "{problem}");
+    assert!(!problem.contains("password"), "{problem}");
+    world.ok(&["sessions", "pin", &id, "1", "--note", "short"]);
+    exchange(&world);
+    assert!(findings().is_empty());
+    assert!(!world.ok(&["status", "--all"]).stdout.contains("cannot be exchanged"));
 }

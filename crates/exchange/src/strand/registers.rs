@@ -35,7 +35,7 @@ mod strand;
 pub use conflicts::{Conflict, ConflictValue, conflict_count};
 pub use deletion::{Deleted, DeletedHow, Deletion, Undeletion, deletions};
 pub use name::Name;
-pub use pending::is_in_use;
+pub use pending::{is_in_use, unsaid};
 pub use refused::RegisterError;
 pub use state::{Said, State};
 pub use strand::{Keep, Mask, RegisterStrand};

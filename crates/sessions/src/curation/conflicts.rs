@@ -27,6 +27,15 @@ impl Archive {
         Ok(registers::conflict_count(self.db.conn()).map_err(self.db.failed())?)
     }
 
+    /// What was said here of sessions and cannot be exchanged, and why not.
+    ///
+    /// # Errors
+    /// [`ArchiveError`].
+    pub fn unsaid(&self) -> Result<Vec<(RegisterName, String)>, ArchiveError> {
+        let found = registers::unsaid(self.db.conn()).map_err(self.db.failed())?;
+        Ok(found.into_iter().map(|(name, why)| (name.into(), why)).collect())
+    }
+
     /// All conflicts, by session and field; of one session or of all.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use super::verify::counts;
 use super::{aside, code};
 use crate::cli::devices::{fingerprint_of, homes, waiting};
 use crate::cli::remote::{self, Rounds, failing};
-use crate::cli::sessions::gaps;
+use crate::cli::sessions::{gaps, unsaid};
 use crate::failure::{Failure, is_damaged_store};
 use crate::output::style;
 use crate::text;
@@ -251,6 +251,7 @@ pub(in crate::cli) fn findings(shell: &Shell) -> Vec<Finding> {
         }
     }
     findings.extend(gaps::finding(shell));
+    findings.extend(unsaid::findings(shell));
     // That it cannot be read is told below.
     if let Ok(Some(status)) = status::look(&shell.home) {
         let silent = silent::devices(shell, &status, &rounds, &settings.remotes);

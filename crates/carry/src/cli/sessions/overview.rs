@@ -8,6 +8,7 @@ use carry_sessions::list::Filter;
 use serde::Serialize;
 
 use super::gaps::{self, Gaps};
+use super::unsaid;
 use crate::failure::Failure;
 use crate::output::style;
 use crate::text;
@@ -18,7 +19,9 @@ pub(in crate::cli) fn show(shell: &Shell, rows: &[Row]) -> Result<(), Failure> {
     let worker = rows.iter().find(|row| row.worker == LEASE).map(|row| &row.status);
     let json = match look(shell) {
         Ok(None) => return Ok(()),
-        Ok(Some(Look { sessions: 0, conflicts: 0, .. })) if worker.is_none_or(|worker| worker.message.is_none()) => {
+        Ok(Some(Look { sessions: 0, conflicts: 0, unsaid: 0, .. }))
+            if worker.is_none_or(|worker| worker.message.is_none()) =>
+        {
             return Ok(());
         }
         Ok(Some(look)) => OverviewJson {
@@ -26,6 +29,7 @@ pub(in crate::cli) fn show(shell: &Shell, rows: &[Row]) -> Result<(), Failure> {
             newest: look.newest.map(|at| at.to_rfc3339()),
             conflicts: Some(look.conflicts),
             incomplete: Some(look.incomplete),
+            unsaid: Some(look.unsaid),
             phase: worker.map(phase),
             error: worker.and_then(|worker| worker.message.clone()),
         },
@@ -35,6 +39,7 @@ pub(in crate::cli) fn show(shell: &Shell, rows: &[Row]) -> Result<(), Failure> {
             newest: None,
             conflicts: None,
             incomplete: None,
+            unsaid: None,
             phase: worker.map(phase),
             error: Some(failure.in_one_line()),
         },
@@ -61,6 +66,10 @@ pub(in crate::cli) fn show(shell: &Shell, rows: &[Row]) -> Result<(), Failure> {
         );
         row("attention", shell.out.paint(style::WARNING, text))?;
     }
+    if let Some(n) = json.unsaid.filter(|n| *n > 0) {
+        let text = format!("{}; `carry doctor` says which and why", unsaid::in_words(n));
+        row("attention", shell.out.paint(style::WARNING, text))?;
+    }
     if let Some(error) = &json.error {
         row("attention", shell.out.paint(style::WARNING, text::line(error)))?;
     }
@@ -76,6 +85,8 @@ struct Look {
     conflicts: u64,
     /// Sessions of other devices of which something is missing here, or may be.
     incomplete: u64,
+    /// Things that were said here and cannot be exchanged.
+    unsaid: u64,
 }
 
 fn look(shell: &Shell) -> Result<Option<Look>, Failure> {
@@ -84,7 +95,8 @@ fn look(shell: &Shell) -> Result<Option<Look>, Failure> {
     let newest = listed.sessions.first().and_then(|session| session.ended);
     let conflicts = archive.conflict_count()?;
     let incomplete = Gaps::read(shell, &archive)?.count();
-    Ok(Some(Look { sessions: text::len(&listed.sessions) + listed.more, newest, conflicts, incomplete }))
+    let unsaid = text::len(&unsaid::read(shell, &archive)?);
+    Ok(Some(Look { sessions: text::len(&listed.sessions) + listed.more, newest, conflicts, incomplete, unsaid }))
 }
 
 fn phase(worker: &Status) -> &'static str {
@@ -106,6 +118,7 @@ struct OverviewJson {
     newest: Option<String>,
     conflicts: Option<u64>,
     incomplete: Option<u64>,
+    unsaid: Option<u64>,
     phase: Option<&'static str>,
     error: Option<String>,
 }

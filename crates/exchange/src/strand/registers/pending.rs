@@ -110,6 +110,16 @@ pub(super) fn forget(conn: &Connection, name: &Name) -> rusqlite::Result<()> {
     conn.prepare_cached(sql)?.execute(name.columns()).map(drop)
 }
 
+/// The edits that cannot be exchanged, and why not, by register. They are shown here all the same, and void once another is made.
+///
+/// # Errors
+/// SQLite's.
+pub fn unsaid(conn: &Connection) -> rusqlite::Result<Vec<(Name, String)>> {
+    let sql = "SELECT target, field, item, problem FROM register_pending WHERE problem IS NOT NULL
+               ORDER BY target, field, item";
+    conn.prepare_cached(sql)?.query_map([], |row| Ok((edits::name_of(row)?, row.get(3)?)))?.collect()
+}
+
 /// Notes why it cannot be exchanged. It is shown here all the same.
 pub(super) fn refuse(conn: &Connection, name: &Name, problem: &str) -> rusqlite::Result<()> {
     let (target, field, item) = name.columns();
