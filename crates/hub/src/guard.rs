@@ -121,7 +121,7 @@ impl Guard {
             Found::Unknown => {
                 self.wrong.take(asker, now).map_err(Refusal::too_often)?;
                 Err(unknown(
-                    "the credential is not known here, or not any more: make a new one on the server with `carry serve token NAME`",
+                    "the credential is not known here, or not any more: make a new one on the server with `carry serve token NAME --replace`",
                 ))
             }
             Found::Broken => {

@@ -36,7 +36,8 @@ fn hint_of(class: Class, kind: PlaceKind) -> Option<&'static str> {
             Some("A folder must be yours to read and write; `ls -ld` says whose it is.")
         }
         (Class::Denied, PlaceKind::Server) => Some(
-            "Put the token into a file for you alone and name that: `carry remote add NAME PLACE --token-file FILE`.",
+            "Put the token into the file that holds this remote's, for you alone (chmod 600); `carry remote add NAME PLACE --token-file FILE` \
+             names one.",
         ),
         (Class::Denied, PlaceKind::WebDav) => Some(
             "Put user:password into a file for you alone (chmod 600) and name that: `carry remote add NAME PLACE --token-file FILE`.",

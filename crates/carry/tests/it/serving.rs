@@ -109,6 +109,43 @@ fn a_credential_is_printed_once_and_kept_as_a_digest() {
 }
 
 #[test]
+fn whose_credential_was_replaced_is_told_how_to_get_another() {
+    let (there, here) = (World::new(), World::new());
+    let file = here.root().join("token");
+    let issue = |arguments: &[&str]| {
+        let token = there.ok(&[&["serve", "token", "laptop"], arguments].concat()).raw;
+        carry_kernel::disk::write_atomic(&file, token.trim().as_bytes()).expect("room on the disk");
+    };
+    issue(&[]);
+    let server = Server::start(&there, &[]);
+    let (url, address) = (field(&server.said, "url"), field(&server.said, "address"));
+    // One that begins reads the credentials at once.
+    let again = |server: Server| {
+        server.stop("-TERM");
+        Server::start_at(&there, &address, &[])
+    };
+    here.roomy();
+    let path = file.to_str().expect("a plain path");
+    here.ok(&["remote", "add", "hub", &url, "--no-code", "--yes", "--token-file", path]);
+    there.ok(&["serve", "token", "laptop", "--replace"]);
+    let server = again(server);
+    let refused = || {
+        let ran = here.carry(&["exchange"]);
+        assert!(ran.code == 1 && ran.stderr.contains("`carry serve token NAME --replace`"), "{ran:?}");
+        assert!(ran.stderr.contains("Hint: Put the token into the file that holds this remote's"), "{ran:?}");
+    };
+    refused();
+    there.ok(&["serve", "token", "laptop", "--remove"]);
+    let server = again(server);
+    refused();
+    // What is said to do is right in both cases.
+    issue(&["--replace"]);
+    let server = again(server);
+    here.ok(&["exchange"]);
+    drop(server);
+}
+
+#[test]
 fn what_would_be_unsafe_or_a_mistake_is_refused_with_what_to_do() {
     let world = World::new();
     let refused = |arguments: &[&str], code: i32, hint: &str| {
