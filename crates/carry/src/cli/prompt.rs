@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use carry_code::line::Branch;
 use carry_code::publish::LineState;
@@ -22,13 +21,11 @@ use crate::wire::Shell;
 /// Longest name shown, in characters.
 const NAME_CHARS_MAX: usize = 20;
 
-/// File systems read a clock that may be so far behind: the longest tick of a kernel.
-const TICK: Duration = Duration::from_millis(10);
-
 /// Print a few characters for the shell's prompt
 ///
 /// Prints a short word when another device has newer work on this branch, and `!` when changes here are not safe: a push is
-/// held back, or no daemon runs. Otherwise nothing. Never fails. For example, in ~/.bashrc:
+/// held back or refused, or no daemon runs. Otherwise nothing, as in a folder that is not registered or is paused. The exit code is
+/// 0 whatever happens. For example, in ~/.bashrc:
 /// source <(carry prompt --setup bash)
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -77,7 +74,7 @@ fn segment(shell: &Shell) -> Option<String> {
     let state = registry.state(&tree.id).ok()?;
     let mut words = Vec::new();
     words.extend(newer(&state, &tree, shell.now()));
-    if is_unsafe(shell, &registry, &tree, &state) {
+    if is_unsafe(shell, &registry, &tree) {
         words.push("!".to_owned());
     }
     Some(words.join(" "))
@@ -124,22 +121,11 @@ fn git_dir(root: &Path) -> Option<PathBuf> {
     Some(root.join(text.strip_prefix("gitdir: ")?.trim_end_matches('\n')))
 }
 
-/// Whether what is here is nowhere else, and does not get there by itself.
-fn is_unsafe(shell: &Shell, registry: &Registry, tree: &Tree, state: &TreeState) -> bool {
-    let is_dead = matches!(shell.daemon(), Ok(None));
-    (is_dead && may_have_changed(tree, state)) || is_held(registry, tree).unwrap_or(false)
-}
-
-/// Whether the working tree was touched since it was last captured, as far as a look at a few times says.
-fn may_have_changed(tree: &Tree, state: &TreeState) -> bool {
-    let Some(captured) = state.captured else { return true };
-    let git_dir = git_dir(&tree.root);
-    let places = [Some(tree.root.clone()), git_dir.as_ref().map(|dir| dir.join("index"))];
-    places.into_iter().flatten().any(|place| {
-        let changed = place.metadata().and_then(|found| found.modified()).ok();
-        let changed = changed.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
-        changed.is_some_and(|at| i64::try_from((at + TICK).as_millis()).is_ok_and(|at| at > captured.as_millis()))
-    })
+/// Whether what is here is nowhere else, and does not get there by itself. Without a daemon that is so of whatever is changed next;
+/// what was changed since the last capture only a look at every file would tell.
+fn is_unsafe(shell: &Shell, registry: &Registry, tree: &Tree) -> bool {
+    let is_dead = !tree.paused && matches!(shell.daemon(), Ok(None));
+    is_dead || is_held(registry, tree).unwrap_or(false)
 }
 
 /// Whether a line of the tree is held back from, or refused by, a remote that the user agreed to.

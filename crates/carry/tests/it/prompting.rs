@@ -11,12 +11,23 @@ fn outside_of_registered_repositories_it_says_nothing() {
 }
 
 #[test]
-fn it_warns_when_nobody_captures_what_changed() {
+fn it_warns_while_no_daemon_captures() {
     let world = World::with_commit();
     world.ok(&["now"]);
-    world.file("new.txt", "x\n");
-    world.ok(&["prompt"]).is(0, "!\n", "");
+    // Whatever changes, at the root or below, in a new file or in one that is there.
+    for path in ["new.txt", "a.txt", "src/net.rs"] {
+        world.file(path, "changed\n");
+        world.ok(&["prompt"]).is(0, "!\n", "");
+        world.ok(&["now"]);
+    }
     assert_eq!(field(&world.ok(&["prompt", "--json"]).raw, "text"), "!");
+    world.ok(&["pause"]);
+    world.ok(&["prompt"]).is(0, "", "");
+    world.ok(&["resume"]);
+    world.ok(&["daemon", "start"]);
+    world.ok(&["prompt"]).is(0, "", "");
+    world.ok(&["daemon", "stop"]);
+    world.ok(&["prompt"]).is(0, "!\n", "");
 }
 
 #[test]
