@@ -10,6 +10,7 @@ use carry_exchange::round::{Collect, Direction, Report, Step};
 use carry_exchange::store::Reason;
 use clap::Subcommand;
 
+use self::unsent::Unsent;
 use super::remote;
 use crate::failure::Failure;
 use crate::output::style;
@@ -28,6 +29,7 @@ mod problem;
 mod silent;
 mod stats;
 mod told;
+mod unsent;
 mod verify;
 mod watch;
 
@@ -179,6 +181,7 @@ struct Ended {
     has_problems: bool,
     failures: Vec<(String, Failure)>,
     met: bool,
+    unsent: Unsent,
 }
 
 impl Ended {
@@ -194,6 +197,7 @@ impl Ended {
             Ok(report) => {
                 let names = Names::read(shell)?;
                 told::show(shell, remote, how, &report, &names)?;
+                self.unsent.add(&remote.name, &report);
                 self.n_well += 1;
                 self.met |= !report.new_logs.is_empty();
                 self.has_problems |= report.problems.iter().any(problem::is_failure);
@@ -212,6 +216,11 @@ impl Ended {
 
     fn finish(mut self, shell: &Shell, remotes: &[RemoteSettings], how: &How) -> Result<(), Failure> {
         let mut stayed = false;
+        if !shell.out.is_json() {
+            // What one remote does not have another may have brought.
+            self.unsent = self.unsent.missing_here(shell)?;
+            self.unsent.show(shell, &Names::read(shell)?);
+        }
         if !how.is_dry_run {
             overview::note_unapproved(shell, self.met)?;
             let was_to_go = how.direction != Direction::Pull && remotes.iter().any(|remote| remote.has_code);

@@ -46,17 +46,6 @@ pub(super) fn show(
         }
     }
     show_problems(shell, report, names);
-    for (log, stream, unsent) in kept_back(report).filter(|(_, _, unsent)| unsent.is_new) {
-        let n_files = u64::try_from(unsent.objects.len()).unwrap_or(u64::MAX);
-        let are = if n_files == 1 { "is" } else { "are" };
-        shell.out.note(format_args!(
-            "{} of {stream} of {} {are} not at {}. {} This is said once; `carry devices` says it as long as it is so.",
-            text::count(n_files, "file"),
-            names.whose(log),
-            remote.name,
-            problem::unsent_advice(stream)
-        ));
-    }
     if report.has_more && !how.is_dry_run {
         shell.out.note("There is more to move; the next exchange goes on.");
     }

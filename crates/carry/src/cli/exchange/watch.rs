@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use carry_daemon::exchange::settings::{RemoteSettings, Settings};
-use carry_daemon::exchange::unsent::kept_back;
 use carry_daemon::exchange::{self, Event, How, Next};
-use carry_exchange::round::Report;
 use carry_kernel::clock::Timestamp;
 use carry_kernel::config::{Config, Origin};
 
 use super::names::Names;
+use super::unsent::Unsent;
 use super::{code, overview, told};
 use crate::failure::Failure;
 use crate::output::style;
@@ -109,11 +108,15 @@ pub(super) fn run(shell: &Shell, remotes: &[RemoteSettings], is_named: bool, how
                             told::show(shell, remote, &how, &report, &names)?;
                         } else {
                             let news = said.entry(at).or_default().take_in(&mut report, &names);
-                            let is_news = told::news(&how, &report, &names).is_some() || has_new_unsent(&report);
+                            let mut unsent = Unsent::default();
+                            unsent.add(&remote.name, &report);
+                            let unsent = unsent.missing_here(shell)?;
+                            let is_news = told::news(&how, &report, &names).is_some() || !unsent.is_empty();
                             report.problems = news.problems;
                             if is_news || !report.problems.is_empty() {
                                 told::show(shell, remote, &how, &report, &names)?;
                             }
+                            unsent.show(shell, &names);
                             show_settled(shell, remote, &news.settled);
                         }
                         if is_first || !report.new_logs.is_empty() {
@@ -140,11 +143,6 @@ pub(super) fn run(shell: &Shell, remotes: &[RemoteSettings], is_named: bool, how
             }
         }
     }
-}
-
-/// Whether there is something that a device may not send to the remote and that was not said yet.
-fn has_new_unsent(report: &Report) -> bool {
-    kept_back(report).any(|(_, _, unsent)| unsent.is_new)
 }
 
 /// Says what is not so any more that was said before.
