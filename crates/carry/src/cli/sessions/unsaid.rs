@@ -8,6 +8,9 @@ use crate::failure::Failure;
 use crate::text;
 use crate::wire::Shell;
 
+const ADVICE: &str = "It stays on this device. Made anew and shorter it goes to the others; what masking puts in the place of \
+                      secrets counts. Taken back, it is not said at all.";
+
 /// Edits that are named one by one.
 const NAMED_MAX: usize = 3;
 
@@ -35,16 +38,12 @@ pub(in crate::cli) fn findings(shell: &Shell) -> Vec<Finding> {
         1 => Some("1 more edit of a session is not exchanged, either.".to_owned()),
         n => Some(format!("{n} more edits of sessions are not exchanged, either.")),
     };
-    let finding = |problem| {
-        Finding {
+    let finding = |problem| Finding {
         code: "sessions-unsaid",
         severity: Severity::Warning,
         problem,
-        advice: "It stays on this device. Made anew and shorter it goes to the others; what masking puts in the place of secrets counts. \
-                 Taken back, it is not said at all."
-            .to_owned(),
+        advice: ADVICE.to_owned(),
         fix: None,
-    }
     };
     named.chain(more).map(finding).collect()
 }
