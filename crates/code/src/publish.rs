@@ -258,7 +258,7 @@ fn screened(
             ready.push(Ready { due, left_out: bad });
             continue;
         }
-        let findings = live.iter().map(|found| format!("{}: {}", found.path, found.kind)).collect();
+        let findings = live.iter().map(Finding::shown).collect();
         due.note(repo, remote, registry, LineState::Held { findings })?;
         report.held.push((due.branch, live));
     }

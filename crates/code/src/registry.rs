@@ -18,6 +18,7 @@ use crate::git::ObjectId;
 use crate::snapshot::{Skipped, State};
 
 mod adopt;
+mod answers;
 mod devices;
 mod exchange;
 mod finished;
@@ -31,6 +32,7 @@ mod state;
 mod trees;
 mod undo;
 
+pub(crate) use answers::UnansweredRow;
 pub use devices::{Introduced, KnownDevice, Word};
 pub(crate) use exchange::{
     Came, KnownRepository, Left, Place as CamePlace, SaidLine, SaidSnapshot, drop_came, drop_said, put_came, put_left,

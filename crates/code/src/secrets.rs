@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-use crate::git::{BStr, ByteSlice as _};
+use crate::git::{BStr, ByteSlice as _, ObjectId};
 use crate::line::quote;
 
 mod files;
@@ -33,6 +33,16 @@ pub struct Finding {
     pub line: u64,
     /// What it is in, which decides how it gets out.
     pub place: Place,
+    /// The oldest commit that has it, where that is known.
+    pub commit: Option<ObjectId>,
+}
+
+impl Finding {
+    /// What and where, for people: `deploy.txt: GitHub token (commit 1a2b3c4)`.
+    pub fn shown(&self) -> String {
+        let commit = self.commit.map_or(String::new(), |id| format!(" (commit {})", id.to_hex_with_len(7)));
+        format!("{}: {}{commit}", self.path, self.kind)
+    }
 }
 
 /// What a secret is in.
@@ -122,7 +132,8 @@ fn look(path: &BStr, name: &[u8], text: &[u8]) -> Found {
 
 fn named(path: &BStr, found: impl IntoIterator<Item = (&'static str, u64)>) -> Vec<Finding> {
     let path = quote::printable(path);
-    found.into_iter().map(|(kind, line)| Finding { path: path.clone(), kind, line, place: Place::File }).collect()
+    let finding = |(kind, line)| Finding { path: path.clone(), kind, line, place: Place::File, commit: None };
+    found.into_iter().map(finding).collect()
 }
 
 /// UTF-16, as some editors write it, as plain bytes; anything else as it is.

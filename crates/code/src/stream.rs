@@ -44,7 +44,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
-pub use standing::{ForeignLine, LineStanding, OwnLine, Refusal, Standing, bind, standing, unbind};
+pub use standing::{ForeignLine, LineStanding, OwnLine, Refusal, Standing, Unanswered, bind, standing, unbind};
 
 /// The stream's name.
 pub const STREAM: &str = "code";
@@ -211,7 +211,7 @@ impl CodeStrand {
         &self.not_taken
     }
 
-    /// How many objects the last offer looked at to find out what is new. What Git looks at by itself is not counted.
+    /// How many objects the last offer looked at to find out what is new, or what is asked for. What Git looks at by itself is not counted.
     pub fn n_looked_at(&self) -> u64 {
         self.n_looked_at
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::world::{Ran, World, field};
 
+mod asking;
 mod cloning;
 
 /// A folder that all devices see.

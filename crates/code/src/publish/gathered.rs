@@ -23,18 +23,31 @@ pub(crate) struct Gathered<'r> {
     names: BTreeMap<BString, Finding>,
     /// Tokens in messages. Those of snapshots are made of names.
     repeated: Vec<(BString, Finding)>,
+    /// Whether what a commit has is listed after it, if no commit before has it.
+    is_in_order: bool,
+    /// The commit that was listed last, then.
+    commit: Option<ObjectId>,
 }
 
 impl<'r> Gathered<'r> {
     pub(crate) fn new(repo: &'r Repo) -> Self {
-        Self { repo, gix: repo.gix(), found: Vec::new(), names: BTreeMap::new(), repeated: Vec::new() }
+        let (names, is_in_order) = (BTreeMap::new(), false);
+        Self { repo, gix: repo.gix(), found: Vec::new(), names, repeated: Vec::new(), is_in_order, commit: None }
+    }
+
+    /// For lists in the order of commits, oldest first: `git rev-list --objects --in-commit-order --reverse`.
+    pub(crate) fn in_order(repo: &'r Repo) -> Self {
+        Self { is_in_order: true, ..Self::new(repo) }
     }
 
     /// Looks at what one line of `git rev-list --objects` names. `is_committed` says that commits of the user have it.
     pub(crate) fn listed(&mut self, line: &[u8], is_committed: bool) -> Result<(), HistoryError> {
         let (hex, path) = line.split_once_str(" ").map_or((line, None), |(hex, path)| (hex, Some(path.as_bstr())));
         let Ok(id) = ObjectId::from_hex(hex) else { return Ok(()) };
-        let Some(path) = path else { return self.message(id) };
+        let Some(path) = path else {
+            self.commit = (self.is_in_order && is_committed).then_some(id);
+            return self.message(id);
+        };
         // One that is not here came from a remote, and goes nowhere.
         let Ok(Some(header)) = self.gix.try_find_header(id) else { return Ok(()) };
         let place = if is_committed { Place::Commit } else { Place::File };
@@ -42,7 +55,8 @@ impl<'r> Gathered<'r> {
             gix::objs::Kind::Tree => self.tree(id, path, place)?,
             gix::objs::Kind::Blob if !path.is_empty() && self.found.len() < FINDINGS_MAX => {
                 let found = screen::blob(self.repo, &self.gix, path, id, header.size())?;
-                self.found.extend(found.into_iter().map(|one| Finding { place, ..one }));
+                let commit = self.commit;
+                self.found.extend(found.into_iter().map(|one| Finding { place, commit, ..one }));
             }
             _ => {}
         }
@@ -66,9 +80,9 @@ impl<'r> Gathered<'r> {
         let last = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
         let what = if is_folder { "folder" } else { "file" };
         for (kind, token) in secrets::names::tokens(last) {
-            let place = if place == Place::Commit { place } else { Place::Name };
-            let finding =
-                Finding { path: format!("the name of the {what} {}", quote::printable(path)), kind, line: 0, place };
+            let (place, commit) = if place == Place::Commit { (place, self.commit) } else { (Place::Name, None) };
+            let path = format!("the name of the {what} {}", quote::printable(path));
+            let finding = Finding { path, kind, line: 0, place, commit };
             self.names.entry(token.into()).or_insert(finding);
         }
     }
@@ -99,8 +113,8 @@ impl<'r> Gathered<'r> {
         } else {
             ("commit", Place::Message)
         };
-        let of =
-            |kind| Finding { path: format!("the message of {what} {}", id.to_hex_with_len(7)), kind, line: 0, place };
+        let path = format!("the message of {what} {}", id.to_hex_with_len(7));
+        let of = |kind| Finding { path: path.clone(), kind, line: 0, place, commit: None };
         let tokens = secrets::names::tokens(&object.data);
         let whole = secrets::scan(BStr::new(b""), &object.data).into_iter().map(|one| one.kind);
         self.found.extend(whole.filter(|kind| tokens.iter().all(|(of_token, _)| of_token != kind)).map(of));
@@ -142,13 +156,14 @@ impl<'r> Gathered<'r> {
                 kind,
                 line: 0,
                 place: Place::Branch,
+                commit: None,
             }));
         }
         found.sort();
         found.dedup_by(|one, before| {
             let is_same = one.path == before.path && one.kind == before.kind;
             if is_same && one.place == Place::Commit {
-                before.place = Place::Commit;
+                (before.place, before.commit) = (Place::Commit, before.commit.or(one.commit));
             }
             is_same
         });

@@ -192,52 +192,6 @@ impl Registry {
         self.db.write(|tx| put_said_line(tx, line).map_err(&failed))
     }
 
-    /// Whether a pack without needs that another device asks for is to be made: it did not fail of late, and was not attached,
-    /// or a merge dropped it since (`is_brought` says whether the log brings the attachment).
-    pub(crate) fn is_to_answer(
-        &self,
-        log: LogId,
-        attachment: &str,
-        is_brought: bool,
-        now: Timestamp,
-    ) -> Result<bool, DbError> {
-        let sql = "SELECT again_ms FROM answered WHERE log = ?1 AND id = ?2";
-        let row = (log.to_string(), attachment);
-        let known = self
-            .db
-            .conn()
-            .prepare_cached(sql)
-            .and_then(|mut known| known.query_row(row, |row| row.get::<_, Option<i64>>(0)).optional());
-        Ok(match known.map_err(self.db.failed())? {
-            None => true,
-            Some(None) => !is_brought,
-            Some(Some(again)) => again <= now.as_millis(),
-        })
-    }
-
-    /// Notes that it could not be made, and when to try again.
-    pub(crate) fn note_unanswered(&mut self, log: LogId, attachment: &str, again: Timestamp) -> Result<(), DbError> {
-        let sql = "INSERT OR REPLACE INTO answered (log, id, again_ms) VALUES (?1, ?2, ?3)";
-        self.run(sql, (log.to_string(), attachment, again.as_millis()))
-    }
-
-    /// Notes that it was attached, and has a line of the repository called `id` said again with the next offer, so that it
-    /// goes with it.
-    pub(crate) fn note_answered(&mut self, log: LogId, attachment: &str, id: &str) -> Result<(), DbError> {
-        let failed = self.db.failed();
-        self.db.write(|tx| {
-            let note = || -> rusqlite::Result<()> {
-                let sql = "INSERT OR REPLACE INTO answered (log, id, again_ms) VALUES (?1, ?2, NULL)";
-                tx.execute(sql, (log.to_string(), attachment))?;
-                let sql = "UPDATE said_lines SET log = '' WHERE ref = (
-                               SELECT ref FROM said_lines WHERE log = ?1 AND common_dir IN (
-                                   SELECT common_dir FROM exchange_repositories WHERE id = ?2) ORDER BY ref LIMIT 1)";
-                tx.execute(sql, (log.to_string(), id)).map(drop)
-            };
-            note().map_err(&failed)
-        })
-    }
-
     /// Everything that came, by log, way and key.
     pub(crate) fn came(&self) -> Result<Vec<Came>, DbError> {
         let sql = "SELECT log, track, key, seq, alias, payload, problem FROM came ORDER BY log, track, key";
@@ -304,7 +258,7 @@ impl Registry {
         rows.and_then(Iterator::collect).map_err(self.db.failed())
     }
 
-    fn run(&mut self, sql: &str, values: impl rusqlite::Params) -> Result<(), DbError> {
+    pub(super) fn run(&mut self, sql: &str, values: impl rusqlite::Params) -> Result<(), DbError> {
         let failed = self.db.failed();
         self.db.write(|tx| tx.execute(sql, values).map(drop).map_err(&failed))
     }
@@ -414,9 +368,10 @@ fn came(row: &Row<'_>) -> rusqlite::Result<Came> {
     })
 }
 
-const TEXT: rusqlite::types::Type = rusqlite::types::Type::Text;
+/// What a column of text is that holds none of what it should.
+pub(super) const TEXT: rusqlite::types::Type = rusqlite::types::Type::Text;
 
-fn path(row: &Row<'_>, column: usize) -> rusqlite::Result<PathBuf> {
+pub(super) fn path(row: &Row<'_>, column: usize) -> rusqlite::Result<PathBuf> {
     Ok(path_of(&row.get::<_, Vec<u8>>(column)?).to_owned())
 }
 

@@ -2,7 +2,7 @@
 
 /// One script a version. Never edited once released; only appended to.
 pub(super) const MIGRATIONS: &[&str] =
-    &[VERSION_1, VERSION_2, VERSION_3, carry_exchange::strand::outbox::SQL, VERSION_5];
+    &[VERSION_1, VERSION_2, VERSION_3, carry_exchange::strand::outbox::SQL, VERSION_5, VERSION_6];
 
 const VERSION_1: &str = "
 -- A registered working tree. dev, ino and born say which folder root was when last seen there; state is JSON, bytes
@@ -231,5 +231,26 @@ CREATE TABLE vouched (device TEXT PRIMARY KEY, log TEXT NOT NULL) STRICT, WITHOU
 -- Lines of a log that does not count any more which stayed, and why.
 CREATE TABLE left_lines (
     common_dir BLOB NOT NULL, ref TEXT NOT NULL, log TEXT NOT NULL, why TEXT NOT NULL, PRIMARY KEY (common_dir, ref)
+) STRICT, WITHOUT ROWID;
+";
+
+const VERSION_6: &str = "
+-- From here on only those that were attached.
+DELETE FROM answered WHERE again_ms IS NOT NULL;
+ALTER TABLE answered DROP COLUMN again_ms;
+
+-- Packs without needs that another device asks for and that could not be made: the branch (null of a commit that is no snapshot),
+-- the logs that ask (separated by blanks), how often it was tried, when last and by which version, and why not (JSON).
+CREATE TABLE unanswered (
+    log TEXT NOT NULL,
+    id TEXT NOT NULL,
+    common_dir BLOB NOT NULL,
+    branch TEXT,
+    asked_by TEXT NOT NULL,
+    failures INTEGER NOT NULL,
+    tried INTEGER NOT NULL,
+    version TEXT NOT NULL,
+    state TEXT NOT NULL,
+    PRIMARY KEY (log, id)
 ) STRICT, WITHOUT ROWID;
 ";

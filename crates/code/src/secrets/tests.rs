@@ -88,7 +88,7 @@ fn an_environment_file_with_values_is_found() {
     finds(".env", [0xff, 0xfe].into_iter().chain(wide).collect::<Vec<_>>(), kind);
     assert_eq!(
         scan("x/.env".into(), b"\nA=\nAPI_KEY=f3a91bc7")[0],
-        Finding { path: "x/.env".into(), kind, line: 3, place: Place::File }
+        Finding { path: "x/.env".into(), kind, line: 3, place: Place::File, commit: None }
     );
 }
 
@@ -240,7 +240,7 @@ fn a_large_text_is_looked_at_whole() {
     let line = text[..3 << 20].lines().count() as u64 + 1;
     assert_eq!(
         scan("dump.sql".into(), text.as_bytes()),
-        [Finding { path: "dump.sql".into(), kind: "GitHub token", line, place: Place::File }]
+        [Finding { path: "dump.sql".into(), kind: "GitHub token", line, place: Place::File, commit: None }]
     );
     finds("dump.sql", format!("{}{}", filler(2 << 20), pem("PRIVATE KEY")), "private key");
     let id = format!("AK{}{}", "IA", random(16).to_uppercase());
@@ -279,7 +279,7 @@ fn of_a_large_binary_the_name_counts_and_a_text_that_is_too_large_is_named() {
     let endless = |path: &str, byte: u8| read(path.into(), TEXT_BYTES_MAX + 1, &mut io::repeat(byte)).unwrap();
     assert_eq!(
         endless("a.txt", b'x'),
-        [Finding { path: "a.txt".into(), kind: TOO_LARGE, line: 0, place: Place::File }]
+        [Finding { path: "a.txt".into(), kind: TOO_LARGE, line: 0, place: Place::File, commit: None }]
     );
     assert_eq!(endless("a.bin", 0), []);
     assert_eq!(endless("a.sql.example", b'x'), []);

@@ -29,7 +29,7 @@ use crate::refs;
 use crate::registry::{self, SaidLine, SaidSnapshot};
 use crate::retention::{Item, Policy};
 use crate::seal::Seal;
-use crate::secrets::{self, Finding};
+use crate::secrets::Finding;
 use crate::snapshot::Snapshot;
 use crate::tips;
 
@@ -81,16 +81,9 @@ pub(super) fn offer(
                 spent = spent.saturating_add(said);
                 continue;
             }
-            Ok(Said::Held(found)) => {
-                let findings = found.iter().map(|one| format!("{}: {}", one.path, one.kind)).collect();
-                let mut places: Vec<secrets::Place> = found.iter().map(|one| one.place).collect();
-                places.sort();
-                places.dedup();
-                LineStanding::Held { findings, places }
-            }
+            Ok(Said::Held(found)) => LineStanding::held(&found),
             Err(error @ (StreamError::Db(_) | StreamError::Store(_))) => return Err(error),
-            Err(error @ StreamError::TooLarge { .. }) => LineStanding::TooLarge { message: error.to_string() },
-            Err(error) => LineStanding::Failed { message: error.to_string() },
+            Err(error) => LineStanding::failed(&error),
         };
         if !matches!(state, LineStanding::Held { .. }) {
             tracing::warn!(line = due.name.ref_name(), ?state, "a line is not said");

@@ -90,7 +90,7 @@ pub(super) fn cut_off(repo: &Repo, commit: ObjectId, on: &StandsOn) -> Result<Ve
 }
 
 /// Secrets in what a pack of `commit` would hold, which is listed, and in the name of its branch unless it is known. Of a snapshot
-/// it is told what its commits hold. What one of `said` has, which went out before, is no news, whatever the pack stands on.
+/// it is told what its commits hold; any other commit is the user's. What one of `said` has, which went out before, is no news, whatever the pack stands on.
 pub(super) fn secrets(
     repo: &Repo,
     (commit, on, listing): (ObjectId, &StandsOn, &Listing),
@@ -107,7 +107,7 @@ pub(super) fn secrets(
     // Only now it matters which of it went out before, and what is in commits.
     let gix = repo.gix();
     let head = snapshot.and_then(|snapshot| snapshot.meta.head).filter(|head| gix.has_object(*head));
-    let mut screen = Screen { is_committed: true, ..Screen::new(repo) };
+    let mut screen = Screen { is_committed: true, gathered: Gathered::in_order(repo), ..Screen::new(repo) };
     let (mut known, mut snapshots) = (Vec::new(), said.to_vec());
     match on {
         StandsOn::Snapshot(base) => snapshots.push(*base),
@@ -127,7 +127,7 @@ pub(super) fn secrets(
         screen.list(format!("{head}\n{there}"))?;
         input.push_str(&format!("^{head}\n"));
     }
-    screen.is_committed = false;
+    screen.is_committed = snapshot.is_none();
     screen.list(input)?;
     Ok(screen.gathered.finish(&known, branch, is_branch_known)?)
 }
@@ -215,7 +215,7 @@ impl<'r> Screen<'r> {
     /// Looks at what Git lists.
     fn list(&mut self, input: String) -> Result<(), StreamError> {
         let mut command = git::command(self.repo.root());
-        command.args(["rev-list", "--objects", "--stdin"]);
+        command.args(["rev-list", "--objects", "--in-commit-order", "--reverse", "--stdin"]);
         let listed = run(self.repo, "what would be said", command, Input::Text(input), LISTING_BYTES_MAX, self);
         self.ended(listed)
     }

@@ -8,6 +8,7 @@ use carry_exchange::record::AttachmentId;
 use carry_kernel::clock::Timestamp;
 use carry_kernel::db::DbError;
 
+use super::StreamError;
 use super::payload::LinePayload;
 use crate::context::Context;
 use crate::git::HashKind;
@@ -15,7 +16,7 @@ use crate::line::Branch;
 use crate::refs;
 use crate::registry::{Presence, Registry, SaidLine, Tree};
 use crate::repo::Repo;
-use crate::secrets::Place;
+use crate::secrets::{Finding, Place};
 
 /// How a line of this device stands.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -43,6 +44,26 @@ pub enum LineStanding {
     },
 }
 
+impl LineStanding {
+    /// Held back for what was found.
+    pub(super) fn held(found: &[Finding]) -> Self {
+        let mut places: Vec<Place> = found.iter().map(|one| one.place).collect();
+        places.sort();
+        places.dedup();
+        Self::Held { findings: found.iter().map(Finding::shown).collect(), places }
+    }
+
+    /// Not said since making it failed.
+    pub(super) fn failed(error: &StreamError) -> Self {
+        let message = error.to_string();
+        if matches!(error, StreamError::TooLarge { .. }) {
+            Self::TooLarge { message }
+        } else {
+            Self::Failed { message }
+        }
+    }
+}
+
 /// A line of this device in the exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnLine {
@@ -53,6 +74,23 @@ pub struct OwnLine {
     /// How it stands.
     pub standing: LineStanding,
     /// When it was last looked at.
+    pub looked: Timestamp,
+}
+
+/// What other devices ask for, as they lack what a snapshot stands on, and do not get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unanswered {
+    /// The git directory of its repository.
+    pub common_dir: PathBuf,
+    /// The branch; none of a commit that is no snapshot.
+    pub branch: Option<Branch>,
+    /// What is asked for: a pack that needs nothing, with all history.
+    pub id: AttachmentId,
+    /// The logs that ask.
+    pub asked_by: Vec<LogId>,
+    /// Why it is not made.
+    pub standing: LineStanding,
+    /// When it was tried last.
     pub looked: Timestamp,
 }
 
@@ -114,6 +152,8 @@ impl ForeignLine {
 pub struct Standing {
     /// This device's lines.
     pub own: Vec<OwnLine>,
+    /// What others ask for and do not get.
+    pub unanswered: Vec<Unanswered>,
     /// Others'.
     pub foreign: Vec<ForeignLine>,
     /// Lines that stayed though their log does not count any more: repository, ref, why.
@@ -139,8 +179,8 @@ pub fn unbind(ctx: &Context, common_dir: &Path) -> Result<(), DbError> {
 }
 
 /// Reads how everything stands in the repositories that are registered and there. Nothing is looked up in them, but whether
-/// a branch is still there of which the line is held back or too large: nobody can do anything about one that is gone. Lines of
-/// this device in repositories that take no part (`code.exchange`) are left out.
+/// a branch is still there of which the line is held back or too large: nobody can do anything about one that is gone. What this
+/// device says, or does not, of repositories that take no part (`code.exchange`) is left out.
 ///
 /// # Errors
 /// [`DbError`].
@@ -163,6 +203,15 @@ pub fn standing(ctx: &Context) -> Result<Standing, DbError> {
     let own = said.map(|row| OwnLine {
         common_dir: row.common_dir,
         branch: row.branch,
+        standing: row.state,
+        looked: row.tried,
+    });
+    let unanswered = registry.unanswered()?.into_iter().filter(|row| sharing.contains(&row.common_dir));
+    let unanswered = unanswered.map(|row| Unanswered {
+        common_dir: row.common_dir,
+        branch: row.branch,
+        id: row.id,
+        asked_by: row.asked_by,
         standing: row.state,
         looked: row.tried,
     });
@@ -202,7 +251,7 @@ pub fn standing(ctx: &Context) -> Result<Standing, DbError> {
         .into_iter()
         .filter(|left| present.contains(&left.common_dir))
         .map(|left| (left.common_dir, left.ref_name, left.why));
-    Ok(Standing { own: own.collect(), foreign, left: left.collect() })
+    Ok(Standing { own: own.collect(), unanswered: unanswered.collect(), foreign, left: left.collect() })
 }
 
 /// Whether the branch of a line is there, with or without a commit. Where that cannot be told it counts as there.

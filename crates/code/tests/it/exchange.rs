@@ -7,6 +7,7 @@ mod fresh;
 mod hostile;
 mod killed;
 mod needs;
+mod partial;
 mod shapes;
 mod side;
 mod together;

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use carry_code::doctor::{Finding, Severity};
 use carry_code::secrets::Place;
-use carry_code::stream::{self, ForeignLine, LineStanding, OwnLine};
+use carry_code::stream::{self, ForeignLine, LineStanding, OwnLine, Unanswered};
 use carry_exchange::store::LogState;
 use carry_exchange::store::status;
 use serde::Serialize;
 
+use super::names::Names;
 use crate::failure::Failure;
 use crate::output::style;
 use crate::text;
@@ -45,6 +47,8 @@ pub(super) enum Kind {
     TooLarge,
     /// It could not be said.
     Failed,
+    /// Another device asks for more of it, and does not get that.
+    Unanswered,
     /// A line that came is not taken.
     Refused,
     /// A line stayed though its log does not count any more.
@@ -68,6 +72,10 @@ pub(super) fn notes(shell: &Shell) -> Result<Vec<Note>, Failure> {
     let Some(ctx) = shell.existing_context()? else { return Ok(Vec::new()) };
     let standing = stream::standing(&ctx)?;
     let mut notes: Vec<Note> = standing.own.iter().filter_map(|line| own(shell, line)).collect();
+    if !standing.unanswered.is_empty() {
+        let names = Names::read(shell)?;
+        notes.extend(standing.unanswered.iter().map(|asked| unanswered(shell, asked, &names)));
+    }
     for line in &standing.foreign {
         notes.extend(refused(shell, line));
     }
@@ -98,10 +106,7 @@ fn own(shell: &Shell, line: &OwnLine) -> Option<Note> {
     let (kind, text, reason, advice) = match &line.standing {
         LineStanding::Said => return None,
         LineStanding::Held { findings, places } => {
-            let mut shown = findings.iter().take(NAMED_MAX).map(|one| text::line(one)).collect::<Vec<_>>().join(", ");
-            if findings.len() > NAMED_MAX {
-                shown.push_str(&format!(" and {} more", findings.len() - NAMED_MAX));
-            }
+            let shown = shown(findings);
             let text = format!("{branch} of {place} is held back, since it holds what looks like a secret: {shown}");
             let ways = way_out(places);
             (Kind::Held, text, findings.join(", "), ways)
@@ -133,6 +138,68 @@ fn own(shell: &Shell, line: &OwnLine) -> Option<Note> {
         advice,
         text,
     })
+}
+
+/// What was found, for people.
+fn shown(findings: &[String]) -> String {
+    let mut shown = findings.iter().take(NAMED_MAX).map(|one| text::line(one)).collect::<Vec<_>>().join(", ");
+    if findings.len() > NAMED_MAX {
+        shown.push_str(&format!(" and {} more", findings.len() - NAMED_MAX));
+    }
+    shown
+}
+
+/// What another device asks for, as it lacks what newer work stands on.
+fn unanswered(shell: &Shell, asked: &Unanswered, names: &Names) -> Note {
+    let root = root_of(&asked.common_dir);
+    let branch = asked.branch.as_ref().map(carry_code::line::Branch::display);
+    let what = format!("{} of {}", branch.as_deref().unwrap_or("a commit"), shell.folder(root));
+    let who = asked.asked_by.iter().map(|log| names.show(*log)).collect::<Vec<_>>().join(", ");
+    let asks = format!("{who} asks for all of {what} with its history");
+    let elsewhere = "What that device lacks it may have from the Git remote: `git fetch` there, in a partial clone `git fetch --refetch \
+                     --no-filter`, gets it.";
+    let (text, reason, advice) = match &asked.standing {
+        LineStanding::Held { findings, .. } => (
+            format!("{asks}, which is held back, since that holds what looks like a secret: {}", shown(findings)),
+            findings.join(", "),
+            "`carry config set code.exchange_secrets send` here sends it as it is. To rewrite the commits takes it out of what is said \
+             from then on, not of what is asked for.",
+        ),
+        LineStanding::TooLarge { message } => {
+            (format!("{asks}, which is too large to be sent: {}", text::line(message)), message.clone(), "")
+        }
+        LineStanding::Said => (asks, String::new(), ""),
+        LineStanding::Failed { message } => (
+            format!("{asks}, which could not be made: {}", text::line(message)),
+            message.clone(),
+            "It is tried again, at least once a day.",
+        ),
+    };
+    Note {
+        kind: Kind::Unanswered,
+        root: Some(text::json_file(root)),
+        name: name_of(root),
+        branch,
+        log: asked.asked_by.first().map(ToString::to_string),
+        device: asked.asked_by.first().and_then(|log| names.get(*log)?.device.clone()),
+        reason: Some(reason),
+        advice: format!("{elsewhere} {advice}").trim_end().to_owned(),
+        text,
+    }
+}
+
+/// What others ask for and do not get, for `doctor`.
+pub(super) fn findings(shell: &Shell) -> Vec<Finding> {
+    // What cannot be read is told by what reads all of it.
+    let notes = notes(shell).unwrap_or_default().into_iter().filter(|note| note.kind == Kind::Unanswered);
+    let finding = |note: Note| Finding {
+        code: "exchange-unanswered",
+        severity: Severity::Warning,
+        problem: format!("{}.", note.text.trim_end_matches('.')),
+        advice: note.advice,
+        fix: None,
+    };
+    notes.map(finding).collect()
 }
 
 /// How what is held back for secrets gets out, by what these are in.
@@ -313,12 +380,16 @@ pub(super) fn stats(shell: &Shell) -> Result<(), Failure> {
     notes.iter().try_for_each(|note| shell.out.line(format_args!("  {}", note.text)))
 }
 
-/// How many lines of this device do not go out: a row of `status`.
-pub(super) fn in_a_word(shell: &Shell) -> Result<Option<String>, Failure> {
-    let n = notes(shell)?.iter().filter(|note| note.kind.is_ours()).count();
-    if n == 0 {
-        return Ok(None);
+/// How many lines of this device do not go out, and what others ask for and do not get: rows of `status`.
+pub(super) fn in_a_word(shell: &Shell) -> Result<Vec<String>, Failure> {
+    let notes = notes(shell)?;
+    let mut rows = Vec::new();
+    let n = notes.iter().filter(|note| note.kind.is_ours()).count();
+    if n > 0 {
+        let branches = if n == 1 { "1 branch is".to_owned() } else { format!("{n} branches are") };
+        rows.push(format!("{branches} held back or could not be sent; `carry exchange stats` says why"));
     }
-    let branches = if n == 1 { "1 branch is".to_owned() } else { format!("{n} branches are") };
-    Ok(Some(format!("{branches} held back or could not be sent; `carry exchange stats` says why")))
+    let unanswered = notes.into_iter().filter(|note| note.kind == Kind::Unanswered);
+    rows.extend(unanswered.map(|note| format!("{}; `carry doctor` says what to do", note.text)));
+    Ok(rows)
 }

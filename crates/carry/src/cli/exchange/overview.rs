@@ -118,7 +118,7 @@ pub(in crate::cli) fn show(shell: &Shell) -> Result<(), Failure> {
         row("attention", shell.out.paint(style::WARNING, text))?;
     }
     // That it cannot be read is told by what reads more of it.
-    if let Ok(Some(held)) = code::in_a_word(shell) {
+    for held in code::in_a_word(shell).unwrap_or_default() {
         row("attention", shell.out.paint(style::WARNING, held))?;
     }
     Ok(())
@@ -252,6 +252,7 @@ pub(in crate::cli) fn findings(shell: &Shell) -> Vec<Finding> {
     }
     findings.extend(gaps::finding(shell));
     findings.extend(unsaid::findings(shell));
+    findings.extend(code::findings(shell));
     // That it cannot be read is told below.
     if let Ok(Some(status)) = status::look(&shell.home) {
         let silent = silent::devices(shell, &status, &rounds, &settings.remotes);

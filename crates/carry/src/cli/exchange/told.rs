@@ -164,6 +164,9 @@ fn put_off(stream: &str, delivered: &Delivered) -> Vec<String> {
             "{files} of {stream} that came {stands} on more than a partial clone here has; the device is asked for all of it."
         ));
     }
+    if delivered.n_asked > 0 {
+        said.push("`git fetch --refetch --no-filter` in the clone gets it from the Git remote, too.".to_owned());
+    }
     if delivered.n_deferred > 0 {
         let (are, they) = if delivered.n_deferred == 1 { ("it is", "it") } else { ("they are", "them") };
         said.push(format!(
@@ -343,13 +346,14 @@ mod tests {
             put_off("code", &Delivered { n_waiting, n_refused, n_asked, ..Delivered::default() }).join(" ")
         };
         let stands = "on more than a partial clone here has;";
+        let too = "`git fetch --refetch --no-filter` in the clone gets it from the Git remote, too.";
         assert_eq!(
             asked(1, 1, 1),
             format!(
-                "1 record of code waits for a file that came and stands {stands} its device is asked for all of it."
+                "1 record of code waits for a file that came and stands {stands} its device is asked for all of it. {too}"
             )
         );
-        let asks = format!("{stands} the device is asked for all of it.");
+        let asks = format!("{stands} the device is asked for all of it. {too}");
         assert_eq!(asked(12, 2, 1), format!("{} 1 file of code that came stands {asks}", of(12, 2, 0)));
         assert_eq!(asked(12, 2, 2), format!("{} 2 files of code that came stand {asks}", of(12, 2, 0)));
         assert_eq!(

@@ -1,12 +1,10 @@
 //! Repositories of every shape.
 
-use carry_exchange::head::Want;
-use carry_exchange::store::Statement;
 use carry_testkit::repo::TestRepo;
 
-use super::side::{NOW, Side, copy_of, statement};
+use super::side::{Side, copy_of};
 
-fn seeded(args: &[&str]) -> TestRepo {
+pub(super) fn seeded(args: &[&str]) -> TestRepo {
     let git = TestRepo::init(&[&["--initial-branch=main"], args].concat());
     git.write("file", "one\n").commit_all("first");
     git
@@ -184,100 +182,4 @@ fn a_repository_that_was_made_for_it_takes_what_waits() {
     let log = b.rig.git.git(["log", "--format=%s", &tip.head.unwrap().to_string()]);
     assert_eq!(log, "second\nfirst\n");
     b.rig.fsck();
-}
-
-/// How many objects of its branches it lacks.
-fn missing(repo: &TestRepo) -> usize {
-    repo.git(["rev-list", "--objects", "--missing=print", "HEAD", "--remotes"]).matches('?').count()
-}
-
-#[test]
-fn a_partial_clone_says_and_takes_without_fetching_anything() {
-    let git = seeded(&[]);
-    for n in 0..3 {
-        git.write("file", format!("{n}\n")).commit_all("more");
-    }
-    git.git(["config", "uploadpack.allowFilter", "true"]);
-    let url = format!("file://{}", git.root().display());
-    git.git(["clone", "-q", "--filter=blob:none", &url, "../partial"]);
-    let partial = git.at("../partial");
-    for repo in [&git, &partial] {
-        // Nobody could fetch from there.
-        let how = if repo.try_git(["remote", "get-url", "origin"]).status.success() { "set-url" } else { "add" };
-        repo.git(["remote", how, "origin", "https://example.invalid/team/tool"]);
-        repo.git(["update-ref", "refs/remotes/origin/main", "HEAD"]);
-    }
-    let n = missing(&partial);
-    assert!(n > 0);
-    let (mut a, mut b) = (Side::over(partial), Side::over(git));
-    b.trust(&a);
-    a.trust(&b);
-    let said = a.work("one");
-    assert_eq!(a.say().n_records, 1);
-    assert_eq!(b.pull(&a).n_waiting, 0);
-    assert_eq!(b.snapshots(&a.line()), [said.commit]);
-    let back = b.says("back");
-    assert_eq!(a.pull(&b).n_waiting, 0);
-    assert_eq!(a.snapshots(&b.line()), [back.commit]);
-    assert_eq!(missing(&a.rig.git), n);
-    b.rig.fsck();
-}
-
-#[test]
-fn what_stands_on_files_that_a_partial_clone_lacks_is_asked_for_whole_and_nothing_is_fetched() {
-    let git = seeded(&[]);
-    git.git(["branch", "old"]);
-    let text: String = (0..2000).map(|n| format!("line {n} of many\n")).collect();
-    git.write("text", &text).write("other", "never seen there\n").commit_all("second");
-    git.git(["config", "uploadpack.allowFilter", "true"]);
-    git.git(["config", "uploadpack.allowAnySHA1InWant", "true"]);
-    let (url, place) = (format!("file://{}", git.root().display()), "https://example.org/team/tool");
-    git.git(["clone", "-q", "--filter=blob:none", "--branch=old", &url, "../partial"]);
-    let partial = git.at("../partial");
-    // What is lacking could be had from there at any time.
-    partial.git(["remote", "rename", "origin", "near"]);
-    partial.git(["remote", "add", "origin", place]);
-    git.git(["remote", "add", "origin", place]);
-    git.git(["update-ref", "refs/remotes/origin/main", "HEAD"]);
-    let n = missing(&partial);
-    assert_eq!(n, 2);
-    let (mut a, mut b) = (Side::over(git), Side::over(partial));
-    b.trust(&a);
-    a.trust(&b);
-    a.rig.git.write("text", format!("{text}and one more\n"));
-    let one = a.capture();
-    a.say();
-    let log = a.store.log();
-    b.fetch_some(&a.store, &|_| true);
-    for now in [None, Some(NOW)] {
-        let done = match now {
-            None => b.store.deliver(&mut b.strand),
-            Some(now) => b.store.deliver_at(&mut b.strand, now),
-        };
-        let done = done.unwrap();
-        assert_eq!((done.n_waiting, done.n_refused, done.n_asked), (1, 1, 1));
-        let why = &b.strand.not_taken()[0].why;
-        assert!(why.contains("partial clone"), "{why}");
-        assert_eq!(b.store.wanted().unwrap()[&log].len(), 1);
-        assert_eq!(missing(&b.rig.git), n);
-        if now.is_none() {
-            b.reopen();
-        }
-    }
-    let wants = b.store.wanted().unwrap().remove(&log).unwrap();
-    let wants = wants.into_iter().map(|id| Want::Attachment(log, id)).collect();
-    b.work("of its own");
-    b.offer();
-    b.seal_with(Statement { wants, ..statement() });
-    a.pull(&b);
-    assert_eq!(a.say().n_records, 1);
-    assert_eq!(b.pull(&a).n_waiting, 0, "{:?}", b.strand.not_taken());
-    assert_eq!(b.store.wanted().unwrap(), std::collections::BTreeMap::new());
-    assert_eq!(b.snapshots(&a.line()), [one.commit]);
-    // What stands on that is taken as it comes.
-    let two = a.says("two");
-    assert_eq!(b.pull(&a).n_waiting, 0);
-    assert_eq!(b.snapshots(&a.line()), [two.commit, one.commit]);
-    b.rig.fsck();
-    assert_eq!(b.rig.git.git(["show", "near/main:other"]), "never seen there\n");
 }
