@@ -118,13 +118,18 @@ pub enum StreamError {
         problem: String,
     },
     /// A pack stands on what a partial clone does not have of what is there.
-    #[error("it stands on more than is in the partial clone {}: {message}", repo.display())]
+    #[error("it stands on more than is in the partial clone {}, which lacks {missing}: {message}", repo.display())]
     Incomplete {
         /// Where.
         repo: PathBuf,
+        /// One that is missing.
+        missing: crate::git::ObjectId,
         /// What Git said.
         message: String,
     },
+    /// Several repositories could not take it, each for a reason of its own.
+    #[error("{}", .0.iter().map(Self::in_full).collect::<Vec<_>>().join("; "))]
+    Several(Vec<StreamError>),
     /// A repository could not be opened.
     #[error(transparent)]
     Open(#[from] crate::repo::OpenError),
@@ -162,6 +167,7 @@ impl StreamError {
     fn is_of_pack(&self) -> bool {
         match self {
             Self::Attachment { .. } | Self::TooLarge { .. } => true,
+            Self::Several(all) => all.iter().any(Self::is_of_pack),
             Self::Git { .. }
             | Self::Incomplete { .. }
             | Self::Open(_)
@@ -174,6 +180,15 @@ impl StreamError {
             | Self::Io(_)
             | Self::Db(_)
             | Self::Store(_) => false,
+        }
+    }
+
+    /// Whether a pack that needs nothing may do where this one did not.
+    fn is_incomplete(&self) -> bool {
+        match self {
+            Self::Incomplete { .. } => true,
+            Self::Several(all) => all.iter().any(Self::is_incomplete),
+            _ => false,
         }
     }
 
@@ -288,7 +303,7 @@ impl Strand for CodeStrand {
         }
         self.held.clear();
         match done {
-            Err(error @ StreamError::Incomplete { .. }) => Err(Box::new(Incomplete(Box::new(error)))),
+            Err(error) if error.is_incomplete() => Err(Box::new(Incomplete(Box::new(error)))),
             done => Ok(done?),
         }
     }

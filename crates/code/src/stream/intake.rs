@@ -14,16 +14,19 @@ use carry_kernel::fault;
 
 use super::identity::Wanted;
 use super::places::Place;
-use super::run::{Input, run};
+use super::run::{Input, run, text_of};
 use super::{CodeStrand, StreamError, scan};
 use crate::gather::{self, Move};
-use crate::git::{self, ObjectId};
+use crate::git::{self, ByteSlice as _, ObjectId};
 use crate::history;
 use crate::line::KEEP;
 use crate::refs;
 use crate::remote::Quarantine;
 use crate::repo::{Repo, is_partial};
 use crate::upkeep;
+
+/// How Git says, before the object's id, that a tree or commit of a pack names one that is nowhere.
+const EXPECTED: &str = "did not receive expected object ";
 
 /// Where commits are kept that came and that no line has yet.
 pub(super) fn keep_prefix(log: LogId) -> String {
@@ -98,7 +101,7 @@ pub(super) fn take_in(
         Ok(file)
     };
     scan::pack(io::BufReader::new(again()?), first.hash).map_err(|e| bad(e.to_string()))?;
-    let mut failed = None;
+    let mut failed = Vec::new();
     for place in places {
         let mut has_all = true;
         for one in &wanted {
@@ -108,22 +111,27 @@ pub(super) fn take_in(
             continue;
         }
         // One repository that cannot take it stands in no other's way.
-        if let Err(error) = into(strand, log, &place, &wanted, again()?).map_err(|e| incomplete(&place, attachment, e))
-        {
+        if let Err(error) = into(strand, log, &place, &wanted, !attachment.needs.is_empty(), &again) {
             tracing::warn!(root = %place.repo.root().display(), id = shown, %error, "a pack is not taken");
-            failed = Some(error);
+            failed.push(error);
         }
     }
-    failed.map_or(Ok(()), Err)
+    match failed.len() {
+        0 => Ok(()),
+        1 => Err(failed.remove(0)),
+        _ => Err(StreamError::Several(failed)),
+    }
 }
 
-/// A partial clone has commits without all that they reach. What Git cannot unpack or join there, as its base is lacking, one
-/// that needs nothing may bring.
-fn incomplete(place: &Place, attachment: &Attachment, error: StreamError) -> StreamError {
+/// A partial clone has commits without all that they reach. What Git cannot unpack or join there since something is missing, a
+/// pack that needs nothing may bring; whatever else fails, as where the disk is full, another pack does not help.
+fn told_apart(error: StreamError, missing: impl FnOnce(&str) -> Result<Option<ObjectId>, StreamError>) -> StreamError {
     match error {
-        StreamError::Git { message, repo, .. } if !attachment.needs.is_empty() && is_partial(&place.repo.gix()) => {
-            StreamError::Incomplete { repo, message }
-        }
+        StreamError::Git { what, repo, message } => match missing(&message) {
+            Ok(Some(missing)) => StreamError::Incomplete { repo, missing, message },
+            // What keeps Git from it may keep us from looking as well.
+            Ok(None) | Err(_) => StreamError::Git { what, repo, message },
+        },
         error => error,
     }
 }
@@ -139,7 +147,14 @@ fn spool(dir: &Path, content: &mut dyn Read) -> Result<File, StreamError> {
     Ok(file)
 }
 
-fn into(strand: &mut CodeStrand, log: LogId, place: &Place, wanted: &[Wanted], pack: File) -> Result<(), StreamError> {
+fn into(
+    strand: &mut CodeStrand,
+    log: LogId,
+    place: &Place,
+    wanted: &[Wanted],
+    has_needs: bool,
+    pack: &dyn Fn() -> io::Result<File>,
+) -> Result<(), StreamError> {
     // A handle knows of a few dozen packs that came since it was opened, and of no more.
     let repo = &place.repo.reopen()?;
     let failed = || DiskError::at("take a pack into", repo.root());
@@ -151,7 +166,13 @@ fn into(strand: &mut CodeStrand, log: LogId, place: &Place, wanted: &[Wanted], p
     git.args(["-c", "core.bigFileThreshold=32m", "-c", "core.deltaBaseCacheLimit=64m", "-c", "pack.threads=1"]);
     git.args(["index-pack", "--stdin", "--fix-thin", "--strict"]);
     git.arg(format!("--max-input-size={ATTACHMENT_BYTES_MAX}"));
-    run(repo, "a pack that came", git, Input::File(pack), 1 << 20, &mut io::sink())?;
+    let may_lack = has_needs && is_partial(&repo.gix());
+    run(repo, "a pack that came", git, Input::File(pack()?), 1 << 20, &mut io::sink()).map_err(
+        |error| match may_lack {
+            true => told_apart(error, |said| missing_base(repo, pack()?, said)),
+            false => error,
+        },
+    )?;
     fault::point("code.take.indexed").map_err(failed())?;
     let gix = quarantine.open(repo)?;
     let mut commits = Vec::new();
@@ -162,7 +183,10 @@ fn into(strand: &mut CodeStrand, log: LogId, place: &Place, wanted: &[Wanted], p
         })?;
         commits.push(commit);
     }
-    connected(repo, &quarantine, &commits)?;
+    connected(repo, &quarantine, &commits).map_err(|error| match may_lack {
+        true => told_apart(error, |_| missing_object(repo, &quarantine, &commits)),
+        false => error,
+    })?;
     let kept = gather::objects(repo, &quarantine, &gix, &mut strand.registry)?;
     fault::point("code.take.written").map_err(failed())?;
     for (commit, one) in commits.into_iter().zip(wanted) {
@@ -209,6 +233,33 @@ fn connected(repo: &Repo, quarantine: &Quarantine, commits: &[ObjectId]) -> Resu
     git.args(["rev-list", "--objects", "--quiet", "--stdin", "--not", "--all"]);
     let input = commits.iter().map(|commit| format!("{commit}\n")).collect();
     run(repo, "whether a pack that came is whole", git, Input::Text(input), 1 << 20, &mut io::sink())
+}
+
+/// One that a pack has a delta of, or that Git said is named in it, and that is not here.
+fn missing_base(repo: &Repo, pack: File, said: &str) -> Result<Option<ObjectId>, StreamError> {
+    let gix = repo.gix();
+    let named = said.split_once(EXPECTED).and_then(|(_, rest)| rest.split_whitespace().next());
+    let named = named.and_then(|hex| ObjectId::from_hex(hex.as_bytes()).ok());
+    let mut missing = named.filter(|id| !gix.has_object(*id));
+    scan::with_bases(io::BufReader::new(pack), repo.hash(), &mut |base| {
+        if missing.is_none() && !gix.has_object(base) {
+            missing = Some(base);
+        }
+    })?;
+    Ok(missing)
+}
+
+/// One that the commits reach and no ref does, and that is neither here nor came.
+fn missing_object(repo: &Repo, quarantine: &Quarantine, commits: &[ObjectId]) -> Result<Option<ObjectId>, StreamError> {
+    let mut git = git::command(repo.root());
+    quarantine.redirect(&mut git);
+    git.args(["rev-list", "--objects", "--quiet", "--missing=print", "--stdin", "--not", "--all"]);
+    let input = commits.iter().map(|commit| format!("{commit}\n")).collect();
+    let listed = text_of(repo, "what is missing", git, Input::Text(input))?;
+    let gix = quarantine.open(repo)?;
+    let mut named = listed.lines().filter_map(|line| ObjectId::from_hex(line.strip_prefix(b"?")?).ok());
+    // One that is there in ruins is not missing.
+    Ok(named.find(|id| !gix.has_object(*id)))
 }
 
 /// Lets go of what was kept for a log: lines have it now, or nobody will.

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, Read};
 
 use flate2::bufread::ZlibDecoder;
 
-use crate::git::HashKind;
+use crate::git::{HashKind, ObjectId};
 
 /// Most objects of a pack.
 pub(super) const OBJECTS_MAX: u64 = 8_000_000;
@@ -31,7 +31,19 @@ pub(super) struct Scanned {
 ///
 /// # Errors
 /// `InvalidData` with what is wrong, when it is no pack or goes beyond a bound; what reading fails with.
-pub(super) fn pack(mut from: impl BufRead, hash: HashKind) -> io::Result<Scanned> {
+pub(super) fn pack(from: impl BufRead, hash: HashKind) -> io::Result<Scanned> {
+    with_bases(from, hash, &mut |_| {})
+}
+
+/// The same, and hands over the object that each delta names as its base: one that is not in the pack, as Git makes packs.
+///
+/// # Errors
+/// As [`pack`].
+pub(super) fn with_bases(
+    mut from: impl BufRead,
+    hash: HashKind,
+    on_base: &mut dyn FnMut(ObjectId),
+) -> io::Result<Scanned> {
     let mut header = [0; 12];
     from.read_exact(&mut header)?;
     let word = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
@@ -43,7 +55,7 @@ pub(super) fn pack(mut from: impl BufRead, hash: HashKind) -> io::Result<Scanned
         return Err(wrong(format!("it has {} objects, and {OBJECTS_MAX} are the most", scanned.n_objects)));
     }
     for _ in 0..scanned.n_objects {
-        let bytes = object(&mut from, hash)?;
+        let bytes = object(&mut from, hash, on_base)?;
         scanned.unpacked_bytes = scanned.unpacked_bytes.saturating_add(bytes);
         if scanned.unpacked_bytes > UNPACKED_BYTES_MAX {
             return Err(wrong(format!("unpacked it has more than {UNPACKED_BYTES_MAX} bytes")));
@@ -53,7 +65,7 @@ pub(super) fn pack(mut from: impl BufRead, hash: HashKind) -> io::Result<Scanned
 }
 
 /// One object; says how many bytes it has when it is whole.
-fn object(from: &mut impl BufRead, hash: HashKind) -> io::Result<u64> {
+fn object(from: &mut impl BufRead, hash: HashKind, on_base: &mut dyn FnMut(ObjectId)) -> io::Result<u64> {
     let first = byte(from)?;
     let kind = (first >> 4) & 7;
     let mut size = u64::from(first & 15);
@@ -81,7 +93,9 @@ fn object(from: &mut impl BufRead, hash: HashKind) -> io::Result<u64> {
         }
         7 => {
             let mut base = [0; 32];
-            from.read_exact(&mut base[..hash.len_in_bytes()])?;
+            let base = &mut base[..hash.len_in_bytes()];
+            from.read_exact(base)?;
+            on_base(ObjectId::from_bytes_or_panic(base));
         }
         _ => return Err(wrong(format!("an object is of the unknown kind {kind}"))),
     }

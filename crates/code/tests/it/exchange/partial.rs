@@ -65,15 +65,25 @@ struct Pair {
 impl Pair {
     /// With this in the history that both have from elsewhere.
     fn with(history: impl FnOnce(&TestRepo)) -> Self {
+        let text: String = (0..2000).map(|n| format!("line {n} of many\n")).collect();
+        let second = |git: &TestRepo| {
+            git.write("text", &text).write("other", "never seen there\n").commit_all("second");
+            history(git);
+        };
+        Self::of("blob:none", second, |git| {
+            git.write("text", format!("{text}and one more\n"));
+        })
+    }
+
+    /// With a clone of this kind, and this work.
+    fn of(filter: &str, history: impl FnOnce(&TestRepo), work: impl FnOnce(&TestRepo)) -> Self {
         let git = seeded(&[]);
         git.git(["branch", "old"]);
-        let text: String = (0..2000).map(|n| format!("line {n} of many\n")).collect();
-        git.write("text", &text).write("other", "never seen there\n").commit_all("second");
         history(&git);
         git.git(["config", "uploadpack.allowFilter", "true"]);
         git.git(["config", "uploadpack.allowAnySHA1InWant", "true"]);
         let (url, place) = (format!("file://{}", git.root().display()), "https://example.org/team/tool");
-        git.git(["clone", "-q", "--filter=blob:none", "--branch=old", &url, "../partial"]);
+        git.git(["clone", "-q", &format!("--filter={filter}"), "--branch=old", &url, "../partial"]);
         let partial = git.at("../partial");
         partial.git(["remote", "rename", "origin", "near"]);
         partial.git(["remote", "add", "origin", place]);
@@ -83,7 +93,7 @@ impl Pair {
         let (mut author, mut partial) = (Side::over(git), Side::over(partial));
         partial.trust(&author);
         author.trust(&partial);
-        author.rig.git.write("text", format!("{text}and one more\n"));
+        work(&author.rig.git);
         let said = author.capture();
         author.say();
         partial.fetch_some(&author.store, &|_| true);
@@ -162,6 +172,24 @@ fn what_stands_on_files_that_a_partial_clone_lacks_is_asked_for_whole_and_nothin
     assert_eq!(partial.snapshots(&author.line()), [two.commit, pair.said.commit]);
     partial.rig.fsck();
     assert_eq!(partial.rig.git.git(["show", "near/main:other"]), "never seen there\n");
+}
+
+#[test]
+fn a_folder_that_a_clone_without_folders_lacks_is_asked_for_though_nothing_is_made_of_it() {
+    let history = |git: &TestRepo| {
+        git.write("folder/sub/kept", "x").commit_all("second");
+    };
+    let mut pair = Pair::of("tree:0", history, |git| {
+        git.write("folder/new", "y");
+    });
+    assert!(pair.n_missing > 0);
+    let done = pair.deliver_at(NOW);
+    assert_eq!((done.n_waiting, done.n_refused, done.n_asked), (1, 1, 1));
+    let why = &pair.partial.strand.not_taken()[0].why;
+    assert!(why.contains(pair.author.rig.git.id("HEAD:folder/sub").trim()), "{why}");
+    pair.ask();
+    assert_eq!(pair.author.say().n_records, 1);
+    pair.arrives();
 }
 
 /// So many minutes later.
@@ -246,4 +274,52 @@ fn what_cannot_be_made_is_tried_less_and_less_often_as_long_as_somebody_asks() {
     pair.ask();
     assert_eq!(pair.offer_at(after(1)), (0, 0));
     assert_eq!(pair.author.standing().unanswered, []);
+}
+
+/// Has Git fail there to unpack anything, whatever it is.
+fn break_unpacking(git: &TestRepo) {
+    git.git(["config", "pack.indexVersion", "99"]);
+}
+
+#[test]
+fn what_fails_for_another_reason_in_a_partial_clone_is_not_asked_for_whole() {
+    let mut pair = Pair::with(|_| {});
+    let git = &pair.partial.rig.git;
+    // It has all that is needed, and is a partial clone still.
+    git.git(["-c", "maintenance.auto=false", "fetch", "-q", "--refetch", "--no-filter", "near"]);
+    git.git(["config", "remote.near.promisor", "true"]);
+    break_unpacking(git);
+    let done = pair.deliver_at(NOW);
+    assert_eq!((done.n_waiting, done.n_refused, done.n_asked), (1, 1, 0));
+    let why = pair.partial.strand.not_taken()[0].why.clone();
+    assert!(why.contains("pack.indexVersion=99") && !why.contains("partial clone"), "{why}");
+    assert_eq!(pair.partial.store.wanted().unwrap(), std::collections::BTreeMap::new());
+    pair.partial.rig.git.git(["config", "--unset", "pack.indexVersion"]);
+    pair.arrives();
+}
+
+#[test]
+fn of_several_clones_each_says_why_it_does_not_take_a_pack() {
+    let mut pair = Pair::with(|_| {});
+    let root = pair.author.rig.git.root().to_str().unwrap().to_owned();
+    let clones: Vec<TestRepo> = (0..2)
+        .map(|n| {
+            let place = format!("../clone-{n}");
+            pair.partial.rig.git.git(["clone", "-q", &root, &place]);
+            let clone = pair.partial.rig.git.at(&place);
+            clone.git(["remote", "set-url", "origin", "https://example.org/team/tool"]);
+            clone
+        })
+        .collect();
+    for clone in &clones {
+        pair.partial.add(clone);
+    }
+    break_unpacking(&clones[1]);
+    let done = pair.deliver_at(NOW);
+    assert_eq!((done.n_waiting, done.n_refused, done.n_asked), (1, 1, 1));
+    let refused = pair.partial.strand.not_taken();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    let why = &refused[0].why;
+    assert!(why.contains("partial clone") && why.contains("pack.indexVersion=99"), "{why}");
+    assert!(!refused[0].is_broken);
 }
