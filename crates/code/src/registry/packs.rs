@@ -118,5 +118,6 @@ pub(super) fn move_store(
         tx.execute(&format!("UPDATE OR REPLACE {table} SET common_dir = ?2 WHERE common_dir = ?1"), (from, to))?;
     }
     tx.execute("UPDATE OR REPLACE durable SET common_dir = ?2 WHERE common_dir = ?1", (from, to))?;
+    tx.execute("UPDATE unanswered SET common_dir = ?2 WHERE common_dir = ?1", (from, to))?;
     Ok(())
 }

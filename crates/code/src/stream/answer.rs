@@ -64,7 +64,13 @@ pub(super) fn answer(strand: &mut CodeStrand, store: &mut Store, now: Timestamp)
         };
         let places = strand.places()?;
         let place = places.into_iter().find(|p| p.id.as_ref() == Some(&wanted.id) && p.repo.gix().has_object(commit));
-        let Some(place) = place else { continue };
+        let Some(place) = place else {
+            // It is gone here, for now or for good: there is nothing that anybody could do about it.
+            if before.is_some() {
+                strand.registry.forget_unanswered(log, &id)?;
+            }
+            continue;
+        };
         let asked_by: Vec<LogId> = asked_by.into_iter().collect();
         match &before {
             Some(before) if !is_due_again(before, allows_secrets, now) => {

@@ -4,6 +4,7 @@ use carry_kernel::home::Home;
 
 use super::*;
 use crate::history::fixture::{Fixture, init, run};
+use crate::registry::UnansweredRow;
 
 const NOW: Timestamp = Timestamp::from_secs(1_795_171_200);
 
@@ -71,6 +72,19 @@ fn a_moved_tree_keeps_its_id_and_what_is_known_of_its_objects() {
     fs::File::create(&pack).unwrap();
     world.registry.note_pack(&first.common_dir, &pack, 9).unwrap();
     world.registry.set_durable_until(&first.common_dir, NOW).unwrap();
+    let log = carry_exchange::name::LogId::of_key(&[7; 32]);
+    let unanswered = UnansweredRow {
+        log,
+        id: "whole.1".parse().unwrap(),
+        common_dir: first.common_dir.clone(),
+        branch: None,
+        asked_by: vec![log],
+        failures: 1,
+        tried: NOW,
+        version: "1".to_owned(),
+        state: crate::stream::LineStanding::Failed { message: "full".to_owned() },
+    };
+    world.registry.note_unanswered(&unanswered).unwrap();
 
     fs::rename(world.path("repo"), world.path("moved")).unwrap();
     assert_eq!(world.registry.presence(&first), Presence::Missing);
@@ -80,6 +94,7 @@ fn a_moved_tree_keeps_its_id_and_what_is_known_of_its_objects() {
     assert_eq!(world.registry.packs(&store).unwrap(), [(store.join("objects/pack/pack-1.pack"), 9)]);
     assert_eq!(world.registry.durable_until(&store).unwrap(), Some(NOW));
     assert_eq!(world.registry.durable_until(&first.common_dir).unwrap(), None);
+    assert_eq!(world.registry.unanswered().unwrap(), [UnansweredRow { common_dir: store, ..unanswered }]);
     assert_eq!(world.registry.trees().unwrap().len(), 1);
 }
 

@@ -236,6 +236,27 @@ fn what_is_asked_for_and_holds_a_secret_is_named_and_not_looked_at_again_until_i
 }
 
 #[test]
+fn of_a_repository_that_is_gone_nothing_is_said_to_be_unanswered() {
+    let mut pair = Pair::with(|git| {
+        git.write("deploy.txt", token()).commit_all("deploys");
+    });
+    pair.deliver_at(NOW);
+    pair.ask();
+    assert!(pair.offer_at(NOW).1 > 0);
+    pair.unanswered();
+    let root = pair.author.rig.git.root().to_owned();
+    let aside = root.with_extension("aside");
+    std::fs::rename(&root, &aside).unwrap();
+    pair.author.reopen();
+    pair.offer_at(after(1));
+    std::fs::rename(&aside, &root).unwrap();
+    assert_eq!(pair.author.standing().unanswered, []);
+    pair.author.reopen();
+    assert!(pair.offer_at(after(2)).1 > 0);
+    pair.unanswered();
+}
+
+#[test]
 fn another_version_looks_again_at_what_held_a_secret() {
     let mut pair = Pair::with(|git| {
         git.write("deploy.txt", token()).commit_all("deploys");
