@@ -25,6 +25,7 @@ mod look;
 mod mend;
 mod rules;
 mod store;
+mod unseen;
 
 pub use error::CaptureError;
 
@@ -235,8 +236,13 @@ impl Capturer {
         let line = LineName::new(device.id(), &self.tree.id, &branch).ref_name();
         let tip = self.tip(&repo, &gix, &line, &device.public_key())?;
         let (keeper, previous) = tip.map(|tip| (tip.keeper, tip.snapshot)).unzip();
+        let registry = open_registry(&mut self.registry, &self.ctx)?;
+        let pending = registry.pending_seen(&self.tree.id, &branch)?;
+        let head_id = head_commit.map(|h| h.0);
+        let base =
+            unseen::Base::find(&gix, registry, &self.tree, &branch, head_id, previous.as_ref(), pending.is_some())?;
 
-        // Reading the keeper made the handle look for the newest packs; from here on a missing object is an answer, not a
+        // Reading these made the handle look for the newest packs; from here on a missing object is an answer, not a
         // reason to look again.
         gix.objects.refresh_never();
 
@@ -256,12 +262,12 @@ impl Capturer {
             request,
             head: head_commit,
             last_tree,
+            base,
             side_before: previous.as_ref().and_then(|p| p.meta.staged),
-            side_commit: &|side| commit::side_bytes(side, head_commit.map(|h| h.0), &who),
+            side_commit: &|side| commit::side_bytes(side, head_id, &who),
             untracked: level < Level::TrackedOnly,
         };
         let mut store = store::Store::new(&gix, &repo.objects_dir(), rewrite);
-        let pending = open_registry(&mut self.registry, &self.ctx)?.pending_seen(&self.tree.id, &branch)?;
         let mut looked = None;
         // What a handoff changed may not be among the paths yet.
         if let (Look::At(paths), Some(memory), None) = (&request.look, &self.memory, &pending) {

@@ -53,6 +53,13 @@ pub struct Step {
     found: Option<Stat>,
 }
 
+impl Step {
+    /// Whether a file is to go that a sparse checkout leaves out: there is none to delete.
+    pub(crate) fn is_left_out(&self) -> bool {
+        self.action == Action::Delete && self.found.is_none()
+    }
+}
+
 /// What a restore would do, by path. Paths that are as wanted already do not appear.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -172,8 +179,8 @@ pub fn write_to(repo: &Repo, snapshot: &Snapshot, paths: &[BString], to: &Path) 
     write::write_to(repo, snapshot, paths, to)
 }
 
-/// Brings the user's index to what was staged when `snapshot` was taken (all of it, or only `paths`). With [`stage_tree`]
-/// the only function that writes the user's index; it does so through the git program, with Git's own lock.
+/// Brings the user's index to what was staged when `snapshot` was taken (all of it, or only `paths`). With [`stage_tree`] and
+/// [`expect_files`] the only function that writes the user's index; it does so through the git program, with Git's own lock.
 ///
 /// Entries that are as wanted keep what Git knows of their files. What intends to add a file needs that file to be there.
 ///
@@ -190,6 +197,15 @@ pub fn restore_staged(repo: &Repo, snapshot: &Snapshot, paths: &[BString]) -> Re
 /// [`RestoreError`].
 pub fn stage_tree(repo: &Repo, tree: ObjectId) -> Result<(), RestoreError> {
     staged::stage_tree(repo, tree)
+}
+
+/// In a sparse checkout, has Git look at those of `paths` that it does not expect in the working tree, so that they show as
+/// deleted. What is staged stays as it is.
+///
+/// # Errors
+/// [`RestoreError`].
+pub(crate) fn expect_files(repo: &Repo, paths: &[BString]) -> Result<(), RestoreError> {
+    staged::expect_files(repo, paths)
 }
 
 /// Whether a file may be written at `path` at all, by Git's own rules.

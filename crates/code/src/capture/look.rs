@@ -1,11 +1,11 @@
 //! The first half of a capture: finding what the working tree holds now, as a tree object.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::store::Store;
-use super::{CaptureError, Request, rules};
+use super::{CaptureError, Request, rules, unseen};
 use crate::clean::{self, Cleaned, Cleaner};
 use crate::diff::mode;
 use crate::git::{BStr, BString, ByteSlice, ObjectId, path_of};
@@ -77,6 +77,8 @@ pub(super) struct Looker<'a> {
     pub(super) head: Option<(ObjectId, ObjectId)>,
     /// What the working tree's newest snapshot holds, on whatever line.
     pub(super) last_tree: Option<ObjectId>,
+    /// What says which files are gone where a sparse checkout does not show it.
+    pub(super) base: Option<unseen::Base>,
     /// The side commit of the line's newest snapshot, to be used again when nothing staged has changed.
     pub(super) side_before: Option<ObjectId>,
     /// Makes a side commit's bytes from tree and message.
@@ -184,7 +186,9 @@ impl Looker<'_> {
         let mut cleaner = self.cleaner(state)?;
         let mut hashing =
             Hashing { looker: self, store, user: user.as_ref().map(|u| &u.0), late: None, hashed: 0, bytes: 0 };
-        let changes = hashing.apply(&seen, &index, &mut cleaner)?;
+        let base = self.base.as_ref().filter(|_| index.has_unwatched());
+        let unseen = base.map(|base| base.gone(self.gix)).unwrap_or_default();
+        let changes = hashing.apply(&seen, &index, &unseen, &mut cleaner)?;
         let (hashed, hashed_bytes) = (hashing.hashed, hashing.bytes);
         worth_saving |= hashed > SAVE_FILES || hashed_bytes > SAVE_BYTES;
         let base = index.tree.filter(|tree| !store.rewrites() && store_has(self.gix, tree));

@@ -178,6 +178,12 @@ impl Job<'_> {
             done.staged = Some(error.to_string());
             return Ok(done);
         }
+        // What went where a sparse checkout shows nothing is to show as deleted.
+        let gone: Vec<BString> = files.steps.iter().filter(|s| s.entry.is_none()).map(|s| s.path.clone()).collect();
+        if let Err(error) = restore::expect_files(repo, &gone) {
+            done.staged = Some(error.to_string());
+            return Ok(done);
+        }
         point(repo, "handoff.index")?;
         if let Some(moves) = &noted.head {
             done.head_moved = head::carry_out(repo, moves)?;

@@ -73,7 +73,7 @@ impl Planner<'_> {
         }
         let delete = if found.is_some() { missing.in_folders } else { missing.asked_for };
         for (leaf, entry) in gone.into_iter().filter(|_| delete) {
-            self.unwant(leaf, entry);
+            self.unwant(leaf, entry, missing.asked_for);
         }
         Ok(())
     }
@@ -162,23 +162,31 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// `path`, which the capture has as `held`, is to go.
-    fn unwant(&mut self, path: BString, held: Entry) {
+    /// `path`, which the capture has as `held`, is to go; `unseen` says: where Git does not expect it and it is not there, too.
+    fn unwant(&mut self, path: BString, held: Entry, unseen: bool) {
         if held.0 == mode::SUBMODULE {
             self.plan.submodules.push(path);
             return;
         }
-        if paths::parts(path.as_bstr()).is_err()
-            || self.moves_aside(path.as_bstr())
-            || self.look.reach(path.as_bstr()) != Reach::Folder
-        {
+        if paths::parts(path.as_bstr()).is_err() || self.moves_aside(path.as_bstr()) {
             return;
         }
-        // A folder that came since is none of what the capture has.
-        if let Thing::File(found) = self.look.thing(path.as_bstr()) {
-            let content = self.look.content(path.as_bstr(), Some(held.0));
-            let action = if content == Some(held) { Action::Delete } else { Action::KeepAside };
-            self.step(path, action, None, Some(found));
+        let thing = match self.look.reach(path.as_bstr()) {
+            Reach::Folder => self.look.thing(path.as_bstr()),
+            Reach::Missing => Thing::Nothing,
+            Reach::Obstacle { .. } | Reach::Closed => return,
+        };
+        match thing {
+            Thing::File(found) => {
+                let content = self.look.content(path.as_bstr(), Some(held.0));
+                let action = if content == Some(held) { Action::Delete } else { Action::KeepAside };
+                self.step(path, action, None, Some(found));
+            }
+            Thing::Nothing if unseen && self.look.left_out(path.as_bstr()) => {
+                self.step(path, Action::Delete, None, None);
+            }
+            // A folder that came since is none of what the capture has.
+            Thing::Nothing | Thing::Folder(_) | Thing::Special(_) | Thing::Unknown => {}
         }
     }
 

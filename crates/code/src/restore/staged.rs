@@ -60,6 +60,22 @@ pub(super) fn stage_tree(repo: &Repo, tree: ObjectId) -> Result<(), RestoreError
     bring(repo, lock, &now, &wanted)
 }
 
+/// Clears the marks of a sparse checkout at these paths.
+pub(super) fn expect_files(repo: &Repo, paths: &[BString]) -> Result<(), RestoreError> {
+    let gix = repo.gix();
+    if paths.is_empty() || !gix.config_snapshot().boolean("core.sparseCheckout").unwrap_or(false) {
+        return Ok(());
+    }
+    let lock = is_free(repo)?;
+    let now = current(repo, &gix, &[BString::default()])?;
+    let marked: Vec<BString> = paths.iter().filter(|path| now.skip_worktree.contains(*path)).cloned().collect();
+    if marked.is_empty() {
+        return Ok(());
+    }
+    let mut git = Program { repo, lock, wrote: false };
+    git.run(&["update-index", "-z", "--no-skip-worktree", "--stdin"], &listed(&marked))
+}
+
 /// The index's lock, which nobody holds.
 pub(super) fn is_free(repo: &Repo) -> Result<PathBuf, RestoreError> {
     let lock = repo.git_dir().join("index.lock");

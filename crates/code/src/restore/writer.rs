@@ -72,11 +72,14 @@ impl<'r> Writer<'r> {
     pub(super) fn delete(&mut self, step: &Step) -> Result<(), String> {
         let (folder_path, name) = paths::split(step.path.as_bstr());
         let folder = match self.folder(step.path.as_bstr(), false) {
-            Err(Blocked::Missing) => return Ok(()),
+            Err(Blocked::Missing) => {
+                self.note_left_out(step);
+                return Ok(());
+            }
             folder => folder.map_err(|e| e.to_string())?,
         };
         match folder.stat(name).map_err(|e| e.to_string())? {
-            None => {}
+            None => self.note_left_out(step),
             Some(stat) if Some(Stat::of(&stat)) == step.found => {
                 folder.remove(name).map_err(|e| format!("it cannot be deleted: {e}"))?;
                 self.touch(folder_path);
@@ -86,6 +89,13 @@ impl<'r> Writer<'r> {
             Some(_) => return Err("it changed meanwhile".to_owned()),
         }
         Ok(())
+    }
+
+    /// What a sparse checkout left out is deleted without there being a file.
+    fn note_left_out(&mut self, step: &Step) {
+        if step.is_left_out() {
+            self.restored.deleted.push(step.path.clone());
+        }
     }
 
     pub(super) fn move_aside(&mut self, step: &Step) -> Result<(), String> {

@@ -4,5 +4,6 @@ mod child;
 mod die;
 mod head;
 mod pair;
+mod sparse;
 mod take;
 mod undo;

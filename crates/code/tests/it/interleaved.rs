@@ -121,11 +121,19 @@ struct Carry {
     seen: Option<Walk>,
     /// Every snapshot that was ever reported, and the tree it was reported with.
     reported: BTreeMap<ObjectId, ObjectId>,
+    /// The tree of each branch's newest snapshot, and under no name of the newest of all.
+    last: BTreeMap<String, ObjectId>,
 }
 
 impl Carry {
     fn new(twins: &Twins, rng: Rng) -> Self {
-        Self { rig: Rig::over(twins.captured.clone()), rng, seen: None, reported: BTreeMap::new() }
+        Self {
+            rig: Rig::over(twins.captured.clone()),
+            rng,
+            seen: None,
+            reported: BTreeMap::new(),
+            last: BTreeMap::new(),
+        }
     }
 
     /// Captures in one way or another.
@@ -195,8 +203,10 @@ impl Carry {
             Outcome::Waiting(_) => panic!("nobody asked to wait"),
         };
         twins.note(format!("    {} {}, full: {}", snapshot.commit, snapshot.tree, report.full));
+        let newest = self.last.insert(String::new(), snapshot.tree);
+        let before = self.last.insert(snapshot.meta.branch.to_trailer(), snapshot.tree).or(newest);
         if let Some(expected) = &expected {
-            measure::assert_tree(twins, snapshot, expected);
+            measure::assert_tree(twins, snapshot, before, expected);
             if self.rng.chance(35) {
                 measure::assert_staged(&twins.captured, snapshot);
             }

@@ -34,6 +34,7 @@ impl Hashing<'_, '_, '_> {
         &mut self,
         seen: &Seen,
         index: &ShadowIndex,
+        unseen: &HashMap<BString, (u32, ObjectId)>,
         cleaner: &mut Cleaner<'_>,
     ) -> Result<Changes, CaptureError> {
         let mut changes = Changes { edits: Vec::new(), entries: BTreeMap::new(), skipped: BTreeMap::new() };
@@ -73,7 +74,7 @@ impl Hashing<'_, '_, '_> {
             covered.extend(seen.folders_over.iter().filter(|at| holds_anything(index, **at, seen, &gone)));
         }
         for at in &seen.gone {
-            self.gone(*at, covered.contains(at), index, &mut changes)?;
+            self.gone(*at, covered.contains(at), index, unseen, &mut changes)?;
         }
         Ok(changes)
     }
@@ -192,12 +193,13 @@ impl Hashing<'_, '_, '_> {
     }
 
     /// A path that is not there. Where Git does not expect it, what Git's index says stands, unless something else
-    /// covers its place.
+    /// covers its place or it was gone (`unseen`) when the index said the same.
     pub(super) fn gone(
         &mut self,
         at: usize,
         covered: bool,
         index: &ShadowIndex,
+        unseen: &HashMap<BString, (u32, ObjectId)>,
         changes: &mut Changes,
     ) -> Result<(), CaptureError> {
         use gix::index::entry::Flags as Git;
@@ -211,11 +213,14 @@ impl Hashing<'_, '_, '_> {
         if let Some(git) = self.user_index()?.entry_by_path(path.as_bstr())
             && git.stage_raw() == 0
             && !git.flags.contains(Git::INTENT_TO_ADD)
-            && (!was_there || git.id != entry.id || shadow_index::git_mode(git) != entry.mode)
         {
             let (mode, id) = (shadow_index::git_mode(git), git.id);
-            changes.edits.push((path.clone(), Some((mode, id))));
-            changes.entries.insert(path, Some((mode, id, Stat::default(), entry.flags.with(Flags::ABSENT, false))));
+            if entry.flags.has(Flags::SKIP_WORKTREE) && unseen.get(&path) == Some(&(mode, id)) {
+                self.forget(path, Some(&entry), changes);
+            } else if !was_there || id != entry.id || mode != entry.mode {
+                changes.edits.push((path.clone(), Some((mode, id))));
+                changes.entries.insert(path, Some((mode, id, Stat::default(), entry.flags.with(Flags::ABSENT, false))));
+            }
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ type Entries = BTreeMap<BString, (String, String)>;
 
 /// The snapshot's tree must be what Git would write, except that edits which Git was told not to look at are in it.
 #[track_caller]
-pub(super) fn assert_tree(twins: &Twins, snapshot: &Snapshot, expected: &GitTree) {
+pub(super) fn assert_tree(twins: &Twins, snapshot: &Snapshot, before: Option<ObjectId>, expected: &GitTree) {
     let repo = &twins.captured;
     if snapshot.tree == expected.id {
         return;
@@ -27,13 +27,19 @@ pub(super) fn assert_tree(twins: &Twins, snapshot: &Snapshot, expected: &GitTree
     let theirs: Entries =
         expected.entries.iter().map(|(m, i, p)| (p.as_slice().into(), (m.clone(), i.clone()))).collect();
     let hidden = hidden_from_git(repo.root());
+    let before = before.map(|id| tree(repo.root(), &id.to_string()));
     for path in ours.keys().chain(theirs.keys()) {
         let (our, their) = (ours.get(path), theirs.get(path));
         let flagged = hidden.paths.contains(path);
         let as_on_disk = || match our {
             Some(our) => is_on_disk(repo, path, our),
             // A flagged file that is not there is no edit, unless something is in its place.
-            None => !repo.path(path_of(path)).is_file() && (!flagged || ours.keys().any(|other| excludes(other, path))),
+            // A sparse checkout does not bring back what was gone.
+            None => {
+                let was_gone = hidden.whole_tree && before.as_ref().is_some_and(|before| !before.contains_key(path));
+                !repo.path(path_of(path)).is_file()
+                    && (!flagged || was_gone || ours.keys().any(|other| excludes(other, path)))
+            }
         };
         assert!(
             our == their
