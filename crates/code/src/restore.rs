@@ -180,7 +180,7 @@ pub fn write_to(repo: &Repo, snapshot: &Snapshot, paths: &[BString], to: &Path) 
 }
 
 /// Brings the user's index to what was staged when `snapshot` was taken (all of it, or only `paths`). With [`stage_tree`] and
-/// [`expect_files`] the only function that writes the user's index; it does so through the git program, with Git's own lock.
+/// `expect_files` the only function that writes the user's index; it does so through the git program, with Git's own lock.
 ///
 /// Entries that are as wanted keep what Git knows of their files. What intends to add a file needs that file to be there.
 ///
