@@ -74,6 +74,28 @@ pub struct LogStatus {
     pub holds: Holds,
 }
 
+impl LogStatus {
+    /// A log of which nothing was seen yet.
+    pub fn unseen(row: LogRow) -> Self {
+        Self {
+            row,
+            key: None,
+            device: None,
+            author: None,
+            remembered: None,
+            head: None,
+            first_at: None,
+            skew_ms: None,
+            n_ways: 1,
+            has_shrunk: false,
+            needs_upgrade: false,
+            wrong: Vec::new(),
+            streams: BTreeMap::new(),
+            holds: Holds::new(),
+        }
+    }
+}
+
 /// A log of another device, and the device that writes it, as its newest head says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {

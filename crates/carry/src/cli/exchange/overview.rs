@@ -433,10 +433,7 @@ impl<'a> LostJson<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use carry_exchange::hash::Digest;
-    use carry_exchange::holds::Holds;
     use carry_exchange::name::{LogId, ObjectName};
     use carry_exchange::store::status::LogStatus;
     use carry_exchange::store::{LogRow, LogState};
@@ -457,22 +454,8 @@ mod tests {
                 revoked_by: None,
                 since: Timestamp::from_millis(0),
             };
-            let of_log = LogStatus {
-                row,
-                key: None,
-                device: None,
-                author: None,
-                remembered: None,
-                head: None,
-                first_at: None,
-                skew_ms: None,
-                n_ways: 1,
-                has_shrunk: false,
-                needs_upgrade: false,
-                wrong: (1..=n).map(|n| (object(n), "it is no list".to_owned())).collect(),
-                streams: BTreeMap::new(),
-                holds: Holds::default(),
-            };
+            let wrong = (1..=n).map(|n| (object(n), "it is no list".to_owned())).collect();
+            let of_log = LogStatus { wrong, ..LogStatus::unseen(row) };
             let status = Status { own: log, logs: vec![of_log] };
             let finding = |code, severity, problem, advice: &str| Finding {
                 code,

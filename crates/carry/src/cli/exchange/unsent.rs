@@ -85,7 +85,6 @@ fn is_missing(object: &ObjectName, status: &Status) -> bool {
 #[cfg(test)]
 mod tests {
     use carry_exchange::hash::Digest;
-    use carry_exchange::holds::Holds;
     use carry_exchange::segment::SegmentRef;
     use carry_exchange::store::status::{LogStatus, StreamStatus};
     use carry_exchange::store::{LogRow, LogState};
@@ -102,22 +101,8 @@ mod tests {
             revoked_by: None,
             since: Timestamp::from_millis(0),
         };
-        let of_log = LogStatus {
-            row,
-            key: None,
-            device: None,
-            author: None,
-            remembered: None,
-            head: None,
-            first_at: None,
-            skew_ms: None,
-            n_ways: 1,
-            has_shrunk: false,
-            needs_upgrade: false,
-            wrong: Vec::new(),
-            streams: [(stream.clone(), StreamStatus { missing, ..StreamStatus::default() })].into(),
-            holds: Holds::default(),
-        };
+        let streams = [(stream.clone(), StreamStatus { missing, ..StreamStatus::default() })].into();
+        let of_log = LogStatus { streams, ..LogStatus::unseen(row) };
         Status { own: LogId::of_key(&[1; 32]), logs: vec![of_log] }
     }
 

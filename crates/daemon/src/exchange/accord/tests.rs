@@ -1,7 +1,4 @@
-use std::collections::BTreeMap;
-
 use carry_exchange::hash::Digest;
-use carry_exchange::holds::Holds;
 use carry_exchange::store::{LogRow, Setup};
 
 use super::*;
@@ -25,22 +22,7 @@ fn written(seed: u8, of: u8, state: LogState) -> Written {
 }
 
 fn status(written: Written) -> LogStatus {
-    LogStatus {
-        row: written.row,
-        key: None,
-        device: written.device,
-        author: written.author,
-        remembered: None,
-        head: None,
-        first_at: None,
-        skew_ms: None,
-        n_ways: 1,
-        has_shrunk: false,
-        needs_upgrade: false,
-        wrong: Vec::new(),
-        streams: BTreeMap::new(),
-        holds: Holds::new(),
-    }
+    LogStatus { device: written.device, author: written.author, ..LogStatus::unseen(written.row) }
 }
 
 fn known(seed: u8, is_approved: bool, vouched_by: Option<LogId>) -> KnownDevice {

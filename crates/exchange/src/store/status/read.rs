@@ -41,20 +41,11 @@ pub(super) fn read(db: &Connection, own: LogId, own_key: Option<[u8; 32]>) -> Re
 fn log_status(db: &Connection, row: LogRow, own: LogId, own_heads: &[SignedHead]) -> Result<LogStatus, StoreError> {
     let log = row.log;
     let mut status = LogStatus {
-        row,
-        key: None,
-        device: None,
-        author: None,
-        remembered: None,
-        head: None,
         first_at: first_at(db, log)?,
-        skew_ms: None,
-        n_ways: 0,
         has_shrunk: verdict_seen(db, log, "shrunk")?,
         needs_upgrade: verdict_seen(db, log, "newer")?,
         wrong: wrong::of(db, log)?,
-        streams: BTreeMap::new(),
-        holds: Holds::new(),
+        ..LogStatus::unseen(row)
     };
     let mut heads = followed(db, log)?;
     if log == own {

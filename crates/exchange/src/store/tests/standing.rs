@@ -197,28 +197,19 @@ fn log(n: u8) -> LogId {
 /// How the log of this number stands, which one device writes: first and newest head as signed, when the newest came, and when
 /// the log was met, in minutes.
 fn standing(n: u8, from: Option<u8>, signed: (u64, u64), came: u64, since: u64) -> LogStatus {
+    let row = crate::store::LogRow {
+        log: log(n),
+        alias: n.to_string(),
+        state: LogState::Approved,
+        vouched_by: from.map(log),
+        revoked_by: None,
+        since: minutes(since),
+    };
     LogStatus {
-        row: crate::store::LogRow {
-            log: log(n),
-            alias: n.to_string(),
-            state: LogState::Approved,
-            vouched_by: from.map(log),
-            revoked_by: None,
-            since: minutes(since),
-        },
-        key: None,
-        device: None,
         author: Some(crate::head::Author { key: [9; 32], label: None, signature: [0; 64] }),
-        remembered: None,
         head: Some(crate::store::status::NewestHead { n: 2, at: minutes(signed.1), came: Some(minutes(came)) }),
         first_at: Some(minutes(signed.0)),
-        skew_ms: None,
-        n_ways: 1,
-        has_shrunk: false,
-        needs_upgrade: false,
-        wrong: Vec::new(),
-        streams: Default::default(),
-        holds: Default::default(),
+        ..LogStatus::unseen(row)
     }
 }
 
