@@ -109,8 +109,8 @@ fn what_was_here_of_a_device_is_told_when_it_is_approved() {
     assert!(ran.stdout.starts_with("nas: taken in 1 record of laptop ("), "{ran:?}");
 }
 
-#[test]
-fn one_that_nobody_approved_is_named_as_such_by_each_command_that_is_to_take_it() {
+/// Two devices that met through a folder, with work on the first, the laptop: the second has not approved it.
+fn strangers() -> (tempfile::TempDir, World, World) {
     let (folder, one) = (shared(), World::with_commit());
     let two = beside(&one, true);
     joins(&one, &folder);
@@ -120,6 +120,12 @@ fn one_that_nobody_approved_is_named_as_such_by_each_command_that_is_to_take_it(
     work(&one);
     exchange(&one);
     exchange(&two);
+    (folder, one, two)
+}
+
+#[test]
+fn one_that_nobody_approved_is_named_as_such_by_each_command_that_is_to_take_it() {
+    let (_folder, _one, two) = strangers();
     for arguments in [
         &["sync", "--device", "laptop"][..],
         &["log", "--device", "Laptop"],
@@ -250,15 +256,7 @@ fn a_second_log_under_a_devices_key_waits_for_a_word_of_its_own() {
 
 #[test]
 fn what_a_stranger_said_does_not_count_once_it_is_revoked() {
-    let (folder, one) = (shared(), World::with_commit());
-    let two = beside(&one, true);
-    joins(&one, &folder);
-    joins(&two, &folder);
-    one.ok(&["devices", "rename", "laptop"]);
-    two.ok(&["now"]);
-    work(&one);
-    exchange(&one);
-    exchange(&two);
+    let (_folder, _one, two) = strangers();
     two.ok(&["devices", "revoke", "laptop"]);
     exchange(&two);
     let ran = two.carry(&["log", "--device", "laptop"]);
